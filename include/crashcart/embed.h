@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Files that scripts/embed links into the program.  Each blob is followed by a
+ * NUL that its length does not count, so that text may be used as a string.
+ * The data is read-only and lives as long as the program.
+ */
+#ifndef CRASHCART_EMBED_H
+#define CRASHCART_EMBED_H
+
+#include <stddef.h>
+
+struct cart_embed_file {
+	const char *name;		/* file name without its last suffix */
+	const unsigned char *data;
+	size_t len;			/* bytes, without the NUL */
+};
+
+/* CA roots, PEM, sorted by DER (linked with room net).  Empty only in a build
+   with DEV=system that never fetched the locked ca-certificates. */
+extern const unsigned char cart_embed_roots[];
+extern const size_t cart_embed_roots_len;
+
+/* The AWS service model of scripts/gen-aws-model (linked with room aws). */
+extern const unsigned char cart_embed_aws_model[];
+extern const size_t cart_embed_aws_model_len;
+
+/* manifests/<name>.json, without *.schema.json, sorted by name (engine). */
+extern const struct cart_embed_file cart_embed_manifests[];
+extern const size_t cart_embed_manifests_count;
+
+/* collector/man/<name>.<section>, sorted by name (linked with room cmd); the
+   name keeps its section: "crashcart.1". */
+extern const struct cart_embed_file cart_embed_man[];
+extern const size_t cart_embed_man_count;
+
+#endif
