@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: Apache-2.0
+# Crashcart.  `make help` says what can be built.
+#
+# Variables for users, on the command line or in config.mk:
+#   FLAVOUR   release: musl, static-pie (the default)
+#             asan:    glibc, AddressSanitizer and UBSan
+#             fuzz:    as asan, by clang, for libFuzzer
+#             system:  glibc and the libraries of this machine, for a quick look
+#   DEV       DEV=system is FLAVOUR=system
+#   ARCH      x86_64 or aarch64; another than this machine's is a cross build
+#   CC        compiler, in the glibc flavours (gcc; fuzz: clang-19)
+#   WERROR    1: warnings are errors
+#   BUILD     folder of everything made (build)
+#   V         1: print commands
+#   T, R      unit tests to run, e.g. T=base_json or T='base_*'; R=base: a room
+#   TEST_WRAPPER   a program to run unit tests under
+-include config.mk
+
+VERSION := 0.1.0
+BUILD   ?= build
+FLAVOUR ?= $(if $(filter system,$(DEV)),system,release)
+MACHINE := $(shell uname -m)
+ARCH    ?= $(MACHINE)
+
+# Rooms, upper ones first: each may use those behind it (scripts/check-includes).
+ROOMS := cmd engine step aws bundle attest host net crypt base
+
+ifeq ($(filter release asan fuzz system,$(FLAVOUR)),)
+$(error FLAVOUR is release, asan, fuzz or system, not $(FLAVOUR))
+endif
+
+B := $(BUILD)/$(FLAVOUR)$(if $(filter-out $(MACHINE),$(ARCH)),-$(ARCH))
+PROGRAM := $(if $(filter $(BUILD)/release,$(B)),$(BUILD)/crashcart,$(B)/crashcart)
+G := $(BUILD)/gen
+
+# ---- dependencies -----------------------------------------------------------
+DEPS_release := musl-$(ARCH)
+DEPS_asan    := glibc-$(ARCH)
+DEPS_fuzz    := glibc-$(ARCH)
+ifeq ($(FLAVOUR),system)
+DEPS :=
+DEPS_READY :=
+DEP_CPPFLAGS :=
+DEP_LDFLAGS := -Wl,--as-needed
+DEP_PREFIX := system
+else
+DEPS := $(shell scripts/build-deps --path $(DEPS_$(FLAVOUR)))
+ifeq ($(DEPS),)
+$(error scripts/build-deps --path $(DEPS_$(FLAVOUR)) failed)
+endif
+DEPS_READY := $(DEPS)/versions
+DEP_CPPFLAGS := -isystem $(DEPS)/include
+DEP_LDFLAGS := -L$(DEPS)/lib
+DEP_PREFIX := $(DEPS)
+endif
+LDLIBS := -lcurl -lssl -lcrypto -larchive -lsodium -lcjson -lzstd -lz -lexpat \
+	  -lm -lpthread
+
+# ---- compiler and flags -----------------------------------------------------
+ifeq ($(FLAVOUR),release)
+CC := $(DEPS)/bin/$(ARCH)-linux-musl-gcc
+STRIP := $(DEPS)/bin/$(ARCH)-linux-musl-strip
+else ifeq ($(FLAVOUR),fuzz)
+CC := $(if $(filter default,$(origin CC)),clang-19,$(CC))
+else
+CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
+endif
+AR := ar
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wold-style-definition -Wformat=2 -Wpointer-arith -Wwrite-strings \
+	-Wvla -Wundef -Wnested-externs -Wredundant-decls -Wnull-dereference \
+	-Wimplicit-fallthrough -Wno-unused-parameter \
+	-Werror=implicit-function-declaration -Werror=incompatible-pointer-types
+ifeq ($(WERROR),1)
+WARNINGS += -Werror
+endif
+
+# _GNU_SOURCE is empty, so that a file may define it again without a warning.
+OUR_CPPFLAGS := -Iinclude -I$(B)/gen -D_GNU_SOURCE= -D_FILE_OFFSET_BITS=64 \
+	-include include/crashcart/banned.h $(DEP_CPPFLAGS)
+OUR_CFLAGS := -std=gnu11 -ffunction-sections -fdata-sections -fno-strict-aliasing
+OUR_LDFLAGS := $(DEP_LDFLAGS) -Wl,--gc-sections
+
+HARDENING := -fstack-protector-strong -fstack-clash-protection \
+	-ftrivial-auto-var-init=zero
+ifeq ($(FLAVOUR),release)
+OUR_CFLAGS += -O2 -g0 -fPIE -fno-plt $(HARDENING) \
+	-ffile-prefix-map=$(DEPS)=/dep
+OUR_LDFLAGS += -static-pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,text \
+	-Wl,-z,separate-code -Wl,--build-id=none \
+	$(if $(filter x86_64,$(ARCH)),-Wl$(comma)-z$(comma)pack-relative-relocs)
+else ifeq ($(FLAVOUR),system)
+OUR_CFLAGS += -O1 -g -fPIE $(HARDENING)
+else
+# no _FORTIFY_SOURCE: it hides overflows from ASan
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
+OUR_CFLAGS += -O1 -g -fPIE -fno-omit-frame-pointer $(SANITIZE) \
+	$(if $(filter fuzz,$(FLAVOUR)),-fsanitize=fuzzer-no-link)
+OUR_LDFLAGS += $(SANITIZE)
+endif
+comma := ,
+
+ALL_CFLAGS = $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(WARNINGS) $(CFLAGS)
+ALL_LDFLAGS = $(OUR_LDFLAGS) $(LDFLAGS)
+
+ifneq ($(V),1)
+MAKEFLAGS += --no-print-directory
+Q := @
+say = @printf '  %-7s %s\n' $(1) '$(2)'
+else
+say = @:
+endif
+
+# ---- what there is ----------------------------------------------------------
+EMBED_net := roots
+EMBED_aws := aws-model
+EMBED_engine := manifests
+EMBED_cmd := man
+
+SRCS = $(sort $(wildcard collector/$1/*.c))
+OBJS = $(patsubst %.c,$(B)/%.o,$(call SRCS,$1)) \
+       $(if $(call SRCS,$1),$(EMBED_$1:%=$(B)/embed/%.o))
+PRESENT := $(foreach room,$(ROOMS),$(if $(call SRCS,$(room)),$(room)))
+
+# rooms from $1 downwards; `all` and unknown names mean every room
+below_in = $(if $(filter $1,$(firstword $2)),$2,$(if $2,$(call \
+	below_in,$1,$(wordlist 2,$(words $2),$2))))
+below = $(filter $(PRESENT),$(if $(filter $1,$(ROOMS)),$(call \
+	below_in,$1,$(ROOMS)),$(ROOMS)))
+archives = $(patsubst %,$(B)/%.a,$(call below,$1))
+# the room in a name such as tests/unit/base_json.c
+room_of = $(firstword $(subst _, ,$(patsubst fuzz_%,%,$(basename $(notdir $1)))))
+
+T ?= *
+UNIT_SRCS := $(sort $(wildcard tests/unit/$(if $(R),$(R)_$(T),$(T)).c))
+UNIT_NAMES := $(patsubst tests/unit/%.c,%,$(UNIT_SRCS))
+UNIT_SUPPORT := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/unit/support/*.c)))
+FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_$(T).c))
+FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRCS))
+
+.PHONY: all help unit unit-build fuzz fuzz-build fuzz-replay fuzz-replay-build \
+	deps test run lint clean install FORCE
+.DELETE_ON_ERROR:
+.SECONDARY:
+.DEFAULT_GOAL := all
+
+all: $(PROGRAM)
+
+help:
+	@echo 'make                 build/crashcart (builds the dependencies once)'
+	@echo 'make run             collect from a simulated incident, and verify'
+	@echo 'make test            everything: install, build, all test suites'
+	@echo 'make unit            unit tests; T=base_json one, R=base one room'
+	@echo 'make fuzz-replay     replay the fuzz corpora'
+	@echo 'make fuzz T=base_json SECONDS=60   fuzz with libFuzzer (clang-19)'
+	@echo 'make lint            static checks'
+	@echo 'make deps            only the dependencies'
+	@echo 'make install         PREFIX=/usr/local, DESTDIR='
+	@echo 'make clean           remove build/'
+	@echo 'FLAVOUR=release|asan|fuzz|system  ARCH=x86_64|aarch64  V=1  WERROR=1'
+	@echo 'scripts/run-tests [SUITE]...       suites of tests, by name'
+
+deps: $(DEPS_READY)
+ifneq ($(DEPS),)
+$(DEPS_READY):
+	scripts/build-deps $(DEPS_$(FLAVOUR))
+endif
+
+# ---- objects ----------------------------------------------------------------
+# Rebuild everything when a flag or the compiler changes.
+CC_ID := $(shell $(CC) --version 2>/dev/null | head -n 1)
+$(B)/flags: FORCE | $(DEPS_READY)
+	@mkdir -p $(@D)
+	@echo '$(CC) $(CC_ID) $(ALL_CFLAGS) / $(ALL_LDFLAGS) / $(LDLIBS)' | \
+		cmp -s - $@ || \
+	echo '$(CC) $(CC_ID) $(ALL_CFLAGS) / $(ALL_LDFLAGS) / $(LDLIBS)' > $@
+
+$(B)/gen/version-gen.h: FORCE | $(DEPS_READY)
+	@mkdir -p $(@D)
+	@scripts/gen-version '$(VERSION)' '$(CC)' '$(DEP_PREFIX)' > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+$(B)/collector/base/version.o: $(B)/gen/version-gen.h
+
+$(B)/%.o: %.c $(B)/flags | $(DEPS_READY)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(if $(filter tests/%,$<),-Icollector -Itests) \
+		-MMD -MP -c -o $@ $<
+
+# A room's archive is made anew when its list of objects changes.
+$(B)/%.objs: FORCE
+	@mkdir -p $(@D)
+	@echo '$(call OBJS,$*)' | cmp -s - $@ || echo '$(call OBJS,$*)' > $@
+
+define archive_rule
+$(B)/$1.a: $(call OBJS,$1) $(B)/$1.objs
+	$$(call say,AR,$$@)
+	$$(Q)rm -f $$@ && $(AR) rcD $$@ $(call OBJS,$1)
+endef
+$(foreach room,$(PRESENT),$(eval $(call archive_rule,$(room))))
+
+# ---- embedded files ---------------------------------------------------------
+MANIFESTS := $(filter-out %.schema.json,$(sort $(wildcard manifests/*.json)))
+MAN := $(sort $(wildcard collector/man/*.[1-9]))
+
+$(B)/embed/%.o: $(G)/%.S $(B)/flags | $(DEPS_READY)
+	$(call say,EMBED,$*)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -c -o $@ $<
+
+$(G)/files: FORCE
+	@mkdir -p $(@D)
+	@echo '$(MANIFESTS) $(MAN)' | cmp -s - $@ || \
+		echo '$(MANIFESTS) $(MAN)' > $@
+$(G)/manifests.S: $(MANIFESTS) $(G)/files scripts/embed
+	@scripts/embed table manifests $(MANIFESTS) > $@
+$(G)/man.S: $(MAN) $(G)/files scripts/embed
+	@scripts/embed table man $(MAN) > $@
+$(G)/roots.S: $(G)/roots.pem scripts/embed
+	@scripts/embed blob roots $< > $@
+$(G)/aws-model.S: $(G)/aws-model.bin scripts/embed
+	@scripts/embed blob aws_model $< > $@
+
+# An optional source only: what is not there yet is embedded as an empty file.
+GEN_MODEL := $(wildcard scripts/gen-aws-model)
+GEN_ROOTS := $(wildcard scripts/gen-roots)
+LOCK := $(wildcard scripts/deps.lock)
+$(G)/aws-model.bin: $(GEN_MODEL) $(LOCK)
+	@mkdir -p $(@D)
+ifneq ($(GEN_MODEL),)
+	$(call say,MODEL,$@)
+	$(Q)scripts/gen-aws-model "$$(scripts/build-deps --fetch botocore)" $@
+else
+	@: > $@
+endif
+$(G)/roots.pem: $(GEN_ROOTS) $(LOCK)
+	@mkdir -p $(@D)
+ifneq ($(GEN_ROOTS),)
+	$(call say,ROOTS,$@)
+	$(Q)scripts/gen-roots "$$(scripts/build-deps --fetch certdata)" > $@
+else
+	@: > $@
+endif
+
+# ---- the program ------------------------------------------------------------
+ALL_ARCHIVES := $(call archives,all)
+$(B)/crashcart.full: $(B)/collector/main.o $(ALL_ARCHIVES)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+$(PROGRAM): $(B)/crashcart.full
+ifeq ($(FLAVOUR),release)
+	$(call say,STRIP,$@)
+	$(Q)$(STRIP) -s -o $@ $<
+else
+	$(Q)ln -f $< $@
+endif
+
+PREFIX ?= /usr/local
+install: $(PROGRAM)
+	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/crashcart
+	for page in $(MAN); do \
+		install -D -m 644 $$page \
+		$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; \
+	done
+
+# ---- tests ------------------------------------------------------------------
+define unit_rule
+$(B)/unit/$1: $(B)/tests/unit/$1.o $(UNIT_SUPPORT) \
+		$(call archives,$(call room_of,$1))
+	$$(call say,LINK,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ -lcmocka $$(LDLIBS)
+.PHONY: run-unit-$1
+run-unit-$1: $(B)/unit/$1
+	@scripts/run-one 'unit $1 ($(FLAVOUR))' $(TEST_WRAPPER) $(B)/unit/$1
+endef
+$(foreach name,$(UNIT_NAMES),$(eval $(call unit_rule,$(name))))
+unit-build: $(UNIT_NAMES:%=$(B)/unit/%)
+unit: $(UNIT_NAMES:%=run-unit-%)
+
+# tests/fuzz/fuzz_ROOM_NAME.c links ROOM and those below it, other names all.
+REPLAY := $(B)/tests/fuzz/replay.o
+define fuzz_rule
+$(B)/replay/$1: $(B)/tests/fuzz/fuzz_$1.o $(REPLAY) \
+		$(call archives,$(call room_of,$1))
+	$$(call say,LINK,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(LDLIBS)
+$(B)/fuzz/$1: $(B)/tests/fuzz/fuzz_$1.o $(call archives,$(call room_of,$1))
+	$$(call say,LINK,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) -fsanitize=fuzzer -o $$@ $$^ $$(LDLIBS)
+.PHONY: run-replay-$1 run-fuzz-$1
+run-replay-$1: $(B)/replay/$1
+	@scripts/run-one 'replay $1 ($(FLAVOUR))' $(B)/replay/$1 \
+		$(wildcard tests/fuzz/corpus/$1)
+run-fuzz-$1: $(B)/fuzz/$1
+	@mkdir -p $(BUILD)/corpus/$1 tests/fuzz/corpus/$1
+	$(B)/fuzz/$1 -max_total_time=$(SECONDS) -timeout=10 \
+		$(if $(wildcard tests/fuzz/$1.dict),-dict=tests/fuzz/$1.dict) \
+		$(BUILD)/corpus/$1 tests/fuzz/corpus/$1
+endef
+$(foreach name,$(FUZZ_NAMES),$(eval $(call fuzz_rule,$(name))))
+fuzz-replay-build: $(FUZZ_NAMES:%=$(B)/replay/%)
+fuzz-replay: $(FUZZ_NAMES:%=run-replay-%)
+
+SECONDS ?= 60
+ifeq ($(FLAVOUR),fuzz)
+fuzz-build: $(FUZZ_NAMES:%=$(B)/fuzz/%)
+fuzz: $(FUZZ_NAMES:%=run-fuzz-%)
+else
+fuzz fuzz-build:
+	$(MAKE) FLAVOUR=fuzz $@
+endif
+
+lint:
+	scripts/check-lint
+test:
+	scripts/bootstrap --test
+	scripts/run-tests
+run:
+	scripts/run-demo
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
