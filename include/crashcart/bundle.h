@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CRASHCART_BUNDLE_H
+#define CRASHCART_BUNDLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include <crashcart/budget.h>
+#include <crashcart/digest.h>
+#include <crashcart/err.h>
+#include <crashcart/json.h>
+#include <crashcart/signer.h>
+#include <crashcart/sink.h>
+
+/*
+ * Writing a bundle (collector/bundle/FORMAT.md).  All functions but open,
+ * resume, seal and free may be called from any thread.  Members and lines
+ * reach the stream in the order of the calls; one writer thread orders and
+ * writes, pool threads hash and compress.  After a sink failure every call
+ * fails with the same error.
+ */
+struct cart_bundle;
+
+#define CART_PART_SIZE ((size_t)8 << 20)	/* input bytes of a part */
+#define CART_EXHIBIT_ID_SIZE 24			/* "e000001" and NUL */
+/* Plain exhibits above this go out in parts. */
+#define CART_PLAIN_MAX ((size_t)1 << 20)
+
+struct cart_bundle_options {
+	const char *name;		/* F1 */
+	const char *case_id;
+	const char *uuid;		/* of the bundle, 36 characters */
+	const char *organization;	/* may be NULL */
+	const char *agent;		/* "crashcart 0.1.0 (abcdef0)" */
+	int64_t start_utc_ns;
+	struct cart_sink *sink;		/* borrowed until free */
+	struct cart_signer *session;	/* heads and checkpoint; borrowed */
+	struct cart_signer *examiner;	/* seals; NULL: the session key does */
+	struct cart_budget *budget;	/* borrowed */
+	uint64_t segment_bytes;		/* 0: a single segment */
+	unsigned threads;		/* of the pool; 0: one a core */
+	int level;			/* zstd, 0: 1 */
+	/* Keys of the session line after "step", in order of FORMAT.md; the
+	 * writer adds nothing.  Borrowed during open/resume. */
+	const struct cart_json *session_line;
+	const void *manifest;		/* manifest.json as run */
+	size_t manifest_len;
+	const void *plan;		/* plan.json */
+	size_t plan_len;
+};
+
+/* Writes bagit.txt ... keys and the session line, durable.  NULL + err. */
+struct cart_bundle *cart_bundle_open(const struct cart_bundle_options *o,
+				     struct cart_err *err);
+
+/* --- plain and big exhibits --- */
+
+struct cart_exhibit_info {
+	const char *step;		/* step id */
+	const char *instance;		/* instance id */
+	const char *name;		/* logical name, any UTF-8 */
+	const char *slug;		/* F13; what does not fit is replaced by '-' */
+	const char *media;		/* "application/json" */
+	const struct cart_json *origin;	/* object, borrowed; NULL: {} */
+	const char *const *derived_from;/* exhibit ids, NULL-terminated; or NULL */
+	bool repeatable;
+	const char *state;		/* NULL: "whole" */
+	const char *note;		/* or NULL */
+};
+
+/* One exhibit whose bytes are all there (copied).  Above CART_PLAIN_MAX it
+ * goes out in zstd parts.  Waits for budget.  ret_id may be NULL. */
+int cart_bundle_put(struct cart_bundle *b, const struct cart_exhibit_info *info,
+		    const void *data, size_t len,
+		    char ret_id[CART_EXHIBIT_ID_SIZE], struct cart_err *err);
+
+struct cart_exhibit;
+
+/* Begins an exhibit in parts.  compress: zst parts, else bin. */
+struct cart_exhibit *cart_exhibit_open(struct cart_bundle *b,
+				       const struct cart_exhibit_info *info,
+				       bool compress, struct cart_err *err);
+/* "e000007"; lives as long as the exhibit. */
+const char *cart_exhibit_id(const struct cart_exhibit *e);
+/* A buffer of CART_PART_SIZE bytes, after budget for it and its compressed
+ * form was taken.  At most one at a time.  NULL + err. */
+unsigned char *cart_exhibit_reserve(struct cart_exhibit *e, struct cart_err *err);
+/* Sends the first len bytes (1..CART_PART_SIZE) of the reserved buffer as the
+ * next part; all-zero pieces become a line without member.  len 0 gives the
+ * buffer back.  The buffer is no longer the caller's. */
+int cart_exhibit_submit(struct cart_exhibit *e, size_t len, struct cart_err *err);
+/* Ends it: writes the exhibit line (logical size and SHA-256) with state and
+ * note (NULL: those of info).  Frees e, also on failure. ret_sha256_hex may be NULL. */
+int cart_exhibit_close(struct cart_exhibit *e, const char *state,
+		       const char *note, char ret_sha256_hex[CART_SHA256_HEX_SIZE],
+		       struct cart_err *err);
+
+/* --- file sets --- */
+
+struct cart_file {
+	const char *path;		/* absolute, raw bytes */
+	size_t path_len;
+	const struct stat *st;		/* as read before the content */
+	int64_t btime_ns;		/* birth time; INT64_MIN: unknown */
+	const void *target;		/* symlink target bytes, or NULL */
+	size_t target_len;
+	const char *state;		/* FORMAT.md "file"; NULL: "ok" */
+	const char *note;		/* or NULL */
+	const char *in;			/* own exhibit id, for large files */
+	const char *sha256_hex;		/* with in, or hashed but not kept */
+};
+
+struct cart_fileset;
+
+struct cart_fileset *cart_fileset_open(struct cart_bundle *b,
+				       const struct cart_exhibit_info *info,
+				       struct cart_err *err);
+const char *cart_fileset_id(const struct cart_fileset *f);
+/* A regular file with all its bytes (copied; at most CART_PART_SIZE / 2):
+ * becomes a member and a file line with its SHA-256.  Beyond 1,000,000
+ * members: -1 with class LIMIT, and nothing was added. */
+int cart_fileset_add(struct cart_fileset *f, const struct cart_file *file,
+		     const void *data, size_t len, struct cart_err *err);
+/* Only a line: folders, links, devices, unreadable or large files. */
+int cart_fileset_list(struct cart_fileset *f, const struct cart_file *file,
+		      struct cart_err *err);
+/* Sends the last part and the exhibit line; frees f, also on failure. */
+int cart_fileset_close(struct cart_fileset *f, const char *state,
+		       const char *note, struct cart_err *err);
+
+/* --- the log --- */
+
+/* Appends a line: type, step id ("" for the collector), and fields, an
+ * object with the type's keys in order of FORMAT.md (borrowed).  Types
+ * exhibit, part, file, head and end are the writer's own. */
+int cart_bundle_log(struct cart_bundle *b, const char *type, const char *step,
+		    const struct cart_json *fields, struct cart_err *err);
+/* All lines and members so far are durable when this returns 0. */
+int cart_bundle_sync(struct cart_bundle *b, struct cart_err *err);
+
+struct cart_bundle_counts {
+	uint64_t exhibits, calls, gaps, changes, lines, members, bytes;
+};
+void cart_bundle_counts(struct cart_bundle *b, struct cart_bundle_counts *ret);
+
+/* --- the end --- */
+
+struct cart_seal_result {
+	char root[CART_SHA256_HEX_SIZE];
+	char log_root[CART_SHA256_HEX_SIZE];
+	uint64_t log_size;
+	uint64_t bytes;			/* of the stream */
+	unsigned segments;
+	bool gaps;
+};
+
+/* Waits for everything, writes end, head, checkpoint, bag, inner and outer
+ * seal.  State is "gaps" if any gap line was written or force_gaps. reason:
+ * why it ended early, or NULL.  No call but free may follow. */
+int cart_bundle_seal(struct cart_bundle *b, bool force_gaps, const char *reason,
+		     struct cart_seal_result *ret, struct cart_err *err);
+void cart_bundle_free(struct cart_bundle *b);	/* accepts NULL */
+
+/* --- going on after an interruption (file sink) --- */
+
+struct cart_resume_point;
+
+/* Reads the unsealed segments DIR/NAME.tar ..., checks every member, log line
+ * and head up to the last whole log part, and gives each line to fn in order
+ * (parsed; borrowed).  fn returns 0, or -1 with err to stop.  NULL + err. */
+typedef int (*cart_line_fn)(void *arg, const struct cart_json *line,
+			    struct cart_err *err);
+struct cart_resume_point *cart_resume_read(int dirfd, const char *name,
+					   cart_line_fn fn, void *arg,
+					   struct cart_err *err);
+/* Bytes of the early tag members, e.g. "manifest.json", "plan.json"; NULL if
+ * absent.  Owned by r. */
+const void *cart_resume_member(const struct cart_resume_point *r,
+			       const char *path, size_t *ret_len);
+unsigned cart_resume_segments(const struct cart_resume_point *r);
+/* Where the last segment is to be cut. */
+uint64_t cart_resume_offset(const struct cart_resume_point *r);
+uint64_t cart_resume_lines(const struct cart_resume_point *r);
+/* As cart_bundle_open, going on from r: writes keys/session-K.pub and the
+ * session line.  Exhibits whose parts were cut get an exhibit line with
+ * state "truncated" and a gap line.  o->sink was made for r's segments and
+ * offset; name, case, uuid and start must be those of the bundle. */
+struct cart_bundle *cart_bundle_resume(const struct cart_bundle_options *o,
+				       struct cart_resume_point *r,
+				       struct cart_err *err);
+void cart_resume_free(struct cart_resume_point *r);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CRASHCART_READER_H
+#define CRASHCART_READER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <crashcart/digest.h>
+#include <crashcart/err.h>
+#include <crashcart/json.h>
+#include <crashcart/signer.h>
+
+/* --- the block walker: bytes in, members out; no I/O (F3-F8) --- */
+
+struct cart_walker;
+
+enum cart_walk_event {
+	CART_WALK_NEED,		/* feed more bytes */
+	CART_WALK_MEMBER,	/* a header was read: see cart_walk_member */
+	CART_WALK_DATA,		/* some data of the member */
+	CART_WALK_MEMBER_END,
+	CART_WALK_END,		/* both zero blocks were read */
+	CART_WALK_BAD		/* err says which rule and at which offset */
+};
+
+struct cart_walk_member {
+	const char *path;	/* below NAME/; lives until the next member */
+	uint64_t size;
+	uint64_t offset;	/* of the header in the stream */
+};
+
+/* name: NULL takes it from the first member. */
+struct cart_walker *cart_walker_new(const char *name);
+void cart_walker_free(struct cart_walker *w);
+/* Consumes from data/len (advancing both) until an event.  For DATA,
+ * ret_data/ret_len point into data. */
+enum cart_walk_event cart_walker_step(struct cart_walker *w,
+				      const unsigned char **data, size_t *len,
+				      const unsigned char **ret_data,
+				      size_t *ret_len, struct cart_err *err);
+const struct cart_walk_member *cart_walker_member(const struct cart_walker *w);
+const char *cart_walker_name(const struct cart_walker *w);
+uint64_t cart_walker_mtime(const struct cart_walker *w);
+uint64_t cart_walker_offset(const struct cart_walker *w);	/* bytes consumed */
+
+/* --- the outer seal (F21, F22) --- */
+
+struct cart_seal_segment {
+	uint64_t length;
+	size_t first_chunk;		/* index into chunks */
+	size_t n_chunks;
+};
+
+struct cart_seal {
+	char name[65], case_id[65], state[16];
+	char root[CART_SHA256_HEX_SIZE], log_root[CART_SHA256_HEX_SIZE];
+	uint64_t log_size;
+	struct cart_seal_segment *segments;
+	size_t n_segments;
+	unsigned char (*chunks)[CART_SHA256_SIZE];
+	size_t n_chunks;
+};
+
+int cart_seal_parse(const void *data, size_t len, struct cart_seal *ret,
+		    struct cart_err *err);
+void cart_seal_clear(struct cart_seal *s);
+
+/* --- a bundle on disk or on a pipe --- */
+
+enum cart_verdict_kind {
+	CART_VERDICT_VALID = 0,
+	CART_VERDICT_INVALID = 4,
+	CART_VERDICT_UNKNOWN = 5
+};
+
+struct cart_verify_options {
+	const char *bundle;		/* .tar, .seal, folder, extracted bag, or "-" */
+	const char *seal_path;		/* --seal, or NULL */
+	const struct cart_public_key *keys;	/* that the reader trusts */
+	size_t n_keys;
+	unsigned threads;		/* 0: one a core */
+	/* called as bytes are read; may be NULL */
+	void (*progress)(void *arg, uint64_t done, uint64_t total);
+	void *arg;
+	/* each log line, parsed, after its part was checked; may be NULL */
+	int (*line)(void *arg, const struct cart_json *line, struct cart_err *err);
+	/* member data as it is read, before the verdict is known: begin
+	 * (offset 0), data, end.  For list and extract; may be NULL */
+	int (*member)(void *arg, const struct cart_walk_member *m,
+		      const void *data, size_t len, bool end, struct cart_err *err);
+};
+
+struct cart_verdict {
+	enum cart_verdict_kind kind;
+	char rule[8];			/* "F4": the first that is broken, or "" */
+	char reason[512];		/* one sentence */
+	char name[65], case_id[65], state[16];
+	char root[CART_SHA256_HEX_SIZE];
+	bool bytes_intact;		/* all chunks and members as sealed */
+	bool signed_ok;			/* a named key made the outer seal */
+	bool inner_ok;			/* the inner seal holds for a named key */
+	bool extracted;			/* an extracted bag: inner seal only */
+	char signer_id[17];		/* key id of the outer signature */
+	char signer_kind[16];		/* "session" or "examiner" */
+	struct cart_public_key trusted;	/* which named key */
+	unsigned sessions;		/* > 1: continued by a further key ... */
+	uint64_t continued_line[8];	/* ... from these lines */
+	uint64_t members, lines, exhibits, gaps, bytes;
+	uint64_t bytes_parsed;		/* of the stream, before a refusal */
+};
+
+/* 0 with a verdict (also INVALID), -1 with err only if the files could not
+ * be read at all.  Never extracts. */
+int cart_verify(const struct cart_verify_options *o, struct cart_verdict *ret,
+		struct cart_err *err);
+
+/* --- list and extract --- */
+
+struct cart_extract_options {
+	struct cart_verify_options verify;	/* member/line are ours */
+	const char *out;		/* a new folder */
+	const char *const *exhibits;	/* ids, NULL-terminated; NULL: all */
+	bool as_stored;			/* the members as they are, else logical */
+};
+/* Writes logical exhibits (parts joined and inflated, file sets as a tree)
+ * below out/eNNNNNN..., re-hashing each against the log.  Every file is made
+ * with openat, O_NOFOLLOW, O_EXCL, mode 0600; hostile names are escaped.
+ * The verdict tells whether to trust what was written. */
+int cart_extract(const struct cart_extract_options *o, struct cart_verdict *ret,
+		 struct cart_err *err);
+
+#endif

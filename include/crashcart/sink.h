@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CRASHCART_SINK_H
+#define CRASHCART_SINK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <crashcart/err.h>
+
+/*
+ * Where the stream of a bundle goes: a file, a pipe, S3.  Used by one thread
+ * (the writer).  Bytes of a segment come in order; the writer cuts them so
+ * that no write crosses the end of a chunk.
+ */
+struct cart_sink {
+	const char *kind;		/* "file", "pipe", "s3" */
+	const char *location;		/* for people and logs */
+	/* Appends to the current segment (the first is open from the start). */
+	int (*write)(struct cart_sink *s, const void *data, size_t len,
+		     struct cart_err *err);
+	/* The bytes since the last chunk() (at most 8 MiB) are one chunk with
+	 * this SHA-256.  May be NULL. */
+	int (*chunk)(struct cart_sink *s, const unsigned char sha256[32],
+		     struct cart_err *err);
+	/* All bytes so far are durable when this returns 0.  A sink that cannot
+	 * (a pipe) returns 0 as well and sets never_durable. */
+	int (*sync)(struct cart_sink *s, struct cart_err *err);
+	/* Closes the current segment for good and begins the next (number). */
+	int (*segment)(struct cart_sink *s, unsigned number, struct cart_err *err);
+	/* Stores a companion: suffix is ".seal" or ".seal.minisig".  Called
+	 * after the last byte of the stream; durable when it returns. */
+	int (*companion)(struct cart_sink *s, const char *suffix,
+			 const void *data, size_t len, struct cart_err *err);
+	void (*free)(struct cart_sink *s);
+	int never_durable;
+	/* Does a closed segment count as durable only when closed (S3)?  Then
+	 * the writer closes segments before changes and every 10 minutes. */
+	int durable_by_segment;
+};
+
+void cart_sink_free(struct cart_sink *s);	/* accepts NULL */
+
+/* Makes DIR/NAME.tar (and .tar.002 ...); dirfd stays the caller's.
+ * resume_segments 0: new files (O_EXCL), else: opens the existing segments to
+ * append to the last one at offset (the file is cut there). */
+struct cart_sink *cart_sink_file(int dirfd, const char *dir, const char *name,
+				 unsigned resume_segments, uint64_t offset,
+				 struct cart_err *err);
+/* Stream to a descriptor (kept open); companions go to seal_path and
+ * seal_path + ".minisig". */
+struct cart_sink *cart_sink_pipe(int fd, const char *seal_path,
+				 struct cart_err *err);
+
+#endif
