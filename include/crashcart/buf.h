@@ -20,6 +20,7 @@ struct cart_buf {
 	size_t cap;
 	size_t max;		/* never holds more than this many bytes */
 	bool failed;		/* an append did not fit or memory ran out */
+	bool limited;		/* ... because of max */
 };
 
 /* max_bytes: hard maximum of len. */

@@ -11,15 +11,26 @@
 #define CART_SHA256_HEX_SIZE 65		/* with the ending NUL */
 #define CART_BLAKE2B_SIZE 64
 
-/* SHA-256 (FIPS 180-4), in pieces.  No allocation after init. */
+/*
+ * SHA-256 (FIPS 180-4), in pieces.  Never fails: short inputs are held in the
+ * struct and long ones use OpenSSL's fast code, or libsodium's when memory is
+ * short.  A struct of zero bytes is initialised.  _final releases what the
+ * struct holds; one that is abandoned before that needs _clear.  Must not be
+ * copied by assignment.
+ */
 struct cart_sha256 {
-	_Alignas(16) unsigned char opaque[128];
+	void *fast;			/* private */
+	size_t held;
+	int slow;
+	_Alignas(16) unsigned char opaque[256];
 };
 
 void cart_sha256_init(struct cart_sha256 *c);
 void cart_sha256_update(struct cart_sha256 *c, const void *data, size_t len);
 /* c must be initialised again before further use. */
 void cart_sha256_final(struct cart_sha256 *c, unsigned char out[CART_SHA256_SIZE]);
+/* For a hash that is given up; safe after _final and when called twice. */
+void cart_sha256_clear(struct cart_sha256 *c);
 /* One shot. */
 void cart_sha256(const void *data, size_t len, unsigned char out[CART_SHA256_SIZE]);
 /* One shot, lower-case hex. */
@@ -37,8 +48,10 @@ void cart_blake2b_init(struct cart_blake2b *c);
 void cart_blake2b_update(struct cart_blake2b *c, const void *data, size_t len);
 void cart_blake2b_final(struct cart_blake2b *c, unsigned char out[CART_BLAKE2B_SIZE]);
 
-void cart_md5(const void *data, size_t len, unsigned char out[16]);
-void cart_sha1(const void *data, size_t len, unsigned char out[20]);
+/* For protocols that ask for them, never for evidence.  0, or -1 with out
+ * all zero when memory ran out. */
+int cart_md5(const void *data, size_t len, unsigned char out[16]);
+int cart_sha1(const void *data, size_t len, unsigned char out[20]);
 
 /* RFC 9562.  out gets the 36-character text and NUL. */
 #define CART_UUID_SIZE 37

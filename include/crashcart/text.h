@@ -45,8 +45,10 @@ void cart_text_escape(const void *data, size_t len, struct cart_buf *b);
 void cart_text_uri(const void *data, size_t len, bool keep_slash,
 		   struct cart_buf *b);
 
-/* Shell-style match of a whole path: * and ? do not cross '/', ** does,
- * [a-z] and [!a-z] classes, \ quotes.  Bounded work for any pattern. */
+/* Shell-style match of a whole path: * and ? do not cross '/', ** does (and
+ * "**" "/" at the start of a component also stands for no folder at all),
+ * [a-z] and [!a-z] classes, \ quotes; bytes, not characters.  Work is at most
+ * the product of both lengths; a path over 65,535 bytes never matches. */
 bool cart_text_glob(const char *pattern, const char *path, size_t path_len);
 
 /* Edit distance for "did you mean"; at most max+1 is returned. */

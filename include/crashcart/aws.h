@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CRASHCART_AWS_H
+#define CRASHCART_AWS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <crashcart/buf.h>
+#include <crashcart/err.h>
+#include <crashcart/json.h>
+#include <crashcart/net.h>
+
+/*
+ * One AWS session: credentials, endpoints, clock, rate manners, and one
+ * signed call.  Thread-safe.
+ */
+struct cart_aws;
+
+/* The allow-list of environment variables that was copied at start; a value
+ * is NULL if unset. */
+struct cart_env {
+	const char *const *names;
+	char *const *values;
+	size_t n;
+};
+const char *cart_env_get(const struct cart_env *env, const char *name);
+
+struct cart_aws_options {
+	const struct cart_env *env;	/* borrowed */
+	const char *profile;		/* --profile, or NULL */
+	const char *region;		/* --region, or NULL */
+	const char *endpoint_url;	/* --endpoint-url, or NULL: wins over all */
+	/* Overrides of endpoint, proxy, CA and credential_process from the
+	 * environment and config files count only if this is set (DESIGN.md,
+	 * hostile machine). */
+	bool trust_environment;
+	const char *home;		/* for ~/.aws, or NULL */
+	struct cart_net *net;		/* borrowed */
+	unsigned max_attempts;		/* 0: 8 */
+	unsigned max_elapsed_ms;	/* of one call with its retries, 0: 300 s */
+	/* A line of facts for the log: endpoints, credential source, clock.
+	 * type is a log type ("endpoint", "clock", "note"), fields borrowed. */
+	void (*fact)(void *arg, const char *type, const struct cart_json *fields);
+	void *arg;
+	bool (*cancelled)(void *arg);	/* asked while waiting; may be NULL */
+};
+
+struct cart_aws *cart_aws_new(const struct cart_aws_options *o,
+			      struct cart_err *err);
+void cart_aws_free(struct cart_aws *a);
+
+/* The region a call without one goes to, or NULL if none is configured. */
+const char *cart_aws_region(const struct cart_aws *a);
+/* Where the credentials came from ("environment", "profile x", "instance
+ * role r"), after the first call that needed them; never a secret. */
+const char *cart_aws_credential_source(const struct cart_aws *a);
+/* Corrected now: host clock plus the measured offset. */
+int64_t cart_aws_now_ns(const struct cart_aws *a);
+/* milliseconds to add to the host's clock; false if not measured yet. */
+bool cart_aws_clock_offset(const struct cart_aws *a, int64_t *ret_ms,
+			   int64_t *ret_uncertainty_ms);
+
+struct cart_aws_call {
+	const char *service;		/* AWS CLI name: "ec2" */
+	const char *operation;		/* API name: "DescribeInstances" */
+	const char *region;		/* NULL: the session's */
+	const struct cart_json *input;	/* object, borrowed; NULL: {} */
+	bool may_change;		/* engine has both keys for this call; without
+					 * it every operation that is not reviewed as
+					 * read-only is refused before sending */
+	bool once;			/* never repeated once sent: changes */
+	unsigned timeout_ms;		/* a single attempt, 0: 120 s */
+};
+
+struct cart_aws_reply {
+	char url[512];
+	char address[64];
+	char region[32];		/* "global" for global services */
+	int status;			/* 0: no answer */
+	char request_id[96];
+	char request_id2[128];		/* x-amz-id-2 */
+	char content_type[64];
+	unsigned attempts;
+	int64_t started_utc_ns;
+	uint64_t duration_ms;
+	struct cart_buf raw;		/* body as received (last attempt) */
+	struct cart_json *view;		/* as the AWS CLI prints it; NULL on error */
+	char error_code[96];		/* AWS's code, "" if none */
+	char error_message[512];	/* escaped, cut */
+	bool sent;			/* at least one attempt left this host */
+};
+
+void cart_aws_reply_clear(struct cart_aws_reply *r);
+
+/* One call with retries.  0: answered 2xx, view is there.  -1: err (DENIED,
+ * THROTTLED, TIMEOUT, NET, HTTP, INPUT, USAGE, CANCELLED) and as much of
+ * reply as there is.  reply is initialised by the function; clear it always. */
+int cart_aws_call(struct cart_aws *a, const struct cart_aws_call *call,
+		  struct cart_aws_reply *ret, struct cart_err *err);
+
+/* All pages: after each answered page gives the input of the next one, by
+ * the model's paginator.  1: *ret_next (owned by the caller) is the next
+ * input; 0: no more; -1: err (a token that repeats is an error). */
+int cart_aws_next_page(const struct cart_aws_call *call,
+		       const struct cart_json *view,
+		       struct cart_json **ret_next, struct cart_err *err);
+
+/* The request as it would be sent, unsigned, as JSON {method,url,headers,
+ * body_base64}; sends nothing, needs no credentials. */
+int cart_aws_show_request(struct cart_aws *a, const struct cart_aws_call *call,
+			  struct cart_json **ret, struct cart_err *err);
+
+/* The account's enabled regions (ec2:DescribeRegions, opt-in-not-required
+ * and opted-in), sorted.  The reply is given back so that the caller can
+ * keep it as evidence.  names: array of strings, owned by caller. */
+int cart_aws_regions(struct cart_aws *a, struct cart_aws_reply *ret_reply,
+		     struct cart_json **ret_names, struct cart_err *err);
+
+/* --- signing (SigV4), pure --- */
+
+struct cart_credentials {
+	char access_key_id[160];
+	char secret_access_key[160];
+	char session_token[8192];	/* "" if none */
+	int64_t expires_utc_ns;		/* INT64_MAX: never */
+};
+
+struct cart_sign_request {
+	const char *method;
+	const char *host;		/* as in the Host header */
+	const char *path;		/* encoded as it goes on the wire */
+	const char *query;		/* encoded as it goes on the wire, no '?' */
+	const struct cart_http_header *headers;	/* to be signed, without host */
+	size_t n_headers;
+	const char *payload_sha256_hex;	/* or "UNSIGNED-PAYLOAD" */
+	const char *region;
+	const char *service;		/* signing name */
+	bool s3;			/* path is not normalised nor encoded again */
+	int64_t utc_ns;
+};
+
+/* Appends the headers to send, "name: value\n" a line: x-amz-date,
+ * x-amz-security-token, x-amz-content-sha256 (s3), authorization.
+ * ret_canonical may be NULL (debug: holds no secret). */
+int cart_sigv4(const struct cart_sign_request *r,
+	       const struct cart_credentials *c, struct cart_buf *ret_headers,
+	       struct cart_buf *ret_canonical, struct cart_err *err);
+
+/* --- the instance metadata service, IMDSv2 only --- */
+
+struct cart_imds;
+
+/* endpoint: NULL for http://169.254.169.254 (or AWS_EC2_METADATA_SERVICE_
+ * ENDPOINT when the environment is trusted or it is loopback). */
+struct cart_imds *cart_imds_new(struct cart_net *net, const struct cart_env *env,
+				bool trust_environment, struct cart_err *err);
+void cart_imds_free(struct cart_imds *m);
+/* GET of a path like "/latest/meta-data/"; token handled (PUT, TTL, renewed
+ * on 401).  0 with status in *ret (200, 404 ...), -1 with err; "not on EC2"
+ * is TIMEOUT or NET within 2 seconds. */
+int cart_imds_get(struct cart_imds *m, const char *path,
+		  struct cart_http_reply *ret, struct cart_err *err);
+
+#endif

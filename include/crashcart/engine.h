@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CRASHCART_ENGINE_H
+#define CRASHCART_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <crashcart/aws.h>
+#include <crashcart/bundle.h>
+#include <crashcart/err.h>
+#include <crashcart/manifest.h>
+#include <crashcart/step.h>
+
+#define CART_CHANGE_EVIDENCE	1u
+#define CART_CHANGE_CONTAINMENT	2u
+#define CART_CHANGE_IRREVERSIBLE 4u
+
+/* "evidence" -> bit; 0 if it is no such word. */
+unsigned cart_change_class(const char *word);
+
+/*
+ * One run of a manifest: expands instances, schedules them, and writes all
+ * that happens into the bundle.  The caller made the bundle and the session
+ * and seals afterwards.
+ */
+struct cart_run_options {
+	const struct cart_manifest *manifest;
+	struct cart_bundle *bundle;
+	struct cart_aws *aws;		/* NULL if no AWS step */
+	struct cart_imds *imds;		/* NULL: imds steps gap */
+	const char *case_id, *uuid;
+	unsigned allow;			/* CART_CHANGE_* bits */
+	const char *expect_account;	/* --expect-account, or NULL */
+	unsigned threads;		/* step threads, 0: 16 */
+	/* Lines of earlier sessions, fed by cart_run_replay; or NULL. */
+	struct cart_run_history *history;
+};
+
+/* What an interrupted run had done: feed it every line in order. */
+struct cart_run_history *cart_run_history_new(void);
+int cart_run_history_line(void *history, const struct cart_json *line,
+			  struct cart_err *err);	/* a cart_line_fn */
+void cart_run_history_free(struct cart_run_history *h);
+
+struct cart_run_result {
+	uint64_t instances, ok, partial, failed, skipped, cancelled;
+	uint64_t gaps;
+	bool stopped;			/* signal or on_error: stop */
+	char reason[160];		/* why it ended early, "" */
+};
+
+/* 0 when the run went to its end (gaps or not), -1 when the bundle cannot be
+ * written or nothing may be touched (wrong account, missing --allow: USAGE). */
+int cart_run(const struct cart_run_options *o, struct cart_run_result *ret,
+	     struct cart_err *err);
+
+/* Checks that need no AWS: --allow against the manifest.  USAGE error names
+ * the step and the option to give. */
+int cart_run_check_allow(const struct cart_manifest *m, unsigned allow,
+			 struct cart_err *err);
+
+/* Signals: SIGINT, SIGTERM, SIGHUP once: stop and seal; twice: the process
+ * ends at once.  SIGPIPE ignored.  cart_stop_requested is what cancelled()
+ * asks. */
+int cart_signals_setup(struct cart_err *err);
+bool cart_stop_requested(void);
+void cart_stop_request(void);
+
+/* Which line does the terminal get for what happens (gaps, steps)?  The
+ * engine calls cart_msg itself. */
+
+#endif
