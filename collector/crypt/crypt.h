@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CRYPT_CRYPT_H
+#define CRYPT_CRYPT_H
+
+#include <openssl/evp.h>
+
+/* Starts OpenSSL (without its configuration file: the host's must not be
+ * read) and libsodium, once. */
+void cart_crypt_start(void);
+
+/* OpenSSL's fetched SHA-256, NULL if it cannot be had (no memory). */
+const EVP_MD *cart_crypt_sha256(void);
+
+#endif
