@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_JSON_NODE_H
+#define BASE_JSON_NODE_H
+
+/*
+ * What our nodes keep in fields that cJSON leaves alone: this bit in type
+ * says that a number was written with a fraction or an exponent; valuestring
+ * of a number holds the digits of an integer that no double holds exactly.
+ */
+#define JSON_FLOAT (1 << 16)
+
+#endif
