@@ -32,16 +32,40 @@ static void print_integer(int64_t v, struct cart_buf *b)
 	cart_buf_add(b, digits + at, sizeof(digits) - at);
 }
 
-/* Fewest significant digits that read back as v: "d.ddde[+-]dd". */
+/* Writes v with `precision` significant digits, the last one moved by nudge:
+ * "d.ddde[+-]dd".  Does it read back as v? */
+static bool reads_back(double v, int precision, int nudge, char out[40])
+{
+	int n = snprintf(out, 40, "%.*e", precision - 1, v);
+	char *last;
+
+	if (nudge != 0 && n > 0) {
+		last = strchr(out, 'e');
+		if (!last)
+			return false;
+		last--;
+		if (nudge > 0 ? *last == '9' : *last == '0')
+			return false;	/* a carry never gives fewer digits */
+		*last = (char)(*last + nudge);
+	}
+	return strtod(out, NULL) == v;
+}
+
+/*
+ * Fewest significant digits that read back as v.  15 digits survive the way
+ * through a double, so shorter texts are found there (but for the smallest
+ * numbers, which hold fewer).  Beside a power of two the nearest decimal of a
+ * length may miss while its neighbour hits.
+ */
 static void shortest(double v, char out[40])
 {
 	int precision = fabs(v) < 1e-300 ? 1 : 15;
 
-	for (; precision < 17; precision++) {
-		snprintf(out, 40, "%.*e", precision - 1, v);
-		if (strtod(out, NULL) == v)
+	for (; precision < 17; precision++)
+		if (reads_back(v, precision, 0, out) ||
+		    reads_back(v, precision, 1, out) ||
+		    reads_back(v, precision, -1, out))
 			return;
-	}
 	snprintf(out, 40, "%.16e", v);
 }
 

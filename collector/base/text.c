@@ -249,6 +249,22 @@ bool cart_text_is_utf8(const void *data, size_t len)
 	return true;
 }
 
+bool cart_text_is_printable(const void *data, size_t len)
+{
+	const unsigned char *p = data;
+	uint32_t cp;
+	size_t n;
+
+	while (len > 0) {
+		n = utf8_decode(p, len, &cp);
+		if (n == 0 || (cp != '\t' && !utf8_printable(cp)))
+			return false;
+		p += n;
+		len -= n;
+	}
+	return true;
+}
+
 bool cart_text_is_name(const char *s, size_t len)
 {
 	size_t i;

@@ -34,6 +34,9 @@ int cart_text_unbase64(const char *s, size_t len, struct cart_buf *b);
 
 /* True if the bytes are well-formed UTF-8 (RFC 3629) without NUL. */
 bool cart_text_is_utf8(const void *data, size_t len);
+/* True if a terminal may see all of it: UTF-8 without control characters
+ * (TAB is allowed), bidi overrides and the like. */
+bool cart_text_is_printable(const void *data, size_t len);
 /* True for 1..64 bytes of [A-Za-z0-9._-]: CASE and bundle NAME. */
 bool cart_text_is_name(const char *s, size_t len);
 /* Appends the bytes for a terminal: printable UTF-8 stays, control

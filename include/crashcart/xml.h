@@ -19,7 +19,9 @@ struct cart_xml_attr {
 
 struct cart_xml {
 	const char *name;		/* with its prefix */
-	const char *text;		/* character data joined, "" if none */
+	/* Character data joined, "" if none; white space between child
+	 * elements does not count. */
+	const char *text;
 	size_t text_len;
 	const struct cart_xml_attr *attrs;
 	const struct cart_xml *child;	/* first child element */
