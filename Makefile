@@ -71,6 +71,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wold-style-definition -Wformat=2 -Wpointer-arith -Wwrite-strings \
 	-Wvla -Wundef -Wnested-externs -Wredundant-decls -Wnull-dereference \
 	-Wimplicit-fallthrough -Wno-unused-parameter \
+	-Wno-format-truncation \
 	-Werror=implicit-function-declaration -Werror=incompatible-pointer-types
 ifeq ($(WERROR),1)
 WARNINGS += -Werror
@@ -223,10 +224,11 @@ $(G)/aws-model.S: $(G)/aws-model.bin scripts/embed
 	@scripts/embed blob aws_model $< > $@
 
 # An optional source only: what is not there yet is embedded as an empty file.
-GEN_MODEL := $(wildcard scripts/gen-aws-model)
+REVIEW := $(wildcard collector/aws/readonly.txt)
+GEN_MODEL := $(if $(REVIEW),$(wildcard scripts/gen-aws-model))
 GEN_ROOTS := $(wildcard scripts/gen-roots)
 LOCK := $(wildcard scripts/deps.lock)
-$(G)/aws-model.bin: $(GEN_MODEL) $(LOCK)
+$(G)/aws-model.bin: $(GEN_MODEL) $(REVIEW) $(LOCK)
 	@mkdir -p $(@D)
 ifneq ($(GEN_MODEL),)
 	$(call say,MODEL,$@)
