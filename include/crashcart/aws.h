@@ -24,6 +24,12 @@ struct cart_env {
 	char *const *values;
 	size_t n;
 };
+/* Copies the allow-list out of the environment, then points environ at an
+ * empty array, so that no library reads the suspect host's settings.  Called
+ * once, at start, before threads.  NULL only when memory runs out. */
+struct cart_env *cart_env_take(void);
+void cart_env_free(struct cart_env *env);	/* wipes; accepts NULL */
+/* NULL if unset or not on the list. */
 const char *cart_env_get(const struct cart_env *env, const char *name);
 
 struct cart_aws_options {

@@ -27,6 +27,11 @@ const void *cart_manifest_bytes(const struct cart_manifest *m, size_t *ret_len);
  * are checked. */
 int cart_manifest_param(struct cart_manifest *m, const char *assignment,
 			struct cart_err *err);
+/* Sets parameters from an object, as a resumed run finds them in the session
+ * line.  Same checks. */
+int cart_manifest_params_set(struct cart_manifest *m,
+			     const struct cart_json *params,
+			     struct cart_err *err);
 /* All required parameters are there?  To be called once after all params. */
 int cart_manifest_ready(struct cart_manifest *m, struct cart_err *err);
 /* Parameters as set: an object, borrowed (for the session line and resume). */

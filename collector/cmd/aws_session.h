@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CMD_AWS_SESSION_H
+#define CMD_AWS_SESSION_H
+
+#include "command.h"
+#include "crashcart/aws.h"
+#include "crashcart/bundle.h"
+
+/* The options of every command that talks to AWS. */
+#define CMD_AWS_OPTIONS \
+	{ "profile", 0, "NAME", false, \
+	  "Profile of ~/.aws/config and ~/.aws/credentials." }, \
+	{ "region", 'r', "REGION", false, \
+	  "Region, where the manifest or input names none." }, \
+	{ "endpoint-url", 0, "URL", false, \
+	  "Send every AWS call there (VPC endpoint, rehearsal)." }, \
+	{ "proxy", 0, "URL", false, "HTTP proxy for https calls." }, \
+	{ "ca-bundle", 0, "FILE", false, \
+	  "CA roots (PEM) instead of the built-in ones." }, \
+	{ "trust-environment", 0, NULL, false, \
+	  "Let environment and config files change endpoints, proxy and CA " \
+	  "even where the manifest reads a suspect host." }
+
+/*
+ * Everything that AWS calls need, made from the command line.  What it finds
+ * out (endpoints, credential source, clock) becomes log lines once a bundle
+ * is there; before that it is kept.
+ */
+struct cmd_aws;
+
+/* env: taken at start (cart_env_take), borrowed.  host_steps: the manifest
+ * reads a suspect host, so the environment is not trusted.  NULL + err. */
+struct cmd_aws *cmd_aws_new(const struct cart_args *a, struct cart_env *env,
+			    bool host_steps, struct cart_err *err);
+void cmd_aws_free(struct cmd_aws *s);
+struct cart_aws *cmd_aws_client(struct cmd_aws *s);
+struct cart_imds *cmd_aws_imds(struct cmd_aws *s);
+/* From now on (and for what was kept) facts go into b's log. */
+void cmd_aws_log_to(struct cmd_aws *s, struct cart_bundle *b);
+
+#endif

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "collection.h"
+#include "crashcart/clock.h"
+#include "crashcart/text.h"
+#include "manifest_load.h"
+
+static bool ends_with(const char *s, const char *tail)
+{
+	size_t n = strlen(s), t = strlen(tail);
+
+	return n >= t && strcmp(s + n - t, tail) == 0;
+}
+
+static int set_case(struct cmd_collection *c, struct cart_err *err)
+{
+	const char *id = cart_args_value(c->args, "case");
+	char compact[CART_CLOCK_TEXT_SIZE];
+
+	if (id == NULL) {
+		cart_clock_compact(c->start_utc_ns, compact);
+		id = compact;
+	}
+	if (!cart_text_is_name(id, strlen(id)) || id[0] == '.')
+		return cart_err_set(err, CART_ERR_USAGE, 0, "--case '%s': a "
+				    "case is 1 to 64 of A-Z a-z 0-9 . _ - and "
+				    "does not begin with a dot", id);
+	snprintf(c->case_id, sizeof(c->case_id), "%s", id);
+	return 0;
+}
+
+static bool is_taken(int dirfd, const char *name)
+{
+	char path[80];
+
+	snprintf(path, sizeof(path), "%s.tar", name);
+	if (faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return true;
+	snprintf(path, sizeof(path), "%s.seal", name);
+	return faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* CASE-b01, or the next number that is free in the folder. */
+static int free_name(struct cmd_collection *c, int dirfd, struct cart_err *err)
+{
+	unsigned i;
+
+	if (strlen(c->case_id) > 60)
+		return cart_err_set(err, CART_ERR_USAGE, 0, "a case of more "
+				    "than 60 characters leaves no room for a "
+				    "bundle name: give --out NAME.tar");
+	for (i = 1; i < 1000; i++) {
+		snprintf(c->name, sizeof(c->name), "%.60s-b%02u", c->case_id, i);
+		if (dirfd < 0 || !is_taken(dirfd, c->name))
+			return 0;
+	}
+	return cart_err_set(err, CART_ERR_USAGE, 0,
+			    "there are 999 bundles of case %s already",
+			    c->case_id);
+}
+
+static int open_folder(struct cmd_collection *c, const char *dir, int *ret_fd,
+		       struct cart_err *err)
+{
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+		return cart_err_errno(err, errno, "--out %s", dir);
+	*ret_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*ret_fd < 0)
+		return cart_err_errno(err, errno, "--out %s", dir);
+	(void)c;
+	return 0;
+}
+
+static int to_folder(struct cmd_collection *c, const char *dir,
+		     struct cart_err *err)
+{
+	int fd, rc;
+
+	if (open_folder(c, dir, &fd, err) < 0)
+		return -1;
+	rc = free_name(c, fd, err);
+	close(fd);
+	if (rc < 0)
+		return -1;
+	c->sink = cart_sink_file(AT_FDCWD, dir, c->name, 0, 0, err);
+	return c->sink != NULL ? 0 : -1;
+}
+
+static int to_file(struct cmd_collection *c, const char *path,
+		   struct cart_err *err)
+{
+	const char *slash = strrchr(path, '/');
+	const char *base = slash != NULL ? slash + 1 : path;
+	size_t len = strlen(base) - 4;
+	char dir[4096] = ".";
+	int fd;
+
+	if (!cart_text_is_name(base, len) || base[0] == '.')
+		return cart_err_set(err, CART_ERR_USAGE, 0, "--out %s: the "
+				    "name of a bundle is 1 to 64 of A-Z a-z 0-9 "
+				    ". _ - before .tar", path);
+	if (slash != NULL) {
+		if ((size_t)(slash - path) >= sizeof(dir))
+			return cart_err_set(err, CART_ERR_USAGE, 0,
+					    "--out: the path is too long");
+		snprintf(dir, sizeof(dir), "%.*s", slash == path ? 1 :
+			 (int)(slash - path), path);
+	}
+	snprintf(c->name, sizeof(c->name), "%.*s", (int)len, base);
+	if (open_folder(c, dir, &fd, err) < 0)
+		return -1;
+	if (is_taken(fd, c->name)) {
+		close(fd);
+		return cart_err_set(err, CART_ERR_USAGE, 0, "--out %s exists; "
+				    "evidence is never overwritten", path);
+	}
+	close(fd);
+	c->sink = cart_sink_file(AT_FDCWD, dir, c->name, 0, 0, err);
+	return c->sink != NULL ? 0 : -1;
+}
+
+static int to_pipe(struct cmd_collection *c, struct cart_err *err)
+{
+	const char *seal = cart_args_value(c->args, "seal");
+	int fd;
+
+	if (seal == NULL)
+		return cart_err_set(err, CART_ERR_USAGE, 0,
+				    "--out - wants --seal FILE: the seal does "
+				    "not fit into the stream");
+	if (cart_args_value(c->args, "segment") != NULL)
+		return cart_err_set(err, CART_ERR_USAGE, 0,
+				    "--segment does not go with --out -");
+	if (isatty(STDOUT_FILENO))
+		return cart_err_set(err, CART_ERR_USAGE, 0,
+				    "--out - would write the bundle to this "
+				    "terminal: pipe it somewhere");
+	if (free_name(c, -1, err) < 0)
+		return -1;
+	/* words that go to stdout by mistake must not end up in the stream */
+	fd = dup(STDOUT_FILENO);
+	if (fd < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+		return cart_err_errno(err, errno, "standard output");
+	c->sink = cart_sink_pipe(fd, seal, err);
+	return c->sink != NULL ? 0 : -1;
+}
+
+static int open_output(struct cmd_collection *c, struct cart_err *err)
+{
+	const char *out = cart_args_value(c->args, "out");
+
+	if (out == NULL)
+		out = ".";
+	if (strcmp(out, "-") == 0)
+		return to_pipe(c, err);
+	if (strncmp(out, "s3://", 5) == 0)
+		return cart_err_set(err, CART_ERR_USAGE, 0, "--out %s: this "
+				    "version writes to a folder, a file or a "
+				    "pipe", out);
+	if (ends_with(out, ".tar"))
+		return to_file(c, out, err);
+	return to_folder(c, out, err);
+}
+
+static int read_allow(struct cmd_collection *c, struct cart_err *err)
+{
+	const char *word;
+	unsigned bit;
+	size_t i;
+
+	for (i = 0; (word = cart_args_at(c->args, "allow", i)) != NULL; i++) {
+		bit = cart_change_class(word);
+		if (bit == 0)
+			return cart_err_set(err, CART_ERR_USAGE, 0,
+					    "--allow %s: there is evidence, "
+					    "containment and irreversible", word);
+		c->allow |= bit;
+	}
+	return 0;
+}
+
+static int collect(const struct cart_args *a)
+{
+	struct cmd_collection c = { .args = a };
+	const char *name = a->positional[0];
+	struct cart_err err = { 0 };
+	bool builtin;
+	int status;
+
+	c.env = cart_env_take();
+	c.start_utc_ns = cart_clock_utc_ns();
+	cart_uuid_v4(c.uuid);
+	c.operator = cart_args_value(a, "operator");
+	c.authority = cart_args_value(a, "authority");
+	c.organization = cart_args_value(a, "organization");
+	c.expect_account = cart_args_value(a, "expect-account");
+	c.manifest = cart_manifest_load(a, name, true, &builtin, &err);
+	if (c.manifest == NULL || read_allow(&c, &err) < 0 ||
+	    cart_manifest_trusted(a, name, builtin, c.manifest, &err) < 0 ||
+	    cart_run_check_allow(c.manifest, c.allow, &err) < 0 ||
+	    set_case(&c, &err) < 0 || open_output(&c, &err) < 0)
+		status = cart_command_fail(a, &err);
+	else
+		status = cmd_collection_run(&c);
+	cmd_collection_clear(&c);
+	cart_env_free(c.env);
+	return status;
+}
+
+static const struct cart_option options[] = {
+	{ "param", 'p', "NAME=VALUE", true, "Set a parameter of the manifest." },
+	{ "case", 'c', "ID", false, "Case; without it the start in UTC." },
+	{ "operator", 0, "NAME", false, "Who collects; recorded." },
+	{ "authority", 0, "TEXT", false, "The legal basis; recorded." },
+	{ "organization", 0, "NAME", false, "For whom; recorded." },
+	{ "out", 'o', "FOLDER|FILE.tar|-", false,
+	  "Where to; without it the current folder." },
+	{ "seal", 0, "FILE", false, "Where the seal goes with --out -." },
+	{ "segment", 0, "SIZE", false,
+	  "Cut the bundle into files of at most SIZE (FAT: 4095M)." },
+	{ "allow", 0, "CLASS", true,
+	  "Allow changes: evidence, containment, irreversible." },
+	{ "manifest-key", 0, "FILE|BASE64", true,
+	  "Key whose signature of the manifest (FILE.minisig) counts." },
+	CMD_COLLECTION_OPTIONS,
+	CMD_AWS_OPTIONS,
+	{ NULL, 0, NULL, false, NULL }
+};
+
+const struct cart_command cart_cmd_collect = {
+	.name = "collect",
+	.summary = "Follow a manifest and seal what it collects into a bundle.",
+	.usage = "MANIFEST [-p NAME=VALUE]... [--case ID] [--out WHERE]",
+	.min_positional = 1,
+	.max_positional = 1,
+	.options = options,
+	.about =
+"MANIFEST is a file (with its path) or the name of a built-in one.  Nothing is\n"
+"changed anywhere unless the manifest says so and --allow permits it.  The\n"
+"first Ctrl-C stops and seals what is there, the second ends at once.\n"
+"\n"
+"Examples:\n"
+"  crashcart collect host-triage --case IR-7 --out /mnt/usb\n"
+"  crashcart collect instance-compromise --case IR-7 \\\n"
+"      -p instance_id=i-0123456789abcdef0 --allow evidence\n"
+"  crashcart collect host-triage --out - --seal IR-7.seal | ssh vault 'cat > IR-7.tar'\n"
+"\n"
+"Exit status: 0 sealed and complete; 3 sealed, with gaps or stopped;\n"
+"2 usage or manifest error, nothing touched; 5 nothing was sealed.\n",
+	.run = collect,
+};

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "crashcart/msg.h"
+#include "key_load.h"
+#include "verdict_print.h"
+
+static int extract(const struct cart_args *a)
+{
+	struct cart_extract_options o = { 0 };
+	struct cart_public_key *keys = NULL;
+	struct cart_verdict v;
+	struct cart_err err = { 0 };
+	int status;
+
+	o.verify.bundle = a->positional[0];
+	o.verify.seal_path = cart_args_value(a, "seal");
+	o.verify.progress = cart_verdict_progress;
+	o.out = cart_args_value(a, "out");
+	o.as_stored = cart_args_flag(a, "as-stored");
+	if (a->n_positional > 1)
+		o.exhibits = (const char *const *)a->positional + 1;
+	if (o.out == NULL)
+		return cart_command_usage(a, "say where to: --out FOLDER "
+					  "(a new folder)");
+	if (cart_key_public_all(a, "pubkey", &keys, &o.verify.n_keys, &err) < 0) {
+		err.class = CART_ERR_USAGE;
+		return cart_command_fail(a, &err);
+	}
+	o.verify.keys = keys;
+	if (cart_extract(&o, &v, &err) < 0) {
+		cart_msg_progress_end();
+		status = cart_command_fail(a, &err);
+	} else {
+		cart_msg_progress_end();
+		cart_verdict_print(&v, o.verify.n_keys,
+				   cart_args_flag(a, "json"));
+		if (v.kind == CART_VERDICT_INVALID)
+			cart_msg(CART_MSG_ERROR, "what was written to %s is "
+				 "not to be relied on", o.out);
+		status = v.kind == CART_VERDICT_INVALID ? CART_EXIT_INVALID :
+			CART_EXIT_OK;
+	}
+	free(keys);
+	return status;
+}
+
+static const struct cart_option options[] = {
+	{ "out", 'o', "FOLDER", false, "Where to: a folder that is not there yet." },
+	{ "as-stored", 0, NULL, false,
+	  "The members as they are, parts compressed." },
+	{ "pubkey", 'P', "FILE|BASE64", true, "A key that you trust." },
+	{ "seal", 0, "FILE", false,
+	  "The seal, where it does not lie beside the bundle." },
+	{ NULL, 0, NULL, false, NULL }
+};
+
+const struct cart_command cart_cmd_extract = {
+	.name = "extract",
+	.summary = "Write exhibits out as files, verifying all of it.",
+	.usage = "BUNDLE --out FOLDER [EXHIBIT]...",
+	.min_positional = 1,
+	.max_positional = CART_ARGS_MAX,
+	.options = options,
+	.about =
+"EXHIBIT is an id such as e000007 (`crashcart list`); none means all.  Parts\n"
+"are joined and inflated, file sets become a tree, and each result is hashed\n"
+"again and compared with the log.  Nothing outside FOLDER is touched, whatever\n"
+"names the evidence holds.\n",
+	.run = extract,
+};

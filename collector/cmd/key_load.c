@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "key_load.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "crashcart/buf.h"
+#include "crashcart/digest.h"
+#include "crashcart/fdio.h"
+#include "crashcart/minisign.h"
+#include "crashcart/text.h"
+
+/* One line from fd without its LF, byte by byte: nothing behind it is eaten. */
+static int read_line(int fd, char *out, struct cart_err *err)
+{
+	size_t n = 0;
+	ssize_t got;
+	char c;
+
+	for (;;) {
+		got = cart_fd_read(fd, &c, 1, err);
+		if (got < 0)
+			return -1;
+		if (got == 0 || c == '\n')
+			break;
+		if (n == CART_PASSWORD_MAX)
+			return cart_err_set(err, CART_ERR_LIMIT, 0,
+					    "password: longer than %d bytes",
+					    CART_PASSWORD_MAX);
+		out[n++] = c;
+	}
+	out[n] = '\0';
+	return 0;
+}
+
+static int ask(int tty, const char *prompt, char *out, struct cart_err *err)
+{
+	struct termios old, quiet;
+	int rc;
+
+	if (tcgetattr(tty, &old) < 0)
+		return cart_err_errno(err, errno, "terminal");
+	quiet = old;
+	quiet.c_lflag &= ~(tcflag_t)ECHO;
+	if (tcsetattr(tty, TCSAFLUSH, &quiet) < 0)
+		return cart_err_errno(err, errno, "terminal");
+	rc = cart_fd_write(tty, prompt, strlen(prompt), err);
+	if (rc == 0)
+		rc = read_line(tty, out, err);
+	tcsetattr(tty, TCSAFLUSH, &old);
+	if (rc == 0)
+		rc = cart_fd_write(tty, "\n", 1, err);
+	return rc;
+}
+
+static int ask_terminal(const char *prompt, bool twice, char *out,
+			struct cart_err *err)
+{
+	char again[CART_PASSWORD_MAX + 1];
+	int tty, rc;
+
+	tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	if (tty < 0)
+		return cart_err_set(err, CART_ERR_USAGE, 0,
+				    "a password is needed and there is no "
+				    "terminal: give --password-fd N");
+	rc = ask(tty, prompt, out, err);
+	if (rc == 0 && twice) {
+		rc = ask(tty, "Once more: ", again, err);
+		if (rc == 0 && strcmp(out, again) != 0)
+			rc = cart_err_set(err, CART_ERR_USAGE, 0,
+					  "the two passwords differ");
+		cart_wipe(again, sizeof(again));
+	}
+	close(tty);
+	return rc;
+}
+
+int cart_key_password(const char *prompt, const char *fd_text, bool twice,
+		      char *out, struct cart_err *err)
+{
+	uint64_t fd;
+
+	if (fd_text == NULL)
+		return ask_terminal(prompt, twice, out, err);
+	if (cart_text_u64(fd_text, strlen(fd_text), 1 << 20, &fd) < 0)
+		return cart_err_set(err, CART_ERR_USAGE, 0,
+				    "--password-fd: '%s' is not a descriptor",
+				    fd_text);
+	return read_line((int)fd, out, err);
+}
+
+struct cart_signer *cart_key_load(const char *path, const char *password_fd,
+				  struct cart_err *err)
+{
+	char password[CART_PASSWORD_MAX + 1] = "";
+	struct cart_signer *s = NULL;
+	struct cart_buf b;
+	int wanted;
+
+	cart_buf_init(&b, 4096);
+	if (cart_file_read(AT_FDCWD, path, &b, err) < 0)
+		goto out;
+	wanted = cart_signer_needs_password(b.data, b.len, err);
+	if (wanted < 0)
+		goto out;
+	if (wanted > 0 && cart_key_password("Password of the signing key: ",
+					    password_fd, false, password, err) < 0)
+		goto out;
+	s = cart_signer_minisign(b.data, b.len, wanted ? password : NULL, err);
+out:
+	if (s == NULL)
+		cart_err_prefix(err, "key %s", path);
+	cart_wipe(password, sizeof(password));
+	if (b.data != NULL)
+		cart_wipe(b.data, b.len);
+	cart_buf_clear(&b);
+	return s;
+}
+
+static int load_public(const char *text, struct cart_public_key *ret,
+		       struct cart_err *err)
+{
+	struct cart_buf b;
+	int rc;
+
+	/* the bare key is 56 base64 characters; no file has such a name */
+	if (strlen(text) == 56 && strncmp(text, "RW", 2) == 0)
+		return cart_minisign_parse_public(text, 56, ret, err);
+	cart_buf_init(&b, 4096);
+	rc = cart_file_read(AT_FDCWD, text, &b, err);
+	if (rc == 0)
+		rc = cart_minisign_parse_public(b.data, b.len, ret, err);
+	cart_buf_clear(&b);
+	if (rc < 0)
+		cart_err_prefix(err, "public key %s", text);
+	return rc;
+}
+
+int cart_key_public_all(const struct cart_args *a, const char *option,
+			struct cart_public_key **ret, size_t *ret_n,
+			struct cart_err *err)
+{
+	const char *values[CART_ARGS_MAX + 1];
+	size_t n = cart_args_all(a, option, values), i;
+
+	*ret_n = 0;
+	*ret = calloc(n + 1, sizeof(**ret));
+	if (*ret == NULL)
+		return cart_err_nomem(err);
+	for (i = 0; i < n; i++) {
+		if (load_public(values[i], &(*ret)[i], err) < 0) {
+			free(*ret);
+			*ret = NULL;
+			return -1;
+		}
+		(*ret_n)++;
+	}
+	return 0;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CMD_KEY_LOAD_H
+#define CMD_KEY_LOAD_H
+
+#include <stddef.h>
+
+#include "command.h"
+#include "crashcart/signer.h"
+
+#define CART_PASSWORD_MAX 1024
+
+/* Reads a password without echo: from descriptor fd_text (a decimal number
+ * from --password-fd) if that is not NULL, else from the terminal.  twice:
+ * ask again and compare.  out holds CART_PASSWORD_MAX + 1.  0 or -1: no
+ * terminal, too long, or the two differ. */
+int cart_key_password(const char *prompt, const char *fd_text, bool twice,
+		      char *out, struct cart_err *err);
+
+/* --key FILE: a minisign secret key; asks for its password if it has one. */
+struct cart_signer *cart_key_load(const char *path, const char *password_fd,
+				  struct cart_err *err);
+
+/* --pubkey FILE|BASE64: keys the reader trusts.  Reads all values of the
+ * option into a new array (free()). */
+int cart_key_public_all(const struct cart_args *a, const char *option,
+			struct cart_public_key **ret, size_t *ret_n,
+			struct cart_err *err);
+
+#endif

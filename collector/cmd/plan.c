@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+#include "crashcart/engine.h"
+#include "crashcart/json.h"
+#include "crashcart/text.h"
+#include "manifest_load.h"
+
+static void add_text(struct cart_buf *b, const struct cart_json *j)
+{
+	const char *s = cart_json_string(j);
+
+	if (s != NULL)
+		cart_text_escape(s, strlen(s), b);
+	else
+		cart_json_print(j, 0, b);
+}
+
+static void add_list(struct cart_buf *b, const char *label,
+		     const struct cart_json *list)
+{
+	const struct cart_json *e;
+
+	if (cart_json_size(list) == 0)
+		return;
+	cart_buf_addf(b, "      %s ", label);
+	if (cart_json_type(list) != CART_JSON_ARRAY) {
+		add_text(b, list);
+	} else {
+		for (e = cart_json_first(list); e != NULL; e = cart_json_next(e)) {
+			add_text(b, e);
+			if (cart_json_next(e) != NULL)
+				cart_buf_adds(b, ", ");
+		}
+	}
+	cart_buf_addc(b, '\n');
+}
+
+static void add_calls(struct cart_buf *b, const struct cart_json *calls)
+{
+	const struct cart_json *c;
+	const char *note;
+
+	for (c = cart_json_first(calls); c != NULL; c = cart_json_next(c)) {
+		cart_buf_adds(b, cart_json_bool(cart_json_get(c, "changes")) ?
+			      "    ! " : "      ");
+		add_text(b, cart_json_get(c, "call"));
+		note = cart_json_get_string(c, "note");
+		if (note != NULL && *note != '\0')
+			cart_buf_addf(b, "   (%s)", note);
+		cart_buf_addc(b, '\n');
+	}
+}
+
+static void add_step(struct cart_buf *b, const struct cart_json *step)
+{
+	const char *changes = cart_json_get_string(step, "changes");
+
+	cart_buf_adds(b, "\n  ");
+	add_text(b, cart_json_get(step, "id"));
+	cart_buf_adds(b, "  ");
+	add_text(b, cart_json_get(step, "do"));
+	if (changes != NULL)
+		cart_buf_addf(b, "   CHANGES %s: needs --allow %s", changes,
+			      changes);
+	cart_buf_addc(b, '\n');
+	add_calls(b, cart_json_get(step, "calls"));
+	add_list(b, "in regions", cart_json_get(step, "regions"));
+	add_list(b, "in accounts", cart_json_get(step, "accounts"));
+	add_list(b, "for each of", cart_json_get(step, "for_each"));
+	add_list(b, "when", cart_json_get(step, "when"));
+	add_list(b, "after", cart_json_get(step, "after"));
+}
+
+static int print_words(const struct cart_manifest *m, const struct cart_json *plan)
+{
+	const struct cart_json *step;
+	struct cart_buf b;
+	int rc = CART_EXIT_FAILED;
+
+	cart_buf_init(&b, (size_t)16 << 20);
+	cart_buf_addf(&b, "%s: %s\n", cart_manifest_name(m),
+		      cart_manifest_title(m));
+	for (step = cart_json_first(cart_json_get(plan, "steps")); step != NULL;
+	     step = cart_json_next(step))
+		add_step(&b, step);
+	if (cart_manifest_changes(m) == 0)
+		cart_buf_adds(&b, "\nNothing is changed anywhere.\n");
+	else
+		cart_buf_adds(&b, "\nCalls marked ! change something; each "
+			      "needs the --allow that its step names.\n");
+	if (cart_buf_ok(&b) && fwrite(b.data, 1, b.len, stdout) == b.len)
+		rc = CART_EXIT_OK;
+	cart_buf_clear(&b);
+	return rc;
+}
+
+static int plan(const struct cart_args *a)
+{
+	struct cart_manifest *m;
+	struct cart_json *j = NULL;
+	struct cart_err err = { 0 };
+	struct cart_buf b;
+	int status;
+
+	cart_buf_init(&b, (size_t)16 << 20);
+	m = cart_manifest_load(a, a->positional[0], true, NULL, &err);
+	if (m != NULL)
+		j = cart_manifest_plan(m, &err);
+	if (j == NULL) {
+		status = cart_command_fail(a, &err);
+	} else if (cart_args_flag(a, "json")) {
+		cart_json_print(j, 4, &b);
+		cart_buf_addc(&b, '\n');
+		status = cart_buf_ok(&b) &&
+			fwrite(b.data, 1, b.len, stdout) == b.len ?
+			CART_EXIT_OK : CART_EXIT_FAILED;
+	} else {
+		status = print_words(m, j);
+	}
+	cart_buf_clear(&b);
+	cart_json_free(j);
+	cart_manifest_free(m);
+	return status;
+}
+
+static const struct cart_option options[] = {
+	{ "param", 'p', "NAME=VALUE", true, "Set a parameter of the manifest." },
+	{ NULL, 0, NULL, false, NULL }
+};
+
+const struct cart_command cart_cmd_plan = {
+	.name = "plan",
+	.summary = "Print every step and call of a manifest; touch nothing.",
+	.usage = "MANIFEST [-p NAME=VALUE]...",
+	.min_positional = 1,
+	.max_positional = 1,
+	.options = options,
+	.about =
+"Needs no credentials and sends nothing.  Calls marked ! would change\n"
+"something.  --json prints what the bundle keeps as plan.json.\n"
+"\n"
+"Example:\n"
+"  crashcart plan instance-compromise -p instance_id=i-0123456789abcdef0\n",
+	.run = plan,
+};

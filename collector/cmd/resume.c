@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "collection.h"
+#include "crashcart/msg.h"
+#include "crashcart/text.h"
+
+/* What the first session line says; the rest of the log goes to history. */
+struct resume {
+	struct cmd_collection *c;
+	struct cart_json *first;	/* session line 1 */
+};
+
+static int on_line(void *arg, const struct cart_json *line, struct cart_err *err)
+{
+	struct resume *r = arg;
+
+	if (r->first == NULL) {
+		r->first = cart_json_copy(line);
+		if (r->first == NULL)
+			return cart_err_nomem(err);
+	}
+	return cart_run_history_line(r->c->history, line, err);
+}
+
+static bool has_seal(int dirfd, const char *name)
+{
+	char path[80];
+
+	snprintf(path, sizeof(path), "%.64s.seal", name);
+	return faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* The one NAME.tar without a seal in the folder. */
+static int find_unsealed(struct cmd_collection *c, const char *dir, int dirfd,
+			 struct cart_err *err)
+{
+	DIR *d = fdopendir(dup(dirfd));
+	struct dirent *e;
+	unsigned found = 0;
+	size_t len;
+	char name[65];
+
+	if (d == NULL)
+		return cart_err_errno(err, errno, "%s", dir);
+	while ((e = readdir(d)) != NULL) {
+		len = strlen(e->d_name);
+		if (len < 5 || strcmp(e->d_name + len - 4, ".tar") != 0 ||
+		    !cart_text_is_name(e->d_name, len - 4))
+			continue;
+		snprintf(name, sizeof(name), "%.*s", (int)(len - 4), e->d_name);
+		if (has_seal(dirfd, name))
+			continue;
+		snprintf(c->name, sizeof(c->name), "%s", name);
+		found++;
+	}
+	closedir(d);
+	if (found == 1)
+		return 0;
+	if (found == 0)
+		return cart_err_set(err, CART_ERR_USAGE, 0,
+				    "%s: no bundle without a seal is there", dir);
+	return cart_err_set(err, CART_ERR_USAGE, 0, "%s: %u bundles without a "
+			    "seal; say which: --name NAME", dir, found);
+}
+
+static int copy_name(char *out, size_t size, const struct cart_json *line,
+		     const char *key, struct cart_err *err)
+{
+	const char *s = cart_json_get_string(line, key);
+
+	if (s == NULL || strlen(s) >= size)
+		return cart_err_set(err, CART_ERR_INPUT, 0,
+				    "the session line of the log has no %s", key);
+	snprintf(out, size, "%s", s);
+	return 0;
+}
+
+/* Parameters and options as the interrupted run had them. */
+static int restore(struct cmd_collection *c, const struct cart_json *first,
+		   struct cart_err *err)
+{
+	const struct cart_json *o = cart_json_get(first, "options"), *p;
+	int64_t start = 0;
+
+	if (copy_name(c->case_id, sizeof(c->case_id), first, "case", err) < 0 ||
+	    copy_name(c->uuid, sizeof(c->uuid), first, "uuid", err) < 0)
+		return -1;
+	c->operator = cart_json_get_string(first, "operator");
+	c->authority = cart_json_get_string(first, "authority");
+	c->organization = cart_json_get_string(first, "organization");
+	if (c->expect_account == NULL)
+		c->expect_account = cart_json_get_string(o, "expect-account");
+	if (cart_json_i64(cart_json_get(o, "start"), &start) < 0)
+		return cart_err_set(err, CART_ERR_INPUT, 0, "the session line "
+				    "of the log has no options.start");
+	c->start_utc_ns = start * 1000000000;
+	for (p = cart_json_first(cart_json_get(o, "allow")); p != NULL;
+	     p = cart_json_next(p))
+		c->allow |= cart_change_class(cart_json_string(p) ?
+					      cart_json_string(p) : "");
+	if (cart_manifest_params_set(c->manifest, cart_json_get(o, "params"),
+				     err) < 0)
+		return -1;
+	return cart_manifest_ready(c->manifest, err);
+}
+
+static int load(struct cmd_collection *c, const char *dir, struct resume *r,
+		struct cart_err *err)
+{
+	int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = -1;
+	const char *name = cart_args_value(c->args, "name");
+	const void *bytes;
+	size_t len;
+
+	if (dirfd < 0)
+		return cart_err_errno(err, errno, "%s", dir);
+	if (name != NULL && has_seal(dirfd, name)) {
+		cart_err_set(err, CART_ERR_USAGE, 0,
+			     "%s is sealed already: nothing to resume", name);
+		goto out;
+	}
+	if (name != NULL)
+		snprintf(c->name, sizeof(c->name), "%s", name);
+	else if (find_unsealed(c, dir, dirfd, err) < 0)
+		goto out;
+	c->history = cart_run_history_new();
+	if (c->history == NULL) {
+		cart_err_nomem(err);
+		goto out;
+	}
+	c->resume = cart_resume_read(dirfd, c->name, on_line, r, err);
+	if (c->resume == NULL)
+		goto out;
+	c->interrupted_after = cart_resume_lines(c->resume);
+	bytes = cart_resume_member(c->resume, "manifest.json", &len);
+	if (bytes == NULL || r->first == NULL) {
+		cart_err_set(err, CART_ERR_INPUT, 0, "%s: nothing durable was "
+			     "written before the interruption; collect anew",
+			     c->name);
+		goto out;
+	}
+	c->manifest = cart_manifest_parse("manifest.json", bytes, len, err);
+	if (c->manifest == NULL || restore(c, r->first, err) < 0)
+		goto out;
+	c->sink = cart_sink_file(dirfd, ".", c->name,
+				 cart_resume_segments(c->resume),
+				 cart_resume_offset(c->resume), err);
+	rc = c->sink != NULL ? 0 : -1;
+out:
+	close(dirfd);
+	return rc;
+}
+
+static int resume(const struct cart_args *a)
+{
+	struct cmd_collection c = { .args = a };
+	struct resume r = { .c = &c };
+	struct cart_err err = { 0 };
+	int status;
+
+	c.env = cart_env_take();
+	c.expect_account = cart_args_value(a, "expect-account");
+	if (load(&c, a->positional[0], &r, &err) < 0) {
+		status = cart_command_fail(a, &err);
+	} else {
+		cart_msg(CART_MSG_NOTE, "going on after log line %" PRIu64
+			 " of %s", c.interrupted_after, c.name);
+		status = cmd_collection_run(&c);
+	}
+	cmd_collection_clear(&c);
+	cart_json_free(r.first);
+	cart_env_free(c.env);
+	return status;
+}
+
+static const struct cart_option options[] = {
+	{ "name", 0, "NAME", false, "Which bundle, if several are unsealed." },
+	CMD_COLLECTION_OPTIONS,
+	CMD_AWS_OPTIONS,
+	{ NULL, 0, NULL, false, NULL }
+};
+
+const struct cart_command cart_cmd_resume = {
+	.name = "resume",
+	.summary = "Go on with a collection that was interrupted, and seal it.",
+	.usage = "FOLDER [--name NAME]",
+	.min_positional = 1,
+	.max_positional = 1,
+	.options = options,
+	.about =
+"Reads the log of the unsealed bundle, keeps all that was durable, runs what\n"
+"had not ended, and seals.  A change (a snapshot) that was asked for before the\n"
+"interruption is looked up and adopted, never asked for twice.  Parameters and\n"
+"--allow are those of the interrupted run; give credentials and --key anew.\n",
+	.run = resume,
+};

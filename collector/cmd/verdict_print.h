@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CMD_VERDICT_PRINT_H
+#define CMD_VERDICT_PRINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "crashcart/reader.h"
+
+/* Prints a verdict on stdout, in words or as one JSON object.  n_keys: how
+ * many keys the reader named. */
+void cart_verdict_print(const struct cart_verdict *v, size_t n_keys, bool json);
+/* The word for a verdict: "valid", "invalid", "cannot-tell". */
+const char *cart_verdict_word(enum cart_verdict_kind kind);
+/* For cart_verify_options.progress. */
+void cart_verdict_progress(void *arg, uint64_t done, uint64_t total);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "crashcart/msg.h"
+#include "key_load.h"
+#include "verdict_print.h"
+
+static int verify(const struct cart_args *a)
+{
+	struct cart_verify_options o = { 0 };
+	struct cart_public_key *keys = NULL;
+	struct cart_verdict v;
+	struct cart_err err = { 0 };
+	int status;
+
+	o.bundle = a->positional[0];
+	o.seal_path = cart_args_value(a, "seal");
+	if (strcmp(o.bundle, "-") == 0 && o.seal_path == NULL)
+		return cart_command_usage(a, "a bundle on a pipe wants --seal FILE");
+	if (cart_key_public_all(a, "pubkey", &keys, &o.n_keys, &err) < 0) {
+		err.class = CART_ERR_USAGE;
+		return cart_command_fail(a, &err);
+	}
+	o.keys = keys;
+	o.progress = cart_verdict_progress;
+	if (cart_verify(&o, &v, &err) < 0) {
+		cart_msg_progress_end();
+		status = cart_command_fail(a, &err);
+	} else {
+		cart_msg_progress_end();
+		cart_verdict_print(&v, o.n_keys, cart_args_flag(a, "json"));
+		status = (int)v.kind;
+	}
+	free(keys);
+	return status;
+}
+
+static const struct cart_option options[] = {
+	{ "pubkey", 'P', "FILE|BASE64", true,
+	  "A key that you trust; it must come from outside the bundle." },
+	{ "seal", 0, "FILE", false,
+	  "The seal, where it does not lie beside the bundle." },
+	{ NULL, 0, NULL, false, NULL }
+};
+
+const struct cart_command cart_cmd_verify = {
+	.name = "verify",
+	.summary = "Check a bundle, offline: is it whole, and who sealed it?",
+	.usage = "BUNDLE [--pubkey FILE|BASE64]... [--seal FILE]",
+	.min_positional = 1,
+	.max_positional = 1,
+	.options = options,
+	.about =
+"BUNDLE is NAME.tar, NAME.seal, the folder that holds them, an extracted bag,\n"
+"or - (standard input, with --seal).  Nothing is extracted or changed.\n"
+"\n"
+"Exit status: 0 valid; 4 invalid: something does not match, whoever signed;\n"
+"5 cannot tell: all holds, but no key that you named signed it.\n"
+"\n"
+"Example:\n"
+"  crashcart verify IR-7-b01.tar --pubkey lab.pub\n"
+"  ssh vault cat IR-7-b01.tar | crashcart verify - --seal IR-7-b01.seal -P lab.pub\n",
+	.run = verify,
+};
