@@ -147,5 +147,10 @@ struct cart_endpoint {
 int cart_model_endpoint(const struct cart_svc *svc, const char *region,
 			unsigned flags, struct cart_endpoint *ret,
 			struct cart_err *err);
+/* As above for one operation: a few services spread theirs over several
+ * hosts (kinesis, acm).  This is the one to use for a call. */
+int cart_op_endpoint(const struct cart_op *op, const char *region,
+		     unsigned flags, struct cart_endpoint *ret,
+		     struct cart_err *err);
 
 #endif
