@@ -136,7 +136,8 @@ room_of = $(firstword $(subst _, ,$(patsubst fuzz_%,%,$(basename $(notdir $1))))
 T ?= *
 UNIT_SRCS := $(sort $(wildcard tests/unit/$(if $(R),$(R)_$(T),$(T)).c))
 UNIT_NAMES := $(patsubst tests/unit/%.c,%,$(UNIT_SRCS))
-UNIT_SUPPORT := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/unit/support/*.c)))
+SUPPORT_OBJS := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/unit/support/*.c)))
+UNIT_SUPPORT := $(if $(SUPPORT_OBJS),$(B)/tests/support.a)
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_$(T).c))
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRCS))
 
@@ -267,6 +268,10 @@ install: $(PROGRAM)
 	done
 
 # ---- tests ------------------------------------------------------------------
+# An archive, so that a test takes only the helpers that it uses.
+$(B)/tests/support.a: $(SUPPORT_OBJS)
+	$(Q)rm -f $@ && $(AR) rcD $@ $^
+
 define unit_rule
 $(B)/unit/$1: $(B)/tests/unit/$1.o $(UNIT_SUPPORT) \
 		$(call archives,$(call room_of,$1))
