@@ -24,7 +24,7 @@ static void test_version_deps_sorted(void **state)
 	const struct cart_version_dep *deps = cart_version_deps(&count);
 
 	(void)state;
-	assert_true(count >= 9);
+	assert_true(count >= 8);
 	for (i = 0; i < count; i++) {
 		assert_true(strlen(deps[i].name) > 0);
 		assert_true(strlen(deps[i].version) > 0);
