@@ -192,6 +192,7 @@ class Seal:
         self.segments = []     # (length, [digest])
 
     def parse(self):
+        need(len(self.data) <= 67108864, 'F21', 'the seal is too long')
         first = self.data.split(b'\n', 1)[0]
         other = re.fullmatch(rb'crashcart-seal ([1-9][0-9]{0,8})', first)
         if other and other.group(1) != b'1':
@@ -391,7 +392,7 @@ TYPES = {
     'endpoint': 'service region url origin address?',
     'instance': 'id event attempt',
     'instance end': 'id event attempt outcome reason? partial_input? '
-                    'duration_ms',
+                    'duration_ms keep?',
     'call': 'id instance service operation account? region url status '
             'request_id? request_id2? attempts started duration_ms bytes '
             'page? error{code,message}? exhibit?',
@@ -468,14 +469,15 @@ def refuse_constant(_):
 
 
 def strict_int(text):
-    value = int(text) if len(text) < 20 else INT_MAX
-    need(abs(value) < INT_MAX, 'F14', 'a number of 2^53 or more')
+    value = int(text) if len(text) < 20 else INT_MAX + 1
+    need(abs(value) <= INT_MAX, 'F14', 'a number beyond 2^53')
     return value
 
 
 def strict_float(text):
     value = float(text)
-    need(abs(value) != float('inf'), 'F14', 'a number that is not finite')
+    need(len(text) <= 63 and abs(value) != float('inf'), 'F14',
+         'a number that is too long or not finite')
     return value
 
 
@@ -508,6 +510,8 @@ def parse_line(data):
 
 
 def is_integer(value):
+    if isinstance(value, float):
+        return value.is_integer() and abs(value) <= INT_MAX
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -515,7 +519,7 @@ def check_value(kind, key, value):
     what = '%s of a %s line' % (key, kind)
     if (kind, key) in ENUMS:
         need(value in ENUMS[kind, key].split(), 'F20', what)
-    elif key in ('options', 'input') or (kind, key) == ('exhibit', 'origin'):
+    elif key in ('options', 'input', 'keep') or (kind, key) == ('exhibit', 'origin'):
         need(isinstance(value, dict), 'F20', what)
     elif key in ('derived_from', 'made'):
         need(isinstance(value, list) and
@@ -1110,8 +1114,6 @@ class Verifier:
             counters.append(one)
         seal = Seal(found.seal)
         seal.parse()
-        need(found.name is None or seal.name == found.name, 'F21',
-             'the seal is of %s' % seal.name)
         return seal, outer, counters, digest
 
     def check_outer(self, seal, outer, counters, digest, bag):
@@ -1180,9 +1182,8 @@ class Verifier:
             self.stream = Stream(opened, seal, False)
         else:
             self.stream = Stream([sys.stdin.buffer], seal, True)
-        name = seal.name if seal else self.found.name
-        bag = Bag(name)
-        for path, data, mtime, _ in walk(self.stream, name):
+        bag = Bag(seal and seal.name)
+        for path, data, mtime, bag.name in walk(self.stream, bag.name):
             bag.member(path, data, mtime)
         bag.finish()
         return bag
