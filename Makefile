@@ -303,10 +303,10 @@ run-replay-$1: $(B)/replay/$1
 	@scripts/run-one 'replay $1 ($(FLAVOUR))' $(B)/replay/$1 \
 		$(wildcard tests/fuzz/corpus/$1)
 run-fuzz-$1: $(B)/fuzz/$1
-	@mkdir -p $(BUILD)/corpus/$1 tests/fuzz/corpus/$1
+	@mkdir -p $(BUILD)/corpus/$1
 	$(B)/fuzz/$1 -max_total_time=$(SECONDS) -timeout=10 \
 		$(if $(wildcard tests/fuzz/$1.dict),-dict=tests/fuzz/$1.dict) \
-		$(BUILD)/corpus/$1 tests/fuzz/corpus/$1
+		$(BUILD)/corpus/$1 $(wildcard tests/fuzz/corpus/$1)
 endef
 $(foreach name,$(FUZZ_NAMES),$(eval $(call fuzz_rule,$(name))))
 fuzz-replay-build: $(FUZZ_NAMES:%=$(B)/replay/%)
