@@ -148,7 +148,7 @@ struct cart_sign_request {
 
 /* Appends the headers to send, "name: value\n" a line: x-amz-date,
  * x-amz-security-token, x-amz-content-sha256 (s3), authorization.
- * ret_canonical may be NULL (debug: holds no secret). */
+ * ret_canonical may be NULL (for debugging: holds the session token). */
 int cart_sigv4(const struct cart_sign_request *r,
 	       const struct cart_credentials *c, struct cart_buf *ret_headers,
 	       struct cart_buf *ret_canonical, struct cart_err *err);

@@ -10,6 +10,7 @@
 #include <crashcart/budget.h>
 #include <crashcart/digest.h>
 #include <crashcart/err.h>
+#include <crashcart/exhibit.h>
 #include <crashcart/json.h>
 #include <crashcart/signer.h>
 #include <crashcart/sink.h>
@@ -22,11 +23,6 @@
  * fails with the same error.
  */
 struct cart_bundle;
-
-#define CART_PART_SIZE ((size_t)8 << 20)	/* input bytes of a part */
-#define CART_EXHIBIT_ID_SIZE 24			/* "e000001" and NUL */
-/* Plain exhibits above this go out in parts. */
-#define CART_PLAIN_MAX ((size_t)1 << 20)
 
 struct cart_bundle_options {
 	const char *name;		/* F1 */
@@ -57,26 +53,11 @@ struct cart_bundle *cart_bundle_open(const struct cart_bundle_options *o,
 
 /* --- plain and big exhibits --- */
 
-struct cart_exhibit_info {
-	const char *step;		/* step id */
-	const char *instance;		/* instance id */
-	const char *name;		/* logical name, any UTF-8 */
-	const char *slug;		/* F13; what does not fit is replaced by '-' */
-	const char *media;		/* "application/json" */
-	const struct cart_json *origin;	/* object, borrowed; NULL: {} */
-	const char *const *derived_from;/* exhibit ids, NULL-terminated; or NULL */
-	bool repeatable;
-	const char *state;		/* NULL: "whole" */
-	const char *note;		/* or NULL */
-};
-
 /* One exhibit whose bytes are all there (copied).  Above CART_PLAIN_MAX it
  * goes out in zstd parts.  Waits for budget.  ret_id may be NULL. */
 int cart_bundle_put(struct cart_bundle *b, const struct cart_exhibit_info *info,
 		    const void *data, size_t len,
 		    char ret_id[CART_EXHIBIT_ID_SIZE], struct cart_err *err);
-
-struct cart_exhibit;
 
 /* Begins an exhibit in parts.  compress: zst parts, else bin. */
 struct cart_exhibit *cart_exhibit_open(struct cart_bundle *b,
@@ -98,21 +79,6 @@ int cart_exhibit_close(struct cart_exhibit *e, const char *state,
 		       struct cart_err *err);
 
 /* --- file sets --- */
-
-struct cart_file {
-	const char *path;		/* absolute, raw bytes */
-	size_t path_len;
-	const struct stat *st;		/* as read before the content */
-	int64_t btime_ns;		/* birth time; INT64_MIN: unknown */
-	const void *target;		/* symlink target bytes, or NULL */
-	size_t target_len;
-	const char *state;		/* FORMAT.md "file"; NULL: "ok" */
-	const char *note;		/* or NULL */
-	const char *in;			/* own exhibit id, for large files */
-	const char *sha256_hex;		/* with in, or hashed but not kept */
-};
-
-struct cart_fileset;
 
 struct cart_fileset *cart_fileset_open(struct cart_bundle *b,
 				       const struct cart_exhibit_info *info,

@@ -7,8 +7,9 @@
 #include <stdint.h>
 
 #include <crashcart/aws.h>
-#include <crashcart/bundle.h>
+#include <crashcart/digest.h>
 #include <crashcart/err.h>
+#include <crashcart/exhibit.h>
 #include <crashcart/json.h>
 #include <crashcart/net.h>
 
@@ -54,13 +55,29 @@ struct cart_step_ops {
 	int (*put)(struct cart_step_ctx *c, const struct cart_exhibit_info *info,
 		   const void *data, size_t len,
 		   char ret_id[CART_EXHIBIT_ID_SIZE], struct cart_err *err);
-	/* Then cart_exhibit_* / cart_fileset_* (bundle.h) directly. */
+	/* Exhibits in parts and file sets: each as the function of the same
+	 * name in bundle.h (cart_exhibit_*, cart_fileset_*).  A reserved part
+	 * holds budget: do not make calls or put exhibits while you hold one. */
 	struct cart_exhibit *(*exhibit)(struct cart_step_ctx *c,
 					const struct cart_exhibit_info *info,
 					bool compress, struct cart_err *err);
+	const char *(*exhibit_id)(const struct cart_exhibit *e);
+	unsigned char *(*reserve)(struct cart_exhibit *e, struct cart_err *err);
+	int (*submit_part)(struct cart_exhibit *e, size_t len,
+			   struct cart_err *err);
+	int (*close)(struct cart_exhibit *e, const char *state, const char *note,
+		     char ret_sha256_hex[CART_SHA256_HEX_SIZE],
+		     struct cart_err *err);
 	struct cart_fileset *(*fileset)(struct cart_step_ctx *c,
 					const struct cart_exhibit_info *info,
 					struct cart_err *err);
+	const char *(*fileset_id)(const struct cart_fileset *f);
+	int (*file_add)(struct cart_fileset *f, const struct cart_file *file,
+			const void *data, size_t len, struct cart_err *err);
+	int (*file_list)(struct cart_fileset *f, const struct cart_file *file,
+			 struct cart_err *err);
+	int (*fileset_close)(struct cart_fileset *f, const char *state,
+			     const char *note, struct cart_err *err);
 	/* Records a gap and marks the instance partial.  Never fails for the
 	 * step: a log that cannot be written ends the run elsewhere. */
 	void (*gap)(struct cart_step_ctx *c, const struct cart_gap *gap);
@@ -123,6 +140,9 @@ struct cart_step_ctx {
 	const struct cart_json *with;	/* parameters, references replaced */
 	const struct cart_json *exclude;/* manifest's exclude globs, or NULL */
 	int64_t deadline_mono_ns;	/* INT64_MAX: none */
+	/* The step says "changes" and the operator allowed that class: calls
+	 * with may_change are possible. */
+	bool may_change;
 };
 
 enum cart_param_type {
@@ -155,6 +175,9 @@ struct cart_step_type {
 	/* Must say "changes": this class; NULL: read-only (aws.call decides by
 	 * its operation). */
 	const char *changes;
+	/* May say "changes": this class, to do more (a credential report made
+	 * anew); without it the type only reads.  NULL: never. */
+	const char *may_change;
 	const struct cart_param *params;
 	const char *const *keeps;	/* names that keep_value may set; or NULL */
 	/* Checks what the parameter table cannot; values that hold ${...} are
