@@ -9,6 +9,7 @@
 #define CART_ED25519_PUBLIC_SIZE 32
 #define CART_ED25519_SIGNATURE_SIZE 64
 #define CART_MINISIGN_ID_SIZE 8
+#define CART_SIGNER_MESSAGE_MAX 4096	/* KMS's limit for RAW messages */
 
 struct cart_public_key {
 	unsigned char id[CART_MINISIGN_ID_SIZE];
@@ -17,7 +18,8 @@ struct cart_public_key {
 
 /*
  * Something that makes pure Ed25519 signatures (RFC 8032): a session key in
- * memory, a key file, KMS.  message is at most 4096 bytes.  sign is called
+ * memory, a key file, KMS.  message is at most
+ * CART_SIGNER_MESSAGE_MAX bytes.  sign is called
  * from one thread at a time.
  */
 struct cart_signer {
