@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STEP_SUPPORT_H
+#define STEP_SUPPORT_H
+
+#include "crashcart/step.h"
+
+/* Small things that several steps need; no state. */
+
+/* Splits "iam:GetUser"; 0 or -1 (USAGE).  text may be NULL. */
+int cart_step_split_call(const char *text, char ret_service[64],
+			 char ret_operation[128], struct cart_err *err);
+/* A gap with no more than what, reason and detail. */
+void cart_step_gap(struct cart_step_ctx *c, const char *what,
+		   const char *reason, const char *detail);
+/* A gap because a call failed: reason from err, the call named. */
+void cart_step_gap_call(struct cart_step_ctx *c,
+			const struct cart_step_reply *reply, const char *what,
+			const struct cart_err *err);
+/* FORMAT.md's gap reason for an error: "denied", "timeout" ... */
+const char *cart_step_reason(const struct cart_err *err);
+
+#endif
