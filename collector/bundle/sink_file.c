@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <crashcart/fdio.h>
+
+#include "bundle_internal.h"
+
+/*
+ * A bundle in files: DIR/NAME.tar, NAME.tar.002 ... and the seal.  Write-back
+ * is started chunk by chunk, so that a sync later has little left to do.
+ */
+
+#define FILE_NAME_SIZE 96		/* NAME, ".seal.minisig" */
+
+struct file_sink {
+	struct cart_sink sink;
+	int dirfd;			/* our own */
+	int fd;				/* current segment */
+	char name[65];
+	char *location;
+	uint64_t at;			/* in the segment */
+	uint64_t started;		/* write-back began up to here */
+	bool dir_dirty;			/* a name is not durable yet */
+};
+
+static struct file_sink *of(struct cart_sink *s)
+{
+	return (struct file_sink *)s;
+}
+
+static void segment_name(const char *name, unsigned number,
+			 char out[FILE_NAME_SIZE])
+{
+	if (number == 1)
+		snprintf(out, FILE_NAME_SIZE, "%s.tar", name);
+	else
+		snprintf(out, FILE_NAME_SIZE, "%s.tar.%03u", name, number);
+}
+
+/* Nobody else may write the same bundle at the same time. */
+static int lock(int fd, const char *file, struct cart_err *err)
+{
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+		return 0;		/* some file systems have no locks */
+	return cart_err_errno(err, EWOULDBLOCK,
+			      "%s: another process is writing this bundle",
+			      file);
+}
+
+static int open_segment(struct file_sink *f, unsigned number,
+			struct cart_err *err)
+{
+	char file[FILE_NAME_SIZE];
+
+	segment_name(f->name, number, file);
+	f->fd = openat(f->dirfd, file, O_WRONLY | O_CREAT | O_EXCL |
+		       O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+	if (f->fd < 0)
+		return cart_err_errno(err, errno, "%s", file);
+	f->at = f->started = 0;
+	f->dir_dirty = true;
+	return lock(f->fd, file, err);
+}
+
+static int file_write(struct cart_sink *s, const void *data, size_t len,
+		      struct cart_err *err)
+{
+	struct file_sink *f = of(s);
+
+	if (cart_fd_write(f->fd, data, len, err) < 0)
+		return cart_err_prefix(err, "%s", f->location);
+	f->at += len;
+	return 0;
+}
+
+static int file_chunk(struct cart_sink *s, const unsigned char sha256[32],
+		      struct cart_err *err)
+{
+	struct file_sink *f = of(s);
+
+	/* only a hint: a failure shows up in fsync */
+	sync_file_range(f->fd, (off_t)f->started, (off_t)(f->at - f->started),
+			SYNC_FILE_RANGE_WRITE);
+	f->started = f->at;
+	return 0;
+}
+
+static int sync_dir(struct file_sink *f, struct cart_err *err)
+{
+	if (!f->dir_dirty)
+		return 0;
+	/* EINVAL: this file system cannot; EBADF: opened with O_PATH */
+	if (fsync(f->dirfd) != 0 && errno != EINVAL && errno != EROFS &&
+	    errno != EBADF)
+		return cart_err_errno(err, errno, "%s: fsync of the folder",
+				      f->location);
+	f->dir_dirty = false;
+	return 0;
+}
+
+static int file_sync(struct cart_sink *s, struct cart_err *err)
+{
+	struct file_sink *f = of(s);
+
+	if (fsync(f->fd) != 0)
+		return cart_err_errno(err, errno, "%s: fsync", f->location);
+	return sync_dir(f, err);
+}
+
+static int file_segment(struct cart_sink *s, unsigned number,
+			struct cart_err *err)
+{
+	struct file_sink *f = of(s);
+	int rc;
+
+	if (file_sync(s, err) < 0)
+		return -1;
+	rc = close(f->fd);
+	f->fd = -1;
+	if (rc != 0)
+		return cart_err_errno(err, errno, "%s: close", f->location);
+	return open_segment(f, number, err);
+}
+
+static int file_companion(struct cart_sink *s, const char *suffix,
+			  const void *data, size_t len, struct cart_err *err)
+{
+	struct file_sink *f = of(s);
+	char file[FILE_NAME_SIZE];
+
+	snprintf(file, sizeof(file), "%s%s", f->name, suffix);
+	return cart_file_replace(f->dirfd, file, data, len, 0600, err);
+}
+
+static void file_free(struct cart_sink *s)
+{
+	struct file_sink *f = of(s);
+
+	if (f->fd >= 0)
+		close(f->fd);
+	if (f->dirfd >= 0)
+		close(f->dirfd);
+	free(f->location);
+	free(f);
+}
+
+/* A sealed bundle is never written again, and none is begun on top. */
+static int refuse_seal(struct file_sink *f, struct cart_err *err)
+{
+	char file[FILE_NAME_SIZE];
+	struct stat st;
+
+	snprintf(file, sizeof(file), "%s.seal", f->name);
+	if (fstatat(f->dirfd, file, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return cart_err_errno(err, EEXIST, "%s", file);
+	return 0;
+}
+
+/* Opens the last segment to go on at offset; what lies behind is cut. */
+static int reopen(struct file_sink *f, unsigned segments, uint64_t offset,
+		  struct cart_err *err)
+{
+	char file[FILE_NAME_SIZE];
+	struct stat st;
+	unsigned n;
+
+	segment_name(f->name, segments, file);
+	f->fd = openat(f->dirfd, file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW |
+		       O_NOCTTY);
+	if (f->fd < 0)
+		return cart_err_errno(err, errno, "%s", file);
+	if (lock(f->fd, file, err) < 0)
+		return -1;
+	if (fstat(f->fd, &st) != 0)
+		return cart_err_errno(err, errno, "%s", file);
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < offset)
+		return cart_err_set(err, CART_ERR_INPUT, 0,
+				    "%s: not the file that was read before",
+				    file);
+	if (ftruncate(f->fd, (off_t)offset) != 0 ||
+	    lseek(f->fd, (off_t)offset, SEEK_SET) < 0)
+		return cart_err_errno(err, errno, "%s: cutting it", file);
+	f->at = f->started = offset;
+	f->dir_dirty = true;
+	/* later segments hold only what is cut too */
+	for (n = segments + 1; n <= SEGMENTS_MAX; n++) {
+		segment_name(f->name, n, file);
+		if (unlinkat(f->dirfd, file, 0) != 0)
+			break;
+	}
+	return 0;
+}
+
+struct cart_sink *cart_sink_file(int dirfd, const char *dir, const char *name,
+				 unsigned resume_segments, uint64_t offset,
+				 struct cart_err *err)
+{
+	struct file_sink *f = calloc(1, sizeof(*f));
+	size_t len = strlen(dir) + strlen(name) + 8;
+
+	if (!f) {
+		cart_err_nomem(err);
+		return NULL;
+	}
+	f->fd = -1;
+	snprintf(f->name, sizeof(f->name), "%s", name);
+	f->sink = (struct cart_sink){
+		.kind = "file",
+		.write = file_write,
+		.chunk = file_chunk,
+		.sync = file_sync,
+		.segment = file_segment,
+		.companion = file_companion,
+		.free = file_free,
+	};
+	f->dirfd = fcntl(dirfd, F_DUPFD_CLOEXEC, 0);
+	if (f->dirfd < 0) {
+		cart_err_errno(err, errno, "%s", dir);
+		goto fail;
+	}
+	f->location = malloc(len);
+	if (!f->location) {
+		cart_err_nomem(err);
+		goto fail;
+	}
+	snprintf(f->location, len, "%s/%s.tar", dir, name);
+	f->sink.location = f->location;
+	if (refuse_seal(f, err) < 0 ||
+	    (resume_segments ? reopen(f, resume_segments, offset, err) :
+			       open_segment(f, 1, err)) < 0) {
+		cart_err_prefix(err, "%s", dir);
+		goto fail;
+	}
+	return &f->sink;
+fail:
+	file_free(&f->sink);
+	return NULL;
+}
+
+void cart_sink_free(struct cart_sink *s)
+{
+	if (s)
+		s->free(s);
+}
