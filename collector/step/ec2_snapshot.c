@@ -278,7 +278,7 @@ struct progress {
 	unsigned percent;		/* sum over snapshots */
 };
 
-static void read_progress(struct snapshot_run *r, const struct cart_json *view,
+static void read_progress(const struct cart_json *view,
 			  struct progress *p)
 {
 	const struct cart_json *s;
@@ -323,7 +323,7 @@ static int poll_once(struct snapshot_run *r, bool final, struct progress *p,
 	cart_json_add(input, "SnapshotIds", ids_json(r));
 	rc = call(r, "DescribeSnapshots", input, final, &reply, err);
 	if (rc == 0) {
-		read_progress(r, reply.aws.view, p);
+		read_progress(reply.aws.view, p);
 		if (final)
 			rc = r->c->ops->keep(r->c, reply.aws.view, err);
 	} else if (strcmp(reply.aws.error_code, "InvalidSnapshot.NotFound") == 0) {
