@@ -25,6 +25,7 @@
 struct snapshot_run {
 	struct cart_step_ctx *c;
 	const char *instance_id;
+	char type[64];			/* instance type */
 	size_t n_volumes;		/* EBS volumes seen on the instance */
 	char ids[SNAPSHOTS_MAX][ID_SIZE];
 	size_t n;
@@ -67,6 +68,9 @@ static int count_volumes(struct snapshot_run *r, struct cart_err *err)
 	if (rc == 0) {
 		i = cart_json_at(cart_json_get(reply.aws.view, "Reservations"), 0);
 		i = cart_json_at(cart_json_get(i, "Instances"), 0);
+		snprintf(r->type, sizeof(r->type), "%.60s",
+			 cart_json_get_string(i, "InstanceType") != NULL ?
+			 cart_json_get_string(i, "InstanceType") : "");
 		m = cart_json_get(i, "BlockDeviceMappings");
 		for (m = cart_json_first(m); m != NULL; m = cart_json_next(m))
 			r->n_volumes += cart_json_get(m, "Ebs") != NULL;
@@ -78,6 +82,44 @@ static int count_volumes(struct snapshot_run *r, struct cart_err *err)
 			rc = cart_err_set(err, CART_ERR_INPUT, 0, "instance %s "
 					  "has no EBS volume to snapshot",
 					  r->instance_id);
+	}
+	cart_step_reply_clear(&reply);
+	cart_json_free(input);
+	return rc;
+}
+
+/* Instance-store volumes are in no snapshot and are gone when the instance
+ * stops: they are named, so that nobody takes the disks for complete. */
+static int name_instance_store(struct snapshot_run *r, struct cart_err *err)
+{
+	struct cart_json *input = cart_json_new_object();
+	const struct cart_json *t, *info, *d;
+	struct cart_step_reply reply;
+	char what[160];
+	int64_t count, size;
+	int rc;
+
+	cart_json_add(input, "InstanceTypes", one_string_list(r->type));
+	rc = call(r, "DescribeInstanceTypes", input, true, &reply, err);
+	if (rc < 0) {
+		cart_step_gap_call(r->c, &reply, "whether the instance has "
+				   "instance-store volumes", err);
+		rc = err->class == CART_ERR_CANCELLED ? -1 : 0;
+	}
+	t = cart_json_at(cart_json_get(reply.aws.view, "InstanceTypes"), 0);
+	info = cart_json_get(t, "InstanceStorageInfo");
+	d = cart_json_first(cart_json_get(info, "Disks"));
+	for (; d != NULL; d = cart_json_next(d)) {
+		if (cart_json_i64(cart_json_get(d, "Count"), &count) < 0)
+			count = 1;
+		if (cart_json_i64(cart_json_get(d, "SizeInGB"), &size) < 0)
+			size = 0;
+		snprintf(what, sizeof(what), "%" PRId64 " instance-store "
+			 "volume%s of %" PRId64 " GB on %s", count,
+			 count == 1 ? "" : "s", size, r->instance_id);
+		cart_step_gap(r->c, what, "unsupported", "in no EBS snapshot and "
+			      "lost when the instance stops: read them on the "
+			      "running host with block.image");
 	}
 	cart_step_reply_clear(&reply);
 	cart_json_free(input);
@@ -413,7 +455,8 @@ static int run(struct cart_step_ctx *c, struct cart_err *err)
 		return cart_err_nomem(err);
 	r->c = c;
 	r->instance_id = cart_json_get_string(c->with, "instance_id");
-	if (count_volumes(r, err) < 0 || make(r, err) < 0)
+	if (count_volumes(r, err) < 0 || name_instance_store(r, err) < 0 ||
+	    make(r, err) < 0)
 		goto out;
 	if (r->n < r->n_volumes) {
 		char what[96];
@@ -439,6 +482,8 @@ static void plan(const struct cart_json *with,
 {
 	(void)with;
 	emit(arg, "ec2:DescribeInstances", false, "its volumes");
+	emit(arg, "ec2:DescribeInstanceTypes", false,
+	     "whether it has instance-store volumes");
 	emit(arg, "ec2:CreateSnapshots", true,
 	     "all EBS volumes at one moment, tagged with the change's UUID");
 	emit(arg, "ec2:DescribeSnapshots", false, "until each is completed");
