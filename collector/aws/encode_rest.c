@@ -390,29 +390,6 @@ static bool has_body_member(const struct cart_shape *s,
 	return false;
 }
 
-/* S3 wants line ends inside these bodies escaped, since XML readers turn
- * them into others. */
-static void escape_lines(struct cart_buf *body)
-{
-	struct cart_buf b;
-	size_t i;
-
-	if (!body->data || !memchr(body->data, '\n', body->len))
-		return;
-	cart_buf_init(&b, CART_ENCODE_BODY_MAX);
-	for (i = 0; i < body->len; i++) {
-		if (body->data[i] == '\n')
-			cart_buf_adds(&b, "&#xA;");
-		else
-			cart_buf_addc(&b, (char)body->data[i]);
-	}
-	cart_buf_reset(body);
-	cart_buf_add(body, b.data, b.len);
-	if (!cart_buf_ok(&b))
-		body->failed = true;
-	cart_buf_clear(&b);
-}
-
 static int encode_body(const struct rest *x, struct cart_buf *body)
 {
 	const struct cart_ref *in = &x->op->input;
@@ -450,8 +427,6 @@ static int encode_body(const struct rest *x, struct cart_buf *body)
 	} else if (json && has_body_member(s, NULL)) {
 		cart_buf_adds(body, "{}");
 	}
-	if (!json)
-		escape_lines(body);
 	if (json && body->len &&
 	    !cart_pairs_get(&x->r->headers, "Content-Type"))
 		return add_header(x, "", "Content-Type", "application/json");
