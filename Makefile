@@ -5,6 +5,7 @@
 #   FLAVOUR   release: musl, static-pie (the default)
 #             asan:    glibc, AddressSanitizer and UBSan
 #             fuzz:    as asan, by clang, for libFuzzer
+#             torture: as asan, with calls that fail (tests/torture/shim.c)
 #             system:  glibc and the libraries of this machine, for a quick look
 #   DEV       DEV=system is FLAVOUR=system
 #   ARCH      x86_64 or aarch64; another than this machine's is a cross build
@@ -25,8 +26,8 @@ ARCH    ?= $(MACHINE)
 # Rooms, upper ones first: each may use those behind it (scripts/check-includes).
 ROOMS := cmd engine step aws bundle attest host net crypt base
 
-ifeq ($(filter release asan fuzz system,$(FLAVOUR)),)
-$(error FLAVOUR is release, asan, fuzz or system, not $(FLAVOUR))
+ifeq ($(filter release asan fuzz torture system,$(FLAVOUR)),)
+$(error FLAVOUR is release, asan, fuzz, torture or system, not $(FLAVOUR))
 endif
 
 B := $(BUILD)/$(FLAVOUR)$(if $(filter-out $(MACHINE),$(ARCH)),-$(ARCH))
@@ -37,6 +38,7 @@ G := $(BUILD)/gen
 DEPS_release := musl-$(ARCH)
 DEPS_asan    := glibc-$(ARCH)
 DEPS_fuzz    := glibc-$(ARCH)
+DEPS_torture := glibc-$(ARCH)
 ifeq ($(FLAVOUR),system)
 DEPS :=
 DEPS_READY :=
@@ -98,6 +100,15 @@ OUR_CFLAGS += -O1 -g -fPIE -fno-omit-frame-pointer $(SANITIZE) \
 	$(if $(filter fuzz,$(FLAVOUR)),-fsanitize=fuzzer-no-link)
 OUR_LDFLAGS += $(SANITIZE)
 endif
+ifeq ($(FLAVOUR),torture)
+WRAPPED := malloc calloc realloc strdup strndup read pread readv write pwrite \
+	writev fsync fdatasync open openat renameat unlinkat mkdir ftruncate \
+	connect send sendto sendmsg pthread_create
+# with it, glibc's headers call open64 and the like
+OUR_CPPFLAGS := $(filter-out -D_FILE_OFFSET_BITS=64,$(OUR_CPPFLAGS))
+SHIM := $(B)/tests/torture/shim.o
+OUR_LDFLAGS += $(WRAPPED:%=-Wl,--wrap=%)
+endif
 comma := ,
 
 ALL_CFLAGS = $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(WARNINGS) $(CFLAGS)
@@ -158,7 +169,7 @@ help:
 	@echo 'make deps            only the dependencies'
 	@echo 'make install         PREFIX=/usr/local, DESTDIR='
 	@echo 'make clean           remove build/'
-	@echo 'FLAVOUR=release|asan|fuzz|system  ARCH=x86_64|aarch64  V=1  WERROR=1'
+	@echo 'FLAVOUR=release|asan|fuzz|torture|system  ARCH=x86_64|aarch64  V=1  WERROR=1'
 	@echo 'scripts/run-tests [SUITE]...       suites of tests, by name'
 
 deps: $(DEPS_READY)
@@ -246,7 +257,7 @@ endif
 
 # ---- the program ------------------------------------------------------------
 ALL_ARCHIVES := $(call archives,all)
-$(B)/crashcart.full: $(B)/collector/main.o $(ALL_ARCHIVES)
+$(B)/crashcart.full: $(B)/collector/main.o $(SHIM) $(ALL_ARCHIVES)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
 $(PROGRAM): $(B)/crashcart.full
