@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which IAM action and resources a call needs."""
+
+S3_ACTIONS = {
+    "ListObjectsV2": "ListBucket", "ListObjects": "ListBucket",
+    "HeadBucket": "ListBucket", "ListBuckets": "ListAllMyBuckets",
+    "HeadObject": "GetObject", "GetObjectAttributes": "GetObject",
+    "GetBucketEncryption": "GetEncryptionConfiguration",
+    "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
+    "GetBucketCors": "GetBucketCORS",
+    "GetPublicAccessBlock": "GetBucketPublicAccessBlock",
+    "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
+    "GetObjectLockConfiguration": "GetBucketObjectLockConfiguration",
+    "PutObjectLockConfiguration": "PutBucketObjectLockConfiguration",
+    "GetBucketReplication": "GetReplicationConfiguration",
+    "GetBucketNotificationConfiguration": "GetBucketNotification",
+    "GetBucketAccelerateConfiguration": "GetAccelerateConfiguration",
+    "GetBucketOwnershipControls": "GetBucketOwnershipControls",
+    "ListObjectVersions": "ListBucketVersions",
+    "CreateMultipartUpload": "PutObject", "UploadPart": "PutObject",
+    "CompleteMultipartUpload": "PutObject", "CopyObject": "PutObject",
+    "ListParts": "ListMultipartUploadParts",
+    "ListMultipartUploads": "ListBucketMultipartUploads",
+    "DeleteObjects": "DeleteObject",
+}
+LAMBDA_ACTIONS = {"Invoke": "InvokeFunction"}
+
+
+def action(service, name):
+    if service == "s3":
+        name = S3_ACTIONS.get(name, name)
+    elif service == "lambda":
+        name = LAMBDA_ACTIONS.get(name, name)
+    return "%s:%s" % (service, name)
+
+
+def resources(ctx, name, p):
+    """ARNs that the call touches; ['*'] where AWS has no finer grain."""
+    service = ctx.svc.name
+    acct = ctx.account.number
+    if service == "s3":
+        if "Bucket" in p:
+            arn = "arn:aws:s3:::" + p["Bucket"]
+            return [arn + "/" + p["Key"]] if "Key" in p else [arn]
+    elif service == "iam":
+        for key, kind in (("UserName", "user"), ("RoleName", "role"),
+                          ("GroupName", "group"),
+                          ("InstanceProfileName", "instance-profile")):
+            if isinstance(p.get(key), str):
+                return ["arn:aws:iam::%s:%s/%s" % (acct, kind, p[key])]
+        for key in ("PolicyArn", "PolicySourceArn", "Arn", "SAMLProviderArn",
+                    "OpenIDConnectProviderArn"):
+            if isinstance(p.get(key), str):
+                return [p[key]]
+    elif service == "sts":
+        if "RoleArn" in p:
+            return [p["RoleArn"]]
+    elif service == "kms":
+        key = p.get("KeyId")
+        if key:
+            if key.startswith("arn:"):
+                return [key]
+            return [ctx.arn("kms", key if key.startswith("alias/") else
+                            "key/" + key)]
+    elif service == "lambda":
+        fn = p.get("FunctionName")
+        if fn:
+            return [fn if fn.startswith("arn:") else
+                    ctx.arn("lambda", "function:" + fn)]
+    elif service == "ssm":
+        names = p.get("Names") or ([p["Name"]] if "Name" in p else [])
+        if names and "Parameter" in name:
+            return [ctx.arn("ssm", "parameter/" + n.lstrip("/"))
+                    for n in names]
+    elif service == "ebs":
+        snap = p.get("SnapshotId") or p.get("SecondSnapshotId")
+        if snap:
+            return [ctx.arn("ec2", "snapshot/" + snap, account="")]
+    elif service == "ec2":
+        if name == "CreateSnapshot":
+            return [ctx.arn("ec2", "volume/" + str(p.get("VolumeId"))),
+                    ctx.arn("ec2", "snapshot/*", account="")]
+        if name == "CreateSnapshots":
+            inst = p.get("InstanceSpecification", {}).get("InstanceId", "*")
+            return [ctx.arn("ec2", "instance/" + inst),
+                    ctx.arn("ec2", "snapshot/*", account="")]
+        if not name.startswith(("Describe", "Get", "List")):
+            for key, kind in (("InstanceId", "instance"),
+                              ("SnapshotId", "snapshot"),
+                              ("VolumeId", "volume"),
+                              ("GroupId", "security-group"),
+                              ("ImageId", "image")):
+                if isinstance(p.get(key), str):
+                    return [ctx.arn("ec2", "%s/%s" % (kind, p[key]))]
+    return ["*"]
