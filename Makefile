@@ -150,7 +150,7 @@ UNIT_SUPPORT := $(if $(SUPPORT_OBJS),$(B)/tests/support.a)
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_$(T).c))
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRCS))
 
-.PHONY: all help unit unit-build fuzz fuzz-build fuzz-replay fuzz-replay-build \
+.PHONY: all help drivers unit unit-build fuzz fuzz-build fuzz-replay fuzz-replay-build \
 	deps test run lint clean install FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -294,6 +294,19 @@ endef
 $(foreach name,$(UNIT_NAMES),$(eval $(call unit_rule,$(name))))
 unit-build: $(UNIT_NAMES:%=$(B)/unit/%)
 unit: $(UNIT_NAMES:%=run-unit-%)
+
+# Programs that give tests in other languages a function of ours to call:
+# tests/interop/ROOM_driver.c links ROOM and those below it.
+DRIVER_NAMES := $(patsubst tests/interop/%.c,%,$(sort $(wildcard \
+	tests/interop/*_driver.c)))
+define driver_rule
+$(B)/driver/$1: $(B)/tests/interop/$1.o $(call archives,$(call room_of,$1))
+	$$(call say,LINK,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$< $(SHIM) $$(filter %.a,$$^) $$(LDLIBS)
+endef
+$(foreach name,$(DRIVER_NAMES),$(eval $(call driver_rule,$(name))))
+drivers: $(DRIVER_NAMES:%=$(B)/driver/%) $(SHIM)
 
 # tests/fuzz/fuzz_ROOM_NAME.c links ROOM and those below it, other names all.
 REPLAY := $(B)/tests/fuzz/replay.o
