@@ -282,7 +282,7 @@ $(B)/tests/support.a: $(SUPPORT_OBJS)
 	$(Q)rm -f $@ && $(AR) rcD $@ $^
 
 define unit_rule
-$(B)/unit/$1: $(B)/tests/unit/$1.o $(UNIT_SUPPORT) \
+$(B)/unit/$1: $(B)/tests/unit/$1.o $(SHIM) $(UNIT_SUPPORT) \
 		$(call archives,$(call room_of,$1))
 	$$(call say,LINK,$$@)
 	@mkdir -p $$(@D)
@@ -300,18 +300,19 @@ unit: $(UNIT_NAMES:%=run-unit-%)
 DRIVER_NAMES := $(patsubst tests/interop/%.c,%,$(sort $(wildcard \
 	tests/interop/*_driver.c)))
 define driver_rule
-$(B)/driver/$1: $(B)/tests/interop/$1.o $(call archives,$(call room_of,$1))
+$(B)/driver/$1: $(B)/tests/interop/$1.o $(SHIM) \
+		$(call archives,$(call room_of,$1))
 	$$(call say,LINK,$$@)
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$< $(SHIM) $$(filter %.a,$$^) $$(LDLIBS)
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(LDLIBS)
 endef
 $(foreach name,$(DRIVER_NAMES),$(eval $(call driver_rule,$(name))))
-drivers: $(DRIVER_NAMES:%=$(B)/driver/%) $(SHIM)
+drivers: $(DRIVER_NAMES:%=$(B)/driver/%)
 
 # tests/fuzz/fuzz_ROOM_NAME.c links ROOM and those below it, other names all.
 REPLAY := $(B)/tests/fuzz/replay.o
 define fuzz_rule
-$(B)/replay/$1: $(B)/tests/fuzz/fuzz_$1.o $(REPLAY) \
+$(B)/replay/$1: $(B)/tests/fuzz/fuzz_$1.o $(REPLAY) $(SHIM) \
 		$(call archives,$(call room_of,$1))
 	$$(call say,LINK,$$@)
 	@mkdir -p $$(@D)
