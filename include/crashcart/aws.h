@@ -43,6 +43,8 @@ struct cart_aws_options {
 	bool trust_environment;
 	const char *home;		/* for ~/.aws, or NULL */
 	struct cart_net *net;		/* borrowed */
+	const char *session_name;	/* of roles that are assumed; NULL: made
+					 * of the time */
 	unsigned max_attempts;		/* 0: 8 */
 	unsigned max_elapsed_ms;	/* of one call with its retries, 0: 300 s */
 	/* A line of facts for the log: endpoints, credential source, clock.
@@ -56,15 +58,17 @@ struct cart_aws *cart_aws_new(const struct cart_aws_options *o,
 			      struct cart_err *err);
 void cart_aws_free(struct cart_aws *a);
 
-/* The region a call without one goes to, or NULL if none is configured. */
-const char *cart_aws_region(const struct cart_aws *a);
+/* The region a call without one goes to, or NULL if none is configured.  On
+ * an instance whose role is used, its own region: then the first call asks
+ * the metadata service. */
+const char *cart_aws_region(struct cart_aws *a);
 /* Where the credentials came from ("environment", "profile x", "instance
  * role r"), after the first call that needed them; never a secret. */
 const char *cart_aws_credential_source(const struct cart_aws *a);
 /* Corrected now: host clock plus the measured offset. */
-int64_t cart_aws_now_ns(const struct cart_aws *a);
+int64_t cart_aws_now_ns(struct cart_aws *a);
 /* milliseconds to add to the host's clock; false if not measured yet. */
-bool cart_aws_clock_offset(const struct cart_aws *a, int64_t *ret_ms,
+bool cart_aws_clock_offset(struct cart_aws *a, int64_t *ret_ms,
 			   int64_t *ret_uncertainty_ms);
 
 struct cart_aws_call {
@@ -167,5 +171,7 @@ void cart_imds_free(struct cart_imds *m);
  * is TIMEOUT or NET within 2 seconds. */
 int cart_imds_get(struct cart_imds *m, const char *path,
 		  struct cart_http_reply *ret, struct cart_err *err);
+/* Where it is asked: "http://169.254.169.254". */
+const char *cart_imds_endpoint(const struct cart_imds *m);
 
 #endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Manners: a collector must not be the reason that production is throttled.
+ * One bucket for each family of operations and region (a session has one
+ * account).  A bucket holds only the time at which the next call would be due
+ * (the generic cell rate algorithm), so places are given out in order and no
+ * timer is needed.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "session.h"
+
+#define SECOND_NS	INT64_C(1000000000)
+#define SLOW_MAX	5
+#define GOOD_CALLS	20	/* undo one halving */
+
+/* AWS's published limits where there are any, and what we take of them.
+ * First match wins; prefix "" is any operation. */
+struct cart_rate_family {
+	const char *service;
+	const char *prefix;
+	unsigned milli_per_s;	/* published, calls in 1000 seconds */
+	unsigned percent;	/* of it for us */
+	unsigned burst;
+	bool per_operation;	/* AWS counts each operation on its own */
+};
+
+static const struct cart_rate_family families[] = {
+	/* 2/s an account and region, not adjustable; nobody else's dashboards
+	 * depend on it, and it is the slowest thing we do */
+	{ "cloudtrail", "LookupEvents", 2000, 95, 1, true },
+	{ "cloudtrail", "Get", 10000, 50, 5, false },
+	{ "cloudtrail", "Describe", 10000, 50, 5, false },
+	{ "cloudtrail", "List", 10000, 50, 5, false },
+	{ "cloudtrail", "", 1000, 50, 1, false },
+	{ "ebs", "GetSnapshotBlock", 1000000, 95, 64, true },
+	{ "ebs", "List", 50000, 95, 8, true },
+	{ "ec2", "Describe", 20000, 50, 50, true },
+	{ "ec2", "Get", 20000, 50, 50, true },
+	{ "ec2", "", 5000, 50, 10, true },
+	/* no numbers are published for these: reports of where they throttle */
+	{ "iam", "", 20000, 50, 20, false },
+	{ "organizations", "", 8000, 50, 10, false },
+	{ "sts", "", 100000, 50, 50, false },
+	{ "kms", "", 100000, 50, 50, false },
+	{ "s3", "", 3500000, 50, 500, false },
+	{ NULL, "", 20000, 50, 20, true },
+};
+
+static const struct cart_rate_family *family_of(const char *service,
+						const char *operation)
+{
+	const struct cart_rate_family *f = families;
+
+	while (f->service && (strcmp(f->service, service) != 0 ||
+			      strncmp(operation, f->prefix,
+				      strlen(f->prefix)) != 0))
+		f++;
+	return f;
+}
+
+static struct cart_rate_bucket *bucket_of(struct cart_rate *r,
+					  const char *service,
+					  const char *operation,
+					  const char *region)
+{
+	const struct cart_rate_family *f = family_of(service, operation);
+	char name[96];
+	struct cart_rate_bucket *b;
+	size_t i;
+
+	snprintf(name, sizeof(name), "%s:%s", service,
+		 f->per_operation ? operation : f->prefix);
+	for (i = 0; i < r->n; i++) {
+		b = &r->bucket[i];
+		if (b->family == f && !strcmp(b->name, name) &&
+		    !strcmp(b->region, region))
+			return b;
+	}
+	/* a sweep has more of them: the last one is then shared, which is
+	 * only slower */
+	if (r->n == CART_RATE_BUCKETS)
+		return &r->bucket[r->n - 1];
+	b = &r->bucket[r->n++];
+	memset(b, 0, sizeof(*b));
+	b->family = f;
+	snprintf(b->name, sizeof(b->name), "%s", name);
+	snprintf(b->region, sizeof(b->region), "%s", region);
+	return b;
+}
+
+static int64_t interval_ns(const struct cart_rate_bucket *b)
+{
+	return (SECOND_NS * 1000 / b->family->milli_per_s * 100 /
+		b->family->percent) << b->slow;
+}
+
+int64_t cart_rate_take(struct cart_rate *r, const char *service,
+		       const char *operation, const char *region,
+		       int64_t now_mono_ns)
+{
+	struct cart_rate_bucket *b;
+	int64_t step, at;
+
+	pthread_mutex_lock(&r->lock);
+	b = bucket_of(r, service, operation, region);
+	step = interval_ns(b);
+	if (b->next_ns < now_mono_ns)
+		b->next_ns = now_mono_ns;
+	/* a slowed bucket has no burst: it was just told that it is too fast */
+	at = b->next_ns - (b->slow ? 0 : step * (b->family->burst - 1));
+	if (at < b->blocked_until_ns)
+		at = b->blocked_until_ns;
+	b->next_ns += step;
+	pthread_mutex_unlock(&r->lock);
+	return at > now_mono_ns ? at - now_mono_ns : 0;
+}
+
+void cart_rate_sent(struct cart_rate *r, const char *service,
+		    const char *operation, const char *region,
+		    int64_t sent_mono_ns)
+{
+	struct cart_rate_bucket *b;
+	int64_t next;
+
+	pthread_mutex_lock(&r->lock);
+	b = bucket_of(r, service, operation, region);
+	/* A strict bucket is counted by AWS when the call arrives; one that
+	 * had to make its connection first arrives late, and so closer to the
+	 * next one than it left. */
+	next = sent_mono_ns + interval_ns(b);
+	if (b->family->burst == 1 && b->next_ns < next)
+		b->next_ns = next;
+	pthread_mutex_unlock(&r->lock);
+}
+
+void cart_rate_result(struct cart_rate *r, const char *service,
+		      const char *operation, const char *region,
+		      bool throttled, int64_t until_mono_ns)
+{
+	struct cart_rate_bucket *b;
+
+	pthread_mutex_lock(&r->lock);
+	b = bucket_of(r, service, operation, region);
+	if (throttled) {
+		b->good = 0;
+		/* many calls that were under way together are one lesson */
+		if (b->slow < SLOW_MAX && until_mono_ns > b->blocked_until_ns)
+			b->slow++;
+		if (until_mono_ns > b->blocked_until_ns)
+			b->blocked_until_ns = until_mono_ns;
+		if (b->next_ns < b->blocked_until_ns)
+			b->next_ns = b->blocked_until_ns;
+	} else if (b->slow && ++b->good >= GOOD_CALLS) {
+		b->good = 0;
+		b->slow--;
+	}
+	pthread_mutex_unlock(&r->lock);
+}

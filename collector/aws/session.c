@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A session's settings and state: profile, region, facts for the log. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <crashcart/clock.h>
+#include <crashcart/digest.h>
+
+#include "session.h"
+
+#define SLICE_MS 50	/* how soon a cancellation is noticed */
+
+const char *cart_session_env(const struct cart_aws *a, const char *name)
+{
+	const char *v = cart_env_get(a->opt.env, name);
+
+	return v && *v ? v : NULL;
+}
+
+bool cart_session_is_true(const char *text)
+{
+	return text && (!strcasecmp(text, "true") || !strcmp(text, "1"));
+}
+
+const char *cart_session_setting(const struct cart_aws *a, const char *profile,
+				 const char *key)
+{
+	const char *v = cart_config_get(a->credentials, "profile", profile, key,
+					NULL);
+
+	if (!v || !*v)
+		v = cart_config_get(a->config, "profile", profile, key, NULL);
+	return v && *v ? v : NULL;
+}
+
+bool cart_session_cancelled(const struct cart_aws *a)
+{
+	return a->opt.cancelled && a->opt.cancelled(a->opt.arg);
+}
+
+int cart_session_sleep(const struct cart_aws *a, unsigned ms)
+{
+	while (ms && !cart_session_cancelled(a)) {
+		unsigned slice = ms < SLICE_MS ? ms : SLICE_MS;
+
+		cart_clock_sleep_ms(slice);
+		ms -= slice;
+	}
+	return cart_session_cancelled(a) ? -1 : 0;
+}
+
+/* ---- facts ---------------------------------------------------------------- */
+
+void cart_session_fact(struct cart_aws *a, const char *type,
+		       struct cart_json *fields)
+{
+	if (a->opt.fact && fields)
+		a->opt.fact(a->opt.arg, type, fields);
+	cart_json_free(fields);
+}
+
+void cart_session_note(struct cart_aws *a, const char *fmt, ...)
+{
+	struct cart_json *o = cart_json_new_object();
+	struct cart_buf b;
+	va_list ap;
+
+	cart_buf_init(&b, 4096);
+	va_start(ap, fmt);
+	cart_buf_vaddf(&b, fmt, ap);
+	va_end(ap);
+	if (cart_buf_ok(&b))
+		cart_json_add(o, "text", cart_json_new_string_n(
+			      (const char *)b.data, b.len));
+	cart_buf_clear(&b);
+	cart_session_fact(a, "note", o);
+}
+
+bool cart_session_first(struct cart_aws *a, const char *text)
+{
+	unsigned char hash[CART_SHA256_SIZE];
+	uint64_t h;
+	size_t i;
+	bool first;
+
+	cart_sha256(text, strlen(text), hash);
+	memcpy(&h, hash, sizeof(h));
+	pthread_mutex_lock(&a->lock);
+	for (i = 0; i < a->n_told; i++)
+		if (a->told[i] == h)
+			break;
+	first = i == a->n_told && a->n_told < CART_FACTS_MAX;
+	if (first)
+		a->told[a->n_told++] = h;
+	pthread_mutex_unlock(&a->lock);
+	return first;
+}
+
+/* ---- region, source, clock ------------------------------------------------ */
+
+static void set_region(struct cart_aws *a)
+{
+	const char *r = a->opt.region;
+
+	if (!r || !*r)
+		r = cart_session_env(a, "AWS_REGION");
+	if (!r)
+		r = cart_session_env(a, "AWS_DEFAULT_REGION");
+	if (!r)
+		r = cart_session_setting(a, a->profile, "region");
+	if (r)
+		snprintf(a->region, sizeof(a->region), "%s", r);
+}
+
+/* On an instance whose role we use, its own region is the natural one. */
+static void search_region(struct cart_aws *a)
+{
+	struct cart_creds *c = cart_creds_hold(a, NULL);
+	struct cart_http_reply p;
+
+	if (!c)
+		return;
+	if (c->from_instance) {
+		if (!cart_imds_get(a->creds.imds,
+				   "/latest/meta-data/placement/region", &p,
+				   NULL) && p.status == 200) {
+			pthread_mutex_lock(&a->lock);
+			snprintf(a->region, sizeof(a->region), "%.*s",
+				 (int)p.body.len, (const char *)p.body.data);
+			pthread_mutex_unlock(&a->lock);
+		}
+		cart_http_reply_clear(&p);
+	}
+	cart_creds_release(a, c);
+}
+
+const char *cart_aws_region(struct cart_aws *a)
+{
+	bool search;
+
+	pthread_mutex_lock(&a->lock);
+	search = !a->region[0] && !a->region_searched;
+	a->region_searched = true;
+	pthread_mutex_unlock(&a->lock);
+	if (search)
+		search_region(a);
+	return a->region[0] ? a->region : NULL;
+}
+
+const char *cart_aws_credential_source(const struct cart_aws *a)
+{
+	return a->source;
+}
+
+int64_t cart_aws_now_ns(struct cart_aws *a)
+{
+	return cart_clock_utc_ns() + cart_clock_offset_applied(&a->offset);
+}
+
+bool cart_aws_clock_offset(struct cart_aws *a, int64_t *ret_ms,
+			   int64_t *ret_uncertainty_ms)
+{
+	int64_t ns, uncertainty;
+
+	if (!cart_clock_offset_get(&a->offset, &ns, &uncertainty, NULL))
+		return false;
+	*ret_ms = ns / 1000000;
+	*ret_uncertainty_ms = uncertainty / 1000000;
+	return true;
+}
+
+/* ---- life ----------------------------------------------------------------- */
+
+static int copy_text(const char **s)
+{
+	if (!*s)
+		return 0;
+	*s = strdup(*s);
+	return *s ? 0 : -1;
+}
+
+/* The path that a variable names, or one below the home folder. */
+static int load_file(struct cart_aws *a, const char *variable,
+		     const char *fallback, enum cart_config_kind kind,
+		     struct cart_config **ret, struct cart_err *err)
+{
+	const char *path = cart_session_env(a, variable);
+	const char *home = a->opt.home;
+	struct cart_buf b;
+
+	cart_buf_init(&b, 8192);
+	if (path && strncmp(path, "~/", 2) != 0)
+		cart_buf_adds(&b, path);
+	else if (home && *home)
+		cart_buf_addf(&b, "%s/%s", home, path ? path + 2 : fallback);
+	if (!b.len)
+		*ret = cart_config_parse("", 0, kind, fallback, err);
+	else if (cart_buf_check(&b, variable, err) == 0)
+		*ret = cart_config_load((const char *)b.data, kind, err);
+	cart_buf_clear(&b);
+	return *ret ? 0 : -1;
+}
+
+static int choose_profile(struct cart_aws *a, struct cart_err *err)
+{
+	const char *p = a->opt.profile;
+
+	if (!p || !*p)
+		p = cart_session_env(a, "AWS_PROFILE");
+	if (!p)
+		p = cart_session_env(a, "AWS_DEFAULT_PROFILE");
+	a->profile_asked = p != NULL;
+	a->profile = strdup(p ? p : "default");
+	if (!a->profile)
+		return cart_err_nomem(err);
+	if (a->profile_asked &&
+	    !cart_config_has(a->config, "profile", a->profile) &&
+	    !cart_config_has(a->credentials, "profile", a->profile))
+		return cart_err_set(err, CART_ERR_USAGE, 0,
+				    "profile \"%.80s\" is neither in %s nor in "
+				    "%s", a->profile,
+				    cart_config_label(a->config),
+				    cart_config_label(a->credentials));
+	return 0;
+}
+
+struct cart_aws *cart_aws_new(const struct cart_aws_options *o,
+			      struct cart_err *err)
+{
+	struct cart_aws *a = calloc(1, sizeof(*a));
+
+	if (!a) {
+		cart_err_nomem(err);
+		return NULL;
+	}
+	a->opt = *o;
+	pthread_mutex_init(&a->lock, NULL);
+	pthread_mutex_init(&a->creds.lock, NULL);
+	pthread_mutex_init(&a->offset.lock, NULL);
+	pthread_mutex_init(&a->rate.lock, NULL);
+	if (!a->opt.max_attempts)
+		a->opt.max_attempts = 8;
+	if (!a->opt.max_elapsed_ms)
+		a->opt.max_elapsed_ms = 300000;
+	if (copy_text(&a->opt.profile) + copy_text(&a->opt.region) +
+	    copy_text(&a->opt.endpoint_url) + copy_text(&a->opt.home) < 0) {
+		cart_err_nomem(err);
+		goto fail;
+	}
+	if (load_file(a, "AWS_CONFIG_FILE", ".aws/config", CART_CONFIG_FILE,
+		      &a->config, err) < 0 ||
+	    load_file(a, "AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials",
+		      CART_CREDENTIALS_FILE, &a->credentials, err) < 0 ||
+	    choose_profile(a, err) < 0)
+		goto fail;
+	set_region(a);
+	return a;
+fail:
+	cart_aws_free(a);
+	return NULL;
+}
+
+void cart_aws_free(struct cart_aws *a)
+{
+	if (!a)
+		return;
+	cart_creds_clear(&a->creds);
+	cart_config_free(a->config);
+	cart_config_free(a->credentials);
+	free(a->profile);
+	free((void *)(uintptr_t)a->opt.profile);
+	free((void *)(uintptr_t)a->opt.region);
+	free((void *)(uintptr_t)a->opt.endpoint_url);
+	free((void *)(uintptr_t)a->opt.home);
+	pthread_mutex_destroy(&a->lock);
+	pthread_mutex_destroy(&a->creds.lock);
+	pthread_mutex_destroy(&a->offset.lock);
+	pthread_mutex_destroy(&a->rate.lock);
+	free(a);
+}
