@@ -11,7 +11,12 @@
 #include <crashcart/json.h>
 #include <crashcart/signer.h>
 
-/* --- the block walker: bytes in, members out; no I/O (F3-F8) --- */
+/*
+ * Reading a bundle as collector/bundle/FORMAT.md defines it.  Everything that
+ * is read is hostile; messages name the rule that does not hold ("F4: ...").
+ */
+
+/* --- the block walker: bytes in, members out; no I/O (F1, F3-F7) --- */
 
 struct cart_walker;
 
@@ -30,7 +35,7 @@ struct cart_walk_member {
 	uint64_t offset;	/* of the header in the stream */
 };
 
-/* name: NULL takes it from the first member. */
+/* name: NULL takes it from the first member.  NULL when memory runs out. */
 struct cart_walker *cart_walker_new(const char *name);
 void cart_walker_free(struct cart_walker *w);
 /* Consumes from data/len (advancing both) until an event.  For DATA,
@@ -42,6 +47,8 @@ enum cart_walk_event cart_walker_step(struct cart_walker *w,
 const struct cart_walk_member *cart_walker_member(const struct cart_walker *w);
 const char *cart_walker_name(const struct cart_walker *w);
 uint64_t cart_walker_mtime(const struct cart_walker *w);
+/* Were both zero blocks read?  If not, the stream must go on. */
+bool cart_walker_ended(const struct cart_walker *w);
 uint64_t cart_walker_offset(const struct cart_walker *w);	/* bytes consumed */
 
 /* --- the outer seal (F21, F22) --- */
@@ -62,6 +69,11 @@ struct cart_seal {
 	size_t n_chunks;
 };
 
+#define CART_SEAL_MAX ((size_t)64 << 20)	/* bytes of a seal, F21 */
+
+/* The number of the first line.  0 or -1. */
+int cart_seal_version(const void *data, size_t len, uint64_t *ret);
+/* 0, and ret is to be cleared, or -1. */
 int cart_seal_parse(const void *data, size_t len, struct cart_seal *ret,
 		    struct cart_err *err);
 void cart_seal_clear(struct cart_seal *s);

@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include <crashcart/text.h>
+
+#include "read_internal.h"
+
+/* The order of the checks, and the verdict (FORMAT.md section 7). */
+
+struct check {
+	const struct cart_verify_options *o;
+	struct cart_verdict *v;
+	struct cart_input in;
+	struct cart_crew crew;
+	struct cart_seal seal;
+	bool has_seal;			/* seal was parsed */
+	unsigned char prehash[CART_BLAKE2B_SIZE];	/* of the seal */
+	struct cart_minisign_sig outer;
+	struct cart_minisign_sig *counters;
+	struct cart_bag bag;
+	bool truncated;			/* no seal, and the stream ends early */
+	const char *unknown;		/* why we cannot tell */
+};
+
+/* Does one of the named keys say that it made this?  1: *ret is the key; 0:
+ * no key of that id was named; -1. */
+static int trusted(const struct check *c, const struct cart_minisign_sig *sig,
+		   const unsigned char prehash[CART_BLAKE2B_SIZE],
+		   const char *what, struct cart_public_key *ret,
+		   struct cart_err *err)
+{
+	const struct cart_public_key *k;
+	struct cart_err why = { 0 };
+	bool named = false;
+	size_t i;
+
+	for (i = 0; i < c->o->n_keys; i++) {
+		k = &c->o->keys[i];
+		if (memcmp(k->id, sig->key_id, sizeof(k->id)) != 0)
+			continue;
+		named = true;
+		if (cart_minisign_verify(sig, k, prehash, &why) == 0) {
+			*ret = *k;
+			return 1;
+		}
+	}
+	if (named)
+		return cart_rule(err, 23, "%s does not hold under the key that "
+				 "it names", what);
+	return 0;
+}
+
+static int parse_sig(const struct cart_buf *b, const char *what,
+		     struct cart_minisign_sig *ret, struct cart_err *err)
+{
+	struct cart_err why = { 0 };
+
+	if (cart_minisign_parse_sig(b->data, b->len, ret, &why) < 0)
+		return cart_rule(err, 23, "%s: %s", what, why.text);
+	return 0;
+}
+
+static int take_outer(struct check *c, struct cart_err *err)
+{
+	int rc;
+
+	if (!c->in.has_signature)
+		return 0;
+	if (parse_sig(&c->in.signature, "the outer signature", &c->outer,
+		      err) < 0)
+		return -1;
+	cart_minisign_id_text(c->outer.key_id, c->v->signer_id);
+	rc = trusted(c, &c->outer, c->prehash, "the outer signature",
+		     &c->v->trusted, err);
+	if (rc > 0)
+		c->v->signed_ok = true;
+	return rc < 0 ? -1 : 0;
+}
+
+static int take_counters(struct check *c, struct cart_err *err)
+{
+	struct cart_public_key key;
+	char id[17];
+	size_t i;
+	int rc;
+
+	if (c->in.n_counters == 0)
+		return 0;
+	c->counters = calloc(c->in.n_counters, sizeof(*c->counters));
+	if (!c->counters)
+		return cart_err_nomem(err);
+	for (i = 0; i < c->in.n_counters; i++) {
+		if (parse_sig(&c->in.counters[i].data, "a counter-signature",
+			      &c->counters[i], err) < 0)
+			return -1;
+		cart_minisign_id_text(c->counters[i].key_id, id);
+		if (strcmp(id, c->in.counters[i].id) != 0)
+			return cart_rule(err, 23, "a counter-signature is by "
+					 "key %s, its name says %s", id,
+					 c->in.counters[i].id);
+		rc = trusted(c, &c->counters[i], c->prehash,
+			     "a counter-signature", &key, err);
+		if (rc < 0)
+			return -1;
+		if (rc > 0 && !c->v->signed_ok) {
+			c->v->signed_ok = true;
+			c->v->trusted = key;
+		}
+	}
+	return 0;
+}
+
+/* Step 1: signatures over the bytes of the seal, then what it says. */
+static int take_seal(struct check *c, struct cart_err *err)
+{
+	struct cart_blake2b b;
+	uint64_t version;
+
+	cart_blake2b_init(&b);
+	cart_blake2b_update(&b, c->in.seal.data, c->in.seal.len);
+	cart_blake2b_final(&b, c->prehash);
+	if (take_outer(c, err) < 0 || take_counters(c, err) < 0)
+		return -1;
+	if (cart_seal_version(c->in.seal.data, c->in.seal.len, &version) == 0 &&
+	    version > 1) {
+		c->unknown = "the seal is of a later version of the format "
+			     "than this program knows";
+		return 0;
+	}
+	if (cart_seal_parse(c->in.seal.data, c->in.seal.len, &c->seal, err) < 0)
+		return -1;
+	c->has_seal = true;
+	memcpy(c->bag.name, c->seal.name, sizeof(c->bag.name));
+	if (strcmp(c->seal.state, "partial") == 0)
+		c->unknown = "the seal says partial, which this program does "
+			     "not know";
+	return 0;
+}
+
+/* F2, F22: cheap to see before anything is read. */
+static int check_lengths(const struct check *c, struct cart_err *err)
+{
+	size_t i;
+
+	if (!c->has_seal || c->in.kind != INPUT_FILES)
+		return 0;
+	if (c->in.n_segments != c->seal.n_segments)
+		return cart_rule(err, 2, "%zu segments instead of %zu",
+				 c->in.n_segments, c->seal.n_segments);
+	for (i = 0; i < c->in.n_segments; i++)
+		if (c->in.lengths[i] != c->seal.segments[i].length)
+			return cart_rule(err, 22, "segment %zu is %s than "
+					 "sealed", i + 1,
+					 c->in.lengths[i] <
+					 c->seal.segments[i].length ?
+					 "shorter" : "longer");
+	return 0;
+}
+
+struct stream {
+	struct cart_walker *walker;
+	struct cart_loader *loader;
+	uint64_t done;
+};
+
+/* One event of the walker goes to the bag. */
+static int on_event(struct check *c, struct stream *s, enum cart_walk_event e,
+		    struct cart_chunk *chunk, const unsigned char *data,
+		    size_t len, struct cart_err *err)
+{
+	switch (e) {
+	case CART_WALK_MEMBER:
+		if (c->bag.name[0] == '\0')
+			snprintf(c->bag.name, sizeof(c->bag.name), "%s",
+				 cart_walker_name(s->walker));
+		c->bag.has_mtime = true;
+		c->bag.mtime = cart_walker_mtime(s->walker);
+		return cart_bag_begin(&c->bag, cart_walker_member(s->walker),
+				      err);
+	case CART_WALK_DATA:
+		return cart_bag_data(&c->bag, chunk, data, len, err);
+	case CART_WALK_MEMBER_END:
+		return cart_bag_end(&c->bag, err);
+	default:
+		return 0;
+	}
+}
+
+static int walk_chunk(struct check *c, struct stream *s,
+		      struct cart_chunk *chunk, struct cart_err *err)
+{
+	const unsigned char *p = chunk->data, *data = NULL;
+	size_t left = chunk->len, len = 0;
+	enum cart_walk_event e;
+
+	do {
+		e = cart_walker_step(s->walker, &p, &left, &data, &len, err);
+		if (e == CART_WALK_BAD ||
+		    on_event(c, s, e, chunk, data, len, err) < 0)
+			return -1;
+	} while (left > 0 || e != CART_WALK_NEED);
+	s->done += chunk->len;
+	if (c->o->progress)
+		c->o->progress(c->o->arg, s->done,
+			       cart_loader_total(s->loader));
+	return 0;
+}
+
+static int walk_stream(struct check *c, struct stream *s, struct cart_err *err)
+{
+	struct cart_chunk *chunk;
+	int rc;
+
+	while ((rc = cart_loader_next(s->loader, &chunk, err)) > 0) {
+		rc = walk_chunk(c, s, chunk, err);
+		cart_chunk_unref(chunk);
+		if (rc < 0)
+			return -1;
+	}
+	if (rc < 0)
+		return -1;
+	if (!cart_walker_ended(s->walker)) {
+		c->truncated = !c->has_seal;
+		return cart_rule(err, 3, "the stream ends before its end");
+	}
+	return cart_bag_finish(&c->bag, err);
+}
+
+/* Steps 2 and 3. */
+static int take_stream(struct check *c, struct cart_err *err)
+{
+	const struct cart_loader_options o = {
+		.crew = &c->crew,
+		.input = &c->in,
+		.seal = c->has_seal ? &c->seal : NULL,
+	};
+	struct stream s = { 0 };
+	int rc = -1;
+
+	if (check_lengths(c, err) < 0)
+		return -1;
+	s.walker = cart_walker_new(c->has_seal ? c->seal.name : NULL);
+	s.loader = cart_loader_new(&o, err);
+	if (!s.walker)
+		cart_err_nomem(err);
+	if (s.walker && s.loader)
+		rc = walk_stream(c, &s, err);
+	if (s.walker)
+		c->v->bytes_parsed = cart_walker_offset(s.walker);
+	/* the group's members may still be read from the loader's buffers */
+	cart_bag_settle(&c->bag);
+	cart_loader_free(s.loader);
+	cart_walker_free(s.walker);
+	return rc;
+}
+
+/* --- step 4 --- */
+
+static int check_seal(const struct check *c, struct cart_err *err)
+{
+	const struct cart_bag *b = &c->bag;
+	unsigned char root[CART_SHA256_SIZE];
+	char hex[CART_SHA256_HEX_SIZE];
+
+	cart_merkle_root(&b->log.merkle, root);
+	cart_text_hex(root, sizeof(root), hex);
+	if (strcmp(c->seal.case_id, b->log.case_id) != 0)
+		return cart_rule(err, 21, "the seal names another case");
+	if (strcmp(c->seal.root, b->root) != 0)
+		return cart_rule(err, 21, "the seal names another root");
+	if (c->seal.log_size != b->log.merkle.size ||
+	    strcmp(c->seal.log_root, hex) != 0)
+		return cart_rule(err, 21, "the seal names another log");
+	if (strcmp(c->seal.state, b->state) != 0)
+		return cart_rule(err, 21, "the seal names another state");
+	return 0;
+}
+
+static int check_outer(const struct check *c, struct cart_err *err)
+{
+	const struct cart_public_key *key = cart_bag_key(&c->bag);
+	struct cart_err why = { 0 };
+	char comment[512];
+
+	if (!c->in.has_signature)
+		return 0;
+	cart_bag_comment(&c->bag, "crashcart seal", c->bag.purpose, comment);
+	if (strcmp(c->outer.untrusted, "crashcart seal") != 0 ||
+	    strcmp(c->outer.trusted, comment) != 0)
+		return cart_rule(err, 23, "the comments of the outer seal");
+	if (memcmp(c->outer.key_id, key->id, sizeof(key->id)) != 0 ||
+	    cart_minisign_verify(&c->outer, key, c->prehash, &why) < 0)
+		return cart_rule(err, 23, "outer and inner seal are not by the "
+				 "same key");
+	return 0;
+}
+
+static int check_counters(const struct check *c, struct cart_err *err)
+{
+	char comment[512];
+	size_t i;
+
+	cart_bag_comment(&c->bag, "crashcart counter-signature", NULL, comment);
+	for (i = 0; i < c->in.n_counters; i++)
+		if (strcmp(c->counters[i].untrusted,
+			   "crashcart counter-signature") != 0 ||
+		    strcmp(c->counters[i].trusted, comment) != 0)
+			return cart_rule(err, 23, "the comments of a "
+					 "counter-signature");
+	return 0;
+}
+
+/* --- all of it --- */
+
+static int verify_stream(struct check *c, struct cart_err *err)
+{
+	if (c->in.has_seal && take_seal(c, err) < 0)
+		return -1;
+	if (c->unknown)
+		return 0;
+	if (take_stream(c, err) < 0) {
+		if (!c->truncated)
+			return -1;
+		c->unknown = "there is no seal, and the stream is not "
+			     "complete: the collection never ended";
+		return 0;
+	}
+	if (!c->has_seal) {
+		c->unknown = "there is no seal: what is inside agrees with "
+			     "itself, but nothing says that it is complete";
+		return 0;
+	}
+	if (check_seal(c, err) < 0 || check_outer(c, err) < 0 ||
+	    check_counters(c, err) < 0)
+		return -1;
+	c->v->bytes_intact = true;
+	return 0;
+}
+
+static int verify_folder(struct check *c, struct cart_err *err)
+{
+	c->v->extracted = true;
+	if (cart_folder_name(c->in.dirfd, c->bag.name, err) < 0 ||
+	    cart_folder_walk(c->in.dirfd, &c->bag, err) < 0 ||
+	    cart_bag_finish(&c->bag, err) < 0)
+		return -1;
+	c->v->bytes_intact = true;
+	return 0;
+}
+
+/* Who made the inner seal; in an extracted bag, all that there is. */
+static int check_inner(struct check *c, struct cart_err *err)
+{
+	struct cart_public_key key;
+	int rc = trusted(c, &c->bag.inner, c->bag.tag_prehash,
+			 "the inner seal", &key, err);
+
+	if (rc < 0)
+		return -1;
+	c->v->inner_ok = rc > 0;
+	if (c->in.kind != INPUT_FOLDER)
+		return 0;
+	cart_minisign_id_text(c->bag.inner.key_id, c->v->signer_id);
+	c->v->signed_ok = rc > 0;
+	if (rc > 0)
+		c->v->trusted = key;
+	return 0;
+}
+
+static int run(struct check *c, struct cart_err *err)
+{
+	if (cart_input_open(c->o->bundle, c->o->seal_path, &c->in, err) < 0 ||
+	    cart_crew_start(&c->crew, c->o->threads, err) < 0)
+		return -1;
+	cart_bag_init(&c->bag, &c->crew);
+	c->bag.member = c->o->member;
+	c->bag.log.line = c->o->line;
+	c->bag.arg = c->bag.log.arg = c->o->arg;
+	if (c->in.kind == INPUT_FOLDER ? verify_folder(c, err) < 0 :
+					 verify_stream(c, err) < 0)
+		return -1;
+	if (c->unknown)
+		return 0;
+	if (check_inner(c, err) < 0)
+		return -1;
+	if (c->bag.has_stamp)
+		c->unknown = "there is a time stamp, which this program does "
+			     "not check";
+	return 0;
+}
+
+static void report(struct check *c)
+{
+	struct cart_verdict *v = c->v;
+	const struct cart_bag *b = &c->bag;
+	size_t i;
+
+	memcpy(v->name, b->name, sizeof(v->name));
+	memcpy(v->case_id, b->log.case_id, sizeof(v->case_id));
+	memcpy(v->state, b->state, sizeof(v->state));
+	memcpy(v->root, b->root, sizeof(v->root));
+	memcpy(v->signer_kind, b->purpose, sizeof(v->signer_kind));
+	v->sessions = b->log.sessions;
+	for (i = 0; i < sizeof(v->continued_line) / sizeof(uint64_t); i++)
+		v->continued_line[i] = b->log.continued[i];
+	v->members = b->members;
+	v->lines = b->log.merkle.size;
+	v->exhibits = b->log.exhibits;
+	v->gaps = b->log.gaps;
+	v->bytes = b->payload_bytes;
+}
+
+static void decide(struct check *c)
+{
+	struct cart_verdict *v = c->v;
+	const char *why = "everything holds, and a key that you named made the "
+			  "seal";
+
+	v->kind = CART_VERDICT_VALID;
+	if (v->extracted && v->signed_ok)
+		why = "everything in the extracted bag is as its inner seal "
+		      "says, made by a key that you named";
+	if (c->unknown || !v->signed_ok)
+		v->kind = CART_VERDICT_UNKNOWN;
+	if (c->unknown)
+		why = c->unknown;
+	else if (!v->signed_ok)
+		why = c->o->n_keys == 0 ?
+			"everything holds, but you named no key to trust" :
+			"everything holds, but no key that you named made the "
+			"seal";
+	snprintf(v->reason, sizeof(v->reason), "%s", why);
+}
+
+static void refuse(struct check *c, const struct cart_err *err)
+{
+	const char *colon = strstr(err->text, ": ");
+
+	c->v->kind = CART_VERDICT_INVALID;
+	c->v->signed_ok = c->v->inner_ok = c->v->bytes_intact = false;
+	snprintf(c->v->rule, sizeof(c->v->rule), "F%d",
+		 cart_rule_number(err));
+	snprintf(c->v->reason, sizeof(c->v->reason), "%s",
+		 colon ? colon + 2 : err->text);
+}
+
+int cart_verify(const struct cart_verify_options *o, struct cart_verdict *ret,
+		struct cart_err *err)
+{
+	struct cart_err why = { 0 };
+	struct check c = { .o = o, .v = ret };
+	int rc = 0;
+
+	memset(ret, 0, sizeof(*ret));
+	c.in.dirfd = c.in.pipe_fd = -1;
+	if (run(&c, &why) == 0) {
+		decide(&c);
+	} else if (cart_rule_number(&why)) {
+		refuse(&c, &why);
+	} else {
+		if (err)
+			*err = why;
+		rc = -1;
+	}
+	report(&c);
+	cart_bag_clear(&c.bag);
+	cart_crew_stop(&c.crew);
+	cart_seal_clear(&c.seal);
+	free(c.counters);
+	cart_input_close(&c.in);
+	return rc;
+}

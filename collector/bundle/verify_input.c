@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <crashcart/fdio.h>
+#include <crashcart/text.h>
+
+#include "read_internal.h"
+
+/* Which files make up the bundle that was named (section 1 of FORMAT.md). */
+
+#define SIGNATURE_MAX ((size_t)4096)
+
+static int open_regular(int dirfd, const char *name, struct cart_err *err)
+{
+	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY |
+			O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0)
+		return cart_err_errno(err, errno, "%s", name);
+	if (fstat(fd, &st) < 0) {
+		cart_err_errno(err, errno, "%s", name);
+	} else if (!S_ISREG(st.st_mode)) {
+		cart_err_set(err, CART_ERR_INPUT, 0, "%s is not a regular file",
+			     name);
+	} else {
+		return fd;
+	}
+	close(fd);
+	return -1;
+}
+
+static int read_small(int dirfd, const char *name, size_t max,
+		      struct cart_buf *out, struct cart_err *err)
+{
+	int fd = open_regular(dirfd, name, err), rc = -1;
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	cart_buf_init(out, max);
+	if (fstat(fd, &st) < 0) {
+		cart_err_errno(err, errno, "%s", name);
+		goto out;
+	}
+	if ((uint64_t)st.st_size > max) {
+		cart_rule(err, max == CART_SEAL_MAX ? 21 : 23,
+			  "%s is too long", name);
+		goto out;
+	}
+	if (!cart_buf_reserve(out, (size_t)st.st_size + 1)) {
+		cart_err_nomem(err);
+		goto out;
+	}
+	n = cart_fd_read(fd, out->data, (size_t)st.st_size, err);
+	if (n < 0)
+		goto out;
+	out->len = (size_t)n;
+	rc = 0;
+out:
+	close(fd);
+	return rc;
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+
+	return n > m && strcmp(s + n - m, end) == 0;
+}
+
+/* "0042" -> true */
+static bool only_digits(const char *s)
+{
+	return *s && s[strspn(s, "0123456789")] == '\0';
+}
+
+static DIR *open_dir(int dirfd, struct cart_err *err)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d) {
+		cart_err_errno(err, errno, "reading a folder");
+		if (fd >= 0)
+			close(fd);
+	}
+	return d;
+}
+
+/* --- segments --- */
+
+static void segment_name(const struct cart_input *in, size_t i, char *out,
+			 size_t size)
+{
+	if (i == 0)
+		snprintf(out, size, "%s.tar", in->base);
+	else
+		snprintf(out, size, "%s.tar.%03zu", in->base, i + 1);
+}
+
+int cart_input_segment(const struct cart_input *in, size_t i,
+		       struct cart_err *err)
+{
+	char name[NAME_MAX + 32];
+
+	segment_name(in, i, name, sizeof(name));
+	return open_regular(in->dirfd, name, err);
+}
+
+/* How many files BASE.tar.DIGITS there are. */
+static int count_segments(const struct cart_input *in, size_t *ret,
+			  struct cart_err *err)
+{
+	size_t n = strlen(in->base);
+	struct dirent *e;
+	DIR *d = open_dir(in->dirfd, err);
+
+	if (!d)
+		return -1;
+	*ret = 0;
+	while ((e = readdir(d)) != NULL)
+		if (strncmp(e->d_name, in->base, n) == 0 &&
+		    strncmp(e->d_name + n, ".tar.", 5) == 0 &&
+		    only_digits(e->d_name + n + 5))
+			++*ret;
+	closedir(d);
+	return 0;
+}
+
+static int find_segments(struct cart_input *in, struct cart_err *err)
+{
+	char name[NAME_MAX + 32];
+	struct stat st;
+	size_t more, i;
+
+	if (count_segments(in, &more, err) < 0)
+		return -1;
+	if (more >= SEGMENTS_MAX)
+		return cart_rule(err, 22, "more than 10000 segments");
+	in->lengths = calloc(more + 1, sizeof(*in->lengths));
+	if (!in->lengths)
+		return cart_err_nomem(err);
+	in->n_segments = more + 1;
+	for (i = 0; i <= more; i++) {
+		segment_name(in, i, name, sizeof(name));
+		if (fstatat(in->dirfd, name, &st, 0) < 0)
+			return errno == ENOENT ?
+				cart_rule(err, 2, "%s is missing", name) :
+				cart_err_errno(err, errno, "%s", name);
+		if (!S_ISREG(st.st_mode))
+			return cart_err_set(err, CART_ERR_INPUT, 0,
+					    "%s is not a regular file", name);
+		in->lengths[i] = (uint64_t)st.st_size;
+	}
+	return 0;
+}
+
+/* --- the seal and what signs it --- */
+
+static int add_counter(struct cart_input *in, int dirfd, const char *name,
+		       const char *id, struct cart_err *err)
+{
+	struct cart_counter_sig *c;
+
+	if (strlen(id) != 16 + 8 || strspn(id, "0123456789ABCDEF") != 16)
+		return cart_rule(err, 23, "%s: not a name of a "
+				 "counter-signature", name);
+	if (in->n_counters == COUNTERS_MAX)
+		return cart_err_set(err, CART_ERR_LIMIT, 0,
+				    "more than %u counter-signatures",
+				    COUNTERS_MAX);
+	c = realloc(in->counters, (in->n_counters + 1) * sizeof(*c));
+	if (!c)
+		return cart_err_nomem(err);
+	in->counters = c;
+	c = &c[in->n_counters++];
+	memset(c, 0, sizeof(*c));
+	memcpy(c->id, id, 16);
+	return read_small(dirfd, name, SIGNATURE_MAX, &c->data, err);
+}
+
+/* Files SEAL.minisig and SEAL.KEYID.minisig beside the seal. */
+static int find_signatures(struct cart_input *in, int dirfd, const char *seal,
+			   struct cart_err *err)
+{
+	size_t n = strlen(seal);
+	struct dirent *e;
+	DIR *d = open_dir(dirfd, err);
+	int rc = 0;
+
+	if (!d)
+		return -1;
+	while (rc == 0 && (e = readdir(d)) != NULL) {
+		if (strncmp(e->d_name, seal, n) != 0 || e->d_name[n] != '.' ||
+		    !ends_with(e->d_name, ".minisig"))
+			continue;
+		if (strcmp(e->d_name + n, ".minisig") == 0) {
+			in->has_signature = true;
+			rc = read_small(dirfd, e->d_name, SIGNATURE_MAX,
+					&in->signature, err);
+		} else {
+			rc = add_counter(in, dirfd, e->d_name,
+					 e->d_name + n + 1, err);
+		}
+	}
+	closedir(d);
+	return rc;
+}
+
+static int find_seal(struct cart_input *in, int dirfd, const char *seal,
+		     struct cart_err *err)
+{
+	if (faccessat(dirfd, seal, F_OK, 0) < 0 && errno == ENOENT)
+		return 0;
+	in->has_seal = true;
+	if (read_small(dirfd, seal, CART_SEAL_MAX, &in->seal, err) < 0)
+		return -1;
+	return find_signatures(in, dirfd, seal, err);
+}
+
+/* --- what was named --- */
+
+/* Splits a path; *ret_dirfd is the folder, the result the last component. */
+static const char *split(const char *path, int *ret_dirfd, struct cart_err *err)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir = slash ? strndup(path, (size_t)(slash - path) + 1) :
+			    strdup(".");
+
+	if (!dir) {
+		cart_err_nomem(err);
+		return NULL;
+	}
+	*ret_dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*ret_dirfd < 0)
+		cart_err_errno(err, errno, "%s", dir);
+	free(dir);
+	return *ret_dirfd < 0 ? NULL : slash ? slash + 1 : path;
+}
+
+static int named_seal(struct cart_input *in, const char *path,
+		      struct cart_err *err)
+{
+	int dirfd = -1, rc;
+	const char *name = split(path, &dirfd, err);
+
+	if (!name)
+		return -1;
+	rc = find_seal(in, dirfd, name, err);
+	if (rc == 0 && !in->has_seal)
+		rc = cart_err_errno(err, ENOENT, "%s", path);
+	close(dirfd);
+	return rc;
+}
+
+/* The one NAME for which NAME.tar or NAME.seal is in the folder. */
+static int find_base(struct cart_input *in, const char *path,
+		     struct cart_err *err)
+{
+	struct dirent *e;
+	DIR *d = open_dir(in->dirfd, err);
+	size_t n;
+	int rc = 0;
+
+	if (!d)
+		return -1;
+	while (rc == 0 && (e = readdir(d)) != NULL) {
+		n = strlen(e->d_name);
+		if (ends_with(e->d_name, ".tar"))
+			n -= 4;
+		else if (ends_with(e->d_name, ".seal"))
+			n -= 5;
+		else
+			continue;
+		if (!in->base)
+			in->base = strndup(e->d_name, n);
+		else if (strlen(in->base) != n ||
+			 memcmp(in->base, e->d_name, n) != 0)
+			rc = cart_err_set(err, CART_ERR_INPUT, 0,
+					  "%s holds more than one bundle; name "
+					  "its .tar", path);
+		if (!in->base)
+			rc = cart_err_nomem(err);
+	}
+	closedir(d);
+	if (rc == 0 && !in->base)
+		rc = cart_err_set(err, CART_ERR_INPUT, 0,
+				  "%s holds no bundle", path);
+	return rc;
+}
+
+static int open_folder(struct cart_input *in, const char *path,
+		       struct cart_err *err)
+{
+	struct stat st;
+
+	in->dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (in->dirfd < 0)
+		return cart_err_errno(err, errno, "%s", path);
+	if (fstatat(in->dirfd, "bagit.txt", &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		in->kind = INPUT_FOLDER;
+		return 0;
+	}
+	return find_base(in, path, err);
+}
+
+static int open_file(struct cart_input *in, const char *path,
+		     struct cart_err *err)
+{
+	const char *name = split(path, &in->dirfd, err);
+	size_t n;
+
+	if (!name)
+		return -1;
+	n = strlen(name);
+	if (ends_with(name, ".tar"))
+		n -= 4;
+	else if (ends_with(name, ".seal"))
+		n -= 5;
+	else
+		return cart_err_set(err, CART_ERR_INPUT, 0,
+				    "%s is not a .tar, a .seal or a folder",
+				    path);
+	in->base = strndup(name, n);
+	return in->base ? 0 : cart_err_nomem(err);
+}
+
+static int open_pipe(struct cart_input *in, const char *path,
+		     const char *seal_path, struct cart_err *err)
+{
+	if (!seal_path)
+		return cart_err_set(err, CART_ERR_USAGE, 0,
+				    "a bundle on a pipe needs --seal FILE");
+	in->kind = INPUT_PIPE;
+	if (strcmp(path, "-") == 0)
+		in->pipe_fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+	else
+		in->pipe_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (in->pipe_fd < 0)
+		return cart_err_errno(err, errno, "%s", path);
+	return 0;
+}
+
+static int find_all(struct cart_input *in, const char *bundle,
+		    const char *seal_path, struct cart_err *err)
+{
+	char seal[NAME_MAX + 32];
+	struct stat st = { 0 };
+	bool pipe = strcmp(bundle, "-") == 0;
+
+	if (!pipe && stat(bundle, &st) < 0 && errno != ENOENT)
+		return cart_err_errno(err, errno, "%s", bundle);
+	pipe = pipe || S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode);
+	if (pipe ? open_pipe(in, bundle, seal_path, err) < 0 :
+	    S_ISDIR(st.st_mode) ? open_folder(in, bundle, err) < 0 :
+				  open_file(in, bundle, err) < 0)
+		return -1;
+	if (!pipe && st.st_mode == 0)
+		return cart_err_errno(err, ENOENT, "%s", bundle);
+	if (in->kind == INPUT_FILES && find_segments(in, err) < 0)
+		return -1;
+	if (seal_path)
+		return named_seal(in, seal_path, err);
+	if (in->kind != INPUT_FILES)
+		return 0;
+	snprintf(seal, sizeof(seal), "%s.seal", in->base);
+	return find_seal(in, in->dirfd, seal, err);
+}
+
+int cart_input_open(const char *bundle, const char *seal_path,
+		    struct cart_input *ret, struct cart_err *err)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->dirfd = ret->pipe_fd = -1;
+	if (find_all(ret, bundle, seal_path, err) == 0)
+		return 0;
+	cart_input_close(ret);
+	return -1;
+}
+
+void cart_input_close(struct cart_input *in)
+{
+	size_t i;
+
+	if (in->dirfd >= 0)
+		close(in->dirfd);
+	if (in->pipe_fd >= 0)
+		close(in->pipe_fd);
+	for (i = 0; i < in->n_counters; i++)
+		cart_buf_clear(&in->counters[i].data);
+	free(in->counters);
+	free(in->base);
+	free(in->lengths);
+	cart_buf_clear(&in->seal);
+	cart_buf_clear(&in->signature);
+	memset(in, 0, sizeof(*in));
+	in->dirfd = in->pipe_fd = -1;
+}
