@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include <crashcart/step.h>
+#include <crashcart/text.h>
+
+/*
+ * The one table of places where replies hold secrets.  A path is made of
+ * member names; "*" stands for every member or element.  `type` names a
+ * sibling of the secret that must be "SecureString".
+ */
+static const struct mask_row {
+	const char *source;
+	const char *path;
+	bool secure_string;
+} rows[] = {
+	{ "imds:security-credentials", "SecretAccessKey", false },
+	{ "imds:security-credentials", "Token", false },
+	{ "lambda:GetFunction", "Configuration.Environment.Variables.*", false },
+	{ "lambda:GetFunction", "Code.Location", false },
+	{ "lambda:GetFunctionConfiguration", "Environment.Variables.*", false },
+	{ "lambda:ListFunctions", "Functions.*.Environment.Variables.*", false },
+	{ "lambda:ListVersionsByFunction", "Versions.*.Environment.Variables.*",
+	  false },
+	{ "secretsmanager:GetSecretValue", "SecretBinary", false },
+	{ "secretsmanager:GetSecretValue", "SecretString", false },
+	{ "ssm:GetParameter", "Parameter.Value", true },
+	{ "ssm:GetParameterHistory", "Parameters.*.Value", true },
+	{ "ssm:GetParameters", "Parameters.*.Value", true },
+	{ "ssm:GetParametersByPath", "Parameters.*.Value", true },
+	{ "sts:AssumeRole", "Credentials.SecretAccessKey", false },
+	{ "sts:AssumeRole", "Credentials.SessionToken", false },
+	{ "sts:GetSessionToken", "Credentials.SecretAccessKey", false },
+	{ "sts:GetSessionToken", "Credentials.SessionToken", false },
+};
+
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+bool cart_step_mask_knows(const char *source)
+{
+	size_t i;
+
+	for (i = 0; i < ROWS; i++) {
+		if (!strcmp(rows[i].source, source))
+			return true;
+	}
+	return false;
+}
+
+void cart_step_commit(const unsigned char nonce[CART_MASK_NONCE_SIZE],
+		      const void *data, size_t len,
+		      char ret_hex[CART_SHA256_HEX_SIZE])
+{
+	unsigned char mac[CART_SHA256_SIZE];
+
+	cart_hmac_sha256(nonce, CART_MASK_NONCE_SIZE, data, len, mac);
+	cart_text_hex(mac, sizeof(mac), ret_hex);
+}
+
+struct masking {
+	const struct mask_row *row;
+	const unsigned char *nonce;
+	int count;
+};
+
+/* Puts the commitment in the place of the value. */
+static int replace(struct masking *m, struct cart_json *parent,
+		   struct cart_json *value)
+{
+	char hex[CART_SHA256_HEX_SIZE];
+	struct cart_json *masked;
+	const char *text = cart_json_string(value);
+	struct cart_buf b;
+
+	cart_buf_init(&b, (size_t)64 << 20);
+	if (text)
+		cart_buf_adds(&b, text);
+	else
+		cart_json_print(value, 0, &b);
+	if (!cart_buf_ok(&b)) {
+		cart_buf_clear(&b);
+		return -1;
+	}
+	cart_step_commit(m->nonce, b.data ? (char *)b.data : "", b.len, hex);
+	cart_wipe(b.data, b.len);
+	cart_buf_clear(&b);
+	masked = cart_json_new_object();
+	if (!cart_json_add(masked, "masked",
+			   cart_json_new_string("hmac-sha256")) ||
+	    !cart_json_add(masked, "commitment", cart_json_new_string(hex)) ||
+	    !cart_json_set(parent, cart_json_key(value), masked))
+		return -1;
+	m->count++;
+	return 0;
+}
+
+static int walk(struct masking *m, struct cart_json *at, const char *path)
+{
+	struct cart_json *c, *next;
+	const char *type;
+	char name[64];
+	size_t n = strcspn(path, ".");
+	bool last = path[n] == '\0';
+
+	if (n >= sizeof(name))
+		return -1;
+	memcpy(name, path, n);
+	name[n] = '\0';
+	if (last && m->row->secure_string) {
+		type = cart_json_get_string(at, "Type");
+		if (!type || strcmp(type, "SecureString"))
+			return 0;
+	}
+	for (c = cart_json_first(at); c; c = next) {
+		next = cart_json_next(c);
+		if (strcmp(name, "*") &&
+		    (!cart_json_key(c) || strcmp(cart_json_key(c), name)))
+			continue;
+		if (!last) {
+			if (walk(m, c, path + n + 1) < 0)
+				return -1;
+		} else if (cart_json_key(c) &&
+			   cart_json_type(c) != CART_JSON_NULL) {
+			if (replace(m, at, c) < 0)
+				return -1;
+		}
+	}
+	return 0;
+}
+
+int cart_step_mask(const char *source, struct cart_json *doc,
+		   const unsigned char nonce[CART_MASK_NONCE_SIZE])
+{
+	struct masking m = { .nonce = nonce };
+	size_t i;
+
+	for (i = 0; i < ROWS; i++) {
+		if (strcmp(rows[i].source, source))
+			continue;
+		m.row = &rows[i];
+		if (walk(&m, doc, rows[i].path) < 0)
+			return -1;
+	}
+	return m.count;
+}
