@@ -451,10 +451,15 @@ static int check_changes(struct mpath *p, struct mstep *s)
 		cart_mpath_push(p, "changes");
 		return cart_mpath_bad(p, "%s is of class \"%s\"", s->type->name,
 				      must);
-	} else if (!must && s->changes) {
+	} else if (!must && s->changes && !s->type->may_change) {
 		cart_mpath_push(p, "changes");
 		return cart_mpath_bad(p, "%s only reads; leave it out",
 				      s->type->name);
+	} else if (!must && s->changes &&
+		   strcmp(s->type->may_change, s->changes_word)) {
+		cart_mpath_push(p, "changes");
+		return cart_mpath_bad(p, "%s is of class \"%s\"", s->type->name,
+				      s->type->may_change);
 	}
 	if (s->despite_gaps && !(s->changes & (CART_CHANGE_CONTAINMENT |
 					       CART_CHANGE_IRREVERSIBLE))) {

@@ -531,6 +531,30 @@ int cart_manifest_param(struct cart_manifest *m, const char *assignment,
 	return 0;
 }
 
+int cart_manifest_params_set(struct cart_manifest *m,
+			     const struct cart_json *params,
+			     struct cart_err *err)
+{
+	const struct cart_json *v;
+	const struct mparam *d;
+	const char *problem;
+
+	for (v = cart_json_first(params); v; v = cart_json_next(v)) {
+		const char *name = cart_json_key(v);
+
+		d = find_mparam(m, name, strlen(name));
+		if (!d)
+			return unknown_mparam(m, name, strlen(name), err);
+		problem = value_problem(d, v);
+		if (problem)
+			return cart_err_set(err, CART_ERR_USAGE, 0,
+					    "parameter %s %s", name, problem);
+		if (!cart_json_set(m->values, name, cart_json_copy(v)))
+			return cart_err_nomem(err);
+	}
+	return 0;
+}
+
 const struct cart_json *cart_manifest_params(const struct cart_manifest *m)
 {
 	return m->values;

@@ -22,6 +22,8 @@
 #define KEPT_BYTES_MAX	65536		/* one value, as JSON text */
 #define INSTANCES_MAX	10000		/* of one step */
 #define INSTANCE_ID_SIZE 160
+#define WORKERS_MAX	64
+#define WORKER_STACK	((size_t)256 << 10)
 
 /* Those parts of the manifest that tests replace. */
 struct cart_op_facts {
@@ -171,6 +173,8 @@ struct cart_manifest *cart_manifest_parse_with(const struct cart_oracle *o,
 					       const char *label,
 					       const void *data, size_t len,
 					       struct cart_err *err);
+int cart_manifest_schema_with(const struct cart_oracle *o, struct cart_buf *out,
+			      struct cart_err *err);
 /* Index of a step, or -1. */
 int cart_manifest_step(const struct cart_manifest *m, const char *id);
 /* Kept names of a step: those of keep, then those of its type; NULL beyond. */
@@ -214,11 +218,12 @@ struct cart_run_calls {
 		    struct cart_aws_reply *ret, struct cart_err *err);
 	int (*regions)(struct cart_aws *a, struct cart_aws_reply *ret_reply,
 		       struct cart_json **ret_names, struct cart_err *err);
-	const char *(*region)(const struct cart_aws *a);
-	int64_t (*now_ns)(const struct cart_aws *a);
+	const char *(*region)(struct cart_aws *a);
+	int64_t (*now_ns)(struct cart_aws *a);
 	int (*imds)(struct cart_imds *m, const char *path,
 		    struct cart_http_reply *ret, struct cart_err *err);
 };
+/* Fakes use the real bundle, and no network. */
 extern const struct cart_run_calls cart_run_calls_builtin;
 int cart_run_with(const struct cart_run_calls *calls,
 		  const struct cart_run_options *o, struct cart_run_result *ret,
@@ -254,6 +259,7 @@ struct instance {
 	bool restored;			/* ended in an earlier session */
 	bool secret;			/* kept values may be secret: not logged */
 	bool kept_limit;		/* a kept value was dropped, gap written */
+	struct cart_aws *aws;		/* session of its account */
 	struct cart_json *kept;		/* object name -> array, or NULL */
 	/* while it runs */
 	uint64_t gaps;
@@ -268,7 +274,6 @@ struct rstep {
 	bool quiet;			/* skipped as the manifest said */
 	bool partial_input;
 	bool serial;
-	bool started;			/* first instance was */
 	atomic_size_t kept_values[KEEPS_MAX * 2];
 };
 
@@ -284,7 +289,7 @@ struct run {
 	pthread_mutex_t lock;
 	pthread_cond_t work;		/* something for a worker */
 	pthread_cond_t done;		/* something for the scheduler */
-	pthread_t threads[64];
+	pthread_t threads[WORKERS_MAX];
 	size_t n_threads;
 	bool quit;			/* workers end */
 	bool stop;			/* start nothing new */
@@ -292,7 +297,6 @@ struct run {
 	/* who we are, and where the account may work */
 	enum lookup identity, regions;
 	char account[32];
-	char lookup_error[256];
 	struct cart_json *region_names;	/* NULL: unknown */
 	/* parallel calls of steps */
 	struct call_job *jobs, **jobs_end;
@@ -320,6 +324,9 @@ int cart_run_kept_each(const struct run *r, size_t step, const char *name,
 		       int (*fn)(void *arg, const struct instance *from,
 				 const struct cart_json *value), void *arg);
 
+/* instance.c: runs one instance, start line to end line. */
+void cart_instance_run(struct instance *in);
+
 /* context.c */
 extern const struct cart_step_ops cart_context_ops;
 struct context {
@@ -331,8 +338,8 @@ struct context {
 	struct call_job *finished, **finished_end;
 	size_t queued, running, unfetched;
 };
-int cart_context_init(struct context *c, struct instance *in,
-		      const struct cart_json *with, struct cart_err *err);
+void cart_context_init(struct context *c, struct instance *in,
+		       const struct cart_json *with);
 /* Waits for calls that the step did not fetch, and forgets them. */
 void cart_context_clear(struct context *c);
 /* A worker does one job of the queue; false if there is none.  Called and
@@ -341,13 +348,24 @@ bool cart_context_work(struct run *r);
 /* Writes a gap line and a line on the terminal; in may be NULL. */
 void cart_run_gap(struct run *r, const char *step, struct instance *in,
 		  const struct cart_gap *gap);
+/* Takes fields. */
 void cart_run_log(struct run *r, const char *type, const char *step,
 		  struct cart_json *fields);
+void cart_run_log_instance(struct run *r, const struct instance *in, bool end,
+			   uint64_t duration_ms);
+struct change_line {
+	const char *uuid, *event, *call, *detail;
+	const struct cart_json *input;
+	const char *const *made;
+};
+void cart_run_log_change(struct run *r, const struct instance *in,
+			 const struct change_line *line);
 /* The log could not be written: ends the run. */
 void cart_run_broken(struct run *r, const struct cart_err *err);
 /* One call made by the collector itself or a step: line and exhibits. */
 struct call_place {
 	struct run *run;
+	struct cart_aws *aws;
 	const char *step, *instance, *account, *region;
 	bool may_change;
 	int64_t deadline_mono_ns;
@@ -360,6 +378,10 @@ void cart_run_record(const struct call_place *at,
 		     const struct cart_step_call *call,
 		     struct cart_step_reply *ret, const struct cart_err *failed,
 		     bool *ret_secret);
+/* The exhibits of a reply that was only logged so far. */
+void cart_run_keep_reply(const struct call_place *at,
+			 const struct cart_step_call *call,
+			 struct cart_step_reply *ret, bool *ret_secret);
 void cart_run_call_id(struct run *r, char out[24]);
 
 /* history.c */

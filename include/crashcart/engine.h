@@ -32,6 +32,8 @@ struct cart_run_options {
 	unsigned allow;			/* CART_CHANGE_* bits */
 	const char *expect_account;	/* --expect-account, or NULL */
 	unsigned threads;		/* step threads, 0: 16 */
+	/* The bundle is encrypted: known secrets are kept as received. */
+	bool keep_secrets;
 	/* Lines of earlier sessions, fed by cart_run_replay; or NULL. */
 	struct cart_run_history *history;
 };

@@ -193,6 +193,22 @@ struct cart_step_type {
 	int (*run)(struct cart_step_ctx *c, struct cart_err *err);
 };
 
+/*
+ * Known secrets (collector/step/mask.c holds the one table).  source is
+ * "service:Operation", or "imds:security-credentials" for role credentials.
+ * Every known secret in doc is replaced by {"masked":"hmac-sha256",
+ * "commitment":HEX}: HMAC-SHA-256 under the nonce, which the exhibit's note
+ * states, so that whoever holds the secret can show that it was this one.
+ */
+#define CART_MASK_NONCE_SIZE 16
+bool cart_step_mask_knows(const char *source);
+/* Number of values replaced; -1 when memory ran out: doc must not be used. */
+int cart_step_mask(const char *source, struct cart_json *doc,
+		   const unsigned char nonce[CART_MASK_NONCE_SIZE]);
+void cart_step_commit(const unsigned char nonce[CART_MASK_NONCE_SIZE],
+		      const void *data, size_t len,
+		      char ret_hex[CART_SHA256_HEX_SIZE]);
+
 /* The table from steps.def, sorted by name, NULL-terminated. */
 extern const struct cart_step_type *const cart_step_types[];
 const struct cart_step_type *cart_step_find(const char *name);

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include <crashcart/clock.h>
+#include <crashcart/text.h>
+
+#include "private.h"
+
+/*
+ * What the log of an interrupted run says: which instances ended and what
+ * they kept, which changes were asked for, and how far the counters went.
+ */
+
+struct intent {
+	char uuid[CART_UUID_SIZE];
+	int64_t utc_ns;
+};
+
+struct cart_run_history {
+	struct history_instance *instances;
+	size_t n, room;
+	size_t *table;			/* index + 1, by hash of id; 0: free */
+	size_t table_size;
+	struct intent *intents;
+	size_t n_intents;
+	uint64_t calls, gaps;
+};
+
+struct cart_run_history *cart_run_history_new(void)
+{
+	return calloc(1, sizeof(struct cart_run_history));
+}
+
+void cart_run_history_free(struct cart_run_history *h)
+{
+	size_t i;
+
+	if (!h)
+		return;
+	for (i = 0; i < h->n; i++)
+		cart_json_free(h->instances[i].kept);
+	free(h->instances);
+	free(h->table);
+	free(h->intents);
+	free(h);
+}
+
+static size_t hash(const char *s)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (; *s; s++)
+		h = (h ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
+	return (size_t)(h ^ (h >> 29));
+}
+
+static size_t slot(const struct cart_run_history *h, const char *id)
+{
+	size_t at = hash(id) & (h->table_size - 1);
+
+	while (h->table[at] && strcmp(h->instances[h->table[at] - 1].id, id))
+		at = (at + 1) & (h->table_size - 1);
+	return at;
+}
+
+static int grow(struct cart_run_history *h, struct cart_err *err)
+{
+	size_t room = h->room ? 2 * h->room : 64, i;
+	struct history_instance *more;
+	size_t *table;
+
+	more = realloc(h->instances, room * sizeof(*more));
+	if (!more)
+		return cart_err_nomem(err);
+	h->instances = more;
+	table = calloc(2 * room, sizeof(*table));
+	if (!table)
+		return cart_err_nomem(err);
+	free(h->table);
+	h->table = table;
+	h->table_size = 2 * room;
+	h->room = room;
+	for (i = 0; i < h->n; i++)
+		h->table[slot(h, h->instances[i].id)] = i + 1;
+	return 0;
+}
+
+static struct history_instance *get(struct cart_run_history *h, const char *id,
+				    struct cart_err *err)
+{
+	struct history_instance *in;
+	size_t at;
+
+	if (h->n == h->room && grow(h, err) < 0)
+		return NULL;
+	at = slot(h, id);
+	if (h->table[at])
+		return &h->instances[h->table[at] - 1];
+	in = &h->instances[h->n++];
+	memset(in, 0, sizeof(*in));
+	snprintf(in->id, sizeof(in->id), "%s", id);
+	h->table[at] = h->n;
+	return in;
+}
+
+static bool outcome_of(const char *word, enum outcome *ret)
+{
+	int i;
+
+	for (i = OUT_OK; i <= OUT_CANCELLED; i++) {
+		if (!strcmp(word, cart_outcome_name((enum outcome)i))) {
+			*ret = (enum outcome)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int on_instance(struct cart_run_history *h, const struct cart_json *line,
+		       struct cart_err *err)
+{
+	const char *id = cart_json_get_string(line, "id");
+	const char *event = cart_json_get_string(line, "event");
+	const char *word = cart_json_get_string(line, "outcome");
+	const char *reason = cart_json_get_string(line, "reason");
+	struct history_instance *in;
+	int64_t attempt;
+
+	if (!id || !event || strlen(id) >= INSTANCE_ID_SIZE ||
+	    cart_json_i64(cart_json_get(line, "attempt"), &attempt) < 0)
+		return cart_err_set(err, CART_ERR_INPUT, 0,
+				    "the log has an instance line without id, "
+				    "event or attempt");
+	in = get(h, id, err);
+	if (!in)
+		return -1;
+	in->attempt = (unsigned)attempt;
+	in->ended = !strcmp(event, "end");
+	if (!in->ended)
+		return 0;
+	if (!word || !outcome_of(word, &in->outcome))
+		return cart_err_set(err, CART_ERR_INPUT, 0,
+				    "the log has an instance with outcome \"%s\"",
+				    word ? word : "");
+	snprintf(in->reason, sizeof(in->reason), "%s", reason ? reason : "");
+	in->partial_input = cart_json_bool(cart_json_get(line, "partial_input"));
+	cart_json_free(in->kept);
+	in->kept = cart_json_copy(cart_json_get(line, "keep"));
+	in->no_keep = !in->kept;
+	return 0;
+}
+
+static int on_change(struct cart_run_history *h, const struct cart_json *line,
+		     struct cart_err *err)
+{
+	const char *uuid = cart_json_get_string(line, "uuid");
+	const char *event = cart_json_get_string(line, "event");
+	const char *t = cart_json_get_string(line, "t");
+	struct intent *more;
+
+	if (!uuid || !event || strcmp(event, "intent"))
+		return 0;
+	more = realloc(h->intents, (h->n_intents + 1) * sizeof(*more));
+	if (!more)
+		return cart_err_nomem(err);
+	h->intents = more;
+	more += h->n_intents++;
+	snprintf(more->uuid, sizeof(more->uuid), "%s", uuid);
+	more->utc_ns = 0;
+	if (t)
+		cart_clock_parse(t, strlen(t), &more->utc_ns);
+	return 0;
+}
+
+static void on_call(struct cart_run_history *h, const struct cart_json *line)
+{
+	const char *id = cart_json_get_string(line, "id");
+	uint64_t n = 0, c;
+
+	/* "c000001" */
+	if (!id || id[0] != 'c')
+		return;
+	for (id++; *id >= '0' && *id <= '9' && n < UINT64_C(1) << 50; id++) {
+		c = (uint64_t)(*id - '0');
+		n = 10 * n + c;
+	}
+	if (n > h->calls)
+		h->calls = n;
+}
+
+int cart_run_history_line(void *history, const struct cart_json *line,
+			  struct cart_err *err)
+{
+	struct cart_run_history *h = history;
+	const char *type = cart_json_get_string(line, "type");
+
+	if (!type)
+		return cart_err_set(err, CART_ERR_INPUT, 0,
+				    "the log has a line without type");
+	if (!strcmp(type, "instance"))
+		return on_instance(h, line, err);
+	if (!strcmp(type, "change"))
+		return on_change(h, line, err);
+	if (!strcmp(type, "call"))
+		on_call(h, line);
+	if (!strcmp(type, "gap"))
+		h->gaps++;
+	return 0;
+}
+
+const struct history_instance *
+cart_history_instance(const struct cart_run_history *h, const char *id)
+{
+	size_t at;
+
+	if (!h || !h->n)
+		return NULL;
+	at = h->table[slot(h, id)];
+	return at ? &h->instances[at - 1] : NULL;
+}
+
+bool cart_history_intent(const struct cart_run_history *h, const char *uuid,
+			 int64_t *ret_utc_ns)
+{
+	size_t i;
+
+	for (i = 0; h && i < h->n_intents; i++) {
+		if (!strcmp(h->intents[i].uuid, uuid)) {
+			*ret_utc_ns = h->intents[i].utc_ns;
+			return true;
+		}
+	}
+	return false;
+}
+
+uint64_t cart_history_calls(const struct cart_run_history *h)
+{
+	return h ? h->calls : 0;
+}
+
+uint64_t cart_history_gaps(const struct cart_run_history *h)
+{
+	return h ? h->gaps : 0;
+}
