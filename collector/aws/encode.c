@@ -352,6 +352,34 @@ static int quote_copy_source(struct cart_json *input)
 	return set_buf(input, "CopySource", &b);
 }
 
+/* A customer's key is given as it is; S3 wants its base64 and its MD5. */
+static int wrap_customer_key(const struct cart_op *op, struct cart_json *input,
+			     const char *prefix)
+{
+	unsigned char sum[16];
+	char key[64], md5[64];
+	const char *s;
+	struct cart_buf b;
+
+	snprintf(key, sizeof(key), "%sKey", prefix);
+	snprintf(md5, sizeof(md5), "%sKeyMD5", prefix);
+	s = cart_json_get_string(input, key);
+	if (!s || cart_json_get(input, md5) ||
+	    cart_model_member(op->input.shape, md5) < 0 ||
+	    !strcmp(op->info.name, "GetObjectAttributes") ||
+	    !strcmp(op->info.name, "ListParts"))
+		return 0;
+	if (cart_md5(s, strlen(s), sum))
+		return -1;
+	cart_buf_init(&b, 64);
+	cart_text_base64(sum, sizeof(sum), &b);
+	if (set_buf(input, md5, &b))
+		return -1;
+	cart_buf_init(&b, 64 * 1024);
+	cart_text_base64(s, strlen(s), &b);
+	return set_buf(input, key, &b);
+}
+
 static int base64_user_data(struct cart_json *input)
 {
 	const char *s = cart_json_get_string(input, "UserData");
@@ -372,6 +400,9 @@ static bool is_op(const struct cart_op *op, const char *svc, const char *name)
 static int customise(const struct cart_op *op, struct cart_json *input)
 {
 	if (!strcmp(op->svc->info.name, "s3")) {
+		if (wrap_customer_key(op, input, "SSECustomer") ||
+		    wrap_customer_key(op, input, "CopySourceSSECustomer"))
+			return -1;
 		/* Keys may hold bytes that XML cannot; cart_decode undoes it. */
 		if ((is_op(op, "s3", "ListObjects") ||
 		     is_op(op, "s3", "ListObjectsV2") ||
@@ -508,7 +539,8 @@ static uint32_t crc32_of(const unsigned char *p, size_t len)
 	return ~c;
 }
 
-/* The checksum that some operations insist on. */
+/* The checksum that some operations insist on, and that the caller may ask
+ * for where they do not. */
 static int add_checksum(const struct cart_op *op, const struct cart_json *input,
 			struct cart_request *r, const struct cart_buf *body,
 			struct cart_err *err)
@@ -634,7 +666,7 @@ int cart_encode(const struct cart_op *op, const struct cart_json *input,
 	cart_buf_init(&prefix, 200);
 	if (cart_encode_check(op, input, opts && opts->partial, err))
 		goto out;
-	if (op->info.event_stream && op->info.stream_in) {
+	if (op->events_in) {
 		cart_err_set(err, CART_ERR_INPUT, 0, "%s:%s takes a stream of "
 			     "events, which this program does not send",
 			     op->svc->info.name, op->info.name);
@@ -666,7 +698,9 @@ int cart_encode(const struct cart_op *op, const struct cart_json *input,
 	    !cart_pairs_get(&ret->headers, "Accept") &&
 	    add_header(ret, "Accept", "application/json", err))
 		goto out;
-	if (op->info.checksum_required &&
+	if ((op->info.checksum_required ||
+	     (*op->checksum_member &&
+	      cart_json_get(params, op->checksum_member))) &&
 	    add_checksum(op, params, ret, &body, err))
 		goto out;
 	if (cart_buf_check(&body, "body of the request", err))

@@ -182,7 +182,9 @@ static int place_bucket(const struct rest *x, bool path_style,
 				    "input.Bucket: \"%s\" is not the name of "
 				    "a bucket (for an access point, give its "
 				    "alias)", bucket);
-	if (path_style || !is_dns_safe(bucket))
+	/* A host of the wrong region would not tell where the bucket is. */
+	if (path_style || !is_dns_safe(bucket) ||
+	    !strcmp(x->op->info.name, "GetBucketLocation"))
 		return 0;
 	if (i > 6 && !strcmp(bucket + i - 6, "--x-s3"))
 		return cart_err_set(x->err, CART_ERR_INPUT, 0,

@@ -60,6 +60,8 @@ enum column {
 #define OP_WRAPPER	(1u << 12)
 #define OP_HOST		(1u << 13)
 #define OP_VARIANT	(1u << 14)
+#define OP_ALGORITHM	(1u << 15)
+#define OP_EVENTSIN	(1u << 16)
 
 static const char *const methods[] = {
 	"POST", "GET", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS"
@@ -251,14 +253,29 @@ const char *cart_model_wire_name(const struct cart_svc *svc,
 	return m->ref.name ? m->ref.name : m->name;
 }
 
+/* Notes that member i is called as the earlier member k in replies. */
+static void find_same(const struct cart_svc *svc, struct cart_shape *s,
+		      unsigned i, unsigned k)
+{
+	if (!s->members[i].same &&
+	    !strcmp(cart_model_wire_name(svc, s->members[i].m),
+		    cart_model_wire_name(svc, s->members[k].m)))
+		s->members[i].same = (uint16_t)(k + 1);
+}
+
 static int build_names(struct cart_svc *svc, struct cart_shape *s, bool wire,
 		       struct cart_names *ret)
 {
 	uint32_t size = 8;
-	unsigned i;
+	unsigned i, k;
 
-	if (s->n <= SMALL)
+	if (s->n <= SMALL) {
+		for (i = 1; wire && i < s->n; i++) {
+			for (k = 0; k < i; k++)
+				find_same(svc, s, i, k);
+		}
 		return 0;
+	}
 	while (size < s->n * 2u)
 		size *= 2;
 	ret->slots = chunk_alloc(&svc->chunks, size, sizeof(*ret->slots));
@@ -270,8 +287,12 @@ static int build_names(struct cart_svc *svc, struct cart_shape *s, bool wire,
 		uint32_t h = name_hash(wire ? cart_model_wire_name(svc, m) :
 				       m->name);
 
-		while (ret->slots[h & ret->mask])
+		while (ret->slots[h & ret->mask]) {
+			if (wire)
+				find_same(svc, s, i,
+					  ret->slots[h & ret->mask] - 1u);
 			h++;
+		}
 		ret->slots[h & ret->mask] = (uint16_t)(i + 1);
 	}
 	return 0;
@@ -615,11 +636,11 @@ static void read_op(struct reader *r, struct cart_op *op)
 	o->stream_in = f & OP_STREAMIN;
 	o->stream_out = f & OP_STREAMOUT;
 	o->event_stream = f & OP_EVENTS;
+	op->events_in = f & OP_EVENTSIN;
 	o->paginated = f & OP_PAGES;
 	o->deprecated = f & OP_DEPRECATED;
 	op->has_input = f & OP_INPUT;
 	op->has_output = f & OP_OUTPUT;
-	op->md5 = f & OP_MD5;
 	if ((m & 7) >= sizeof(methods) / sizeof(*methods)) {
 		r->bad = true;
 		return;
@@ -635,7 +656,7 @@ static void read_op(struct reader *r, struct cart_op *op)
 	o->host_prefix = f & OP_HOST ? str(r, COL_STRING) : "";
 	op->variant = f & OP_VARIANT ? (uint16_t)num(r, COL_OP) : 0;
 	op->wrapper = f & OP_WRAPPER ? str(r, COL_STRING) : NULL;
-	op->checksum_member = f & OP_CHECKSUM ? str(r, COL_STRING) : "";
+	op->checksum_member = f & OP_ALGORITHM ? str(r, COL_STRING) : "";
 	op->more_results = "";
 	op->limit_key = "";
 	if (op->has_input)

@@ -79,6 +79,8 @@ struct cart_member {
 
 struct cart_slot {
 	const struct cart_member *m;
+	uint16_t same;		/* number of an earlier member with the same
+				 * name on the wire (S3's Event and Events) */
 	bool required;
 };
 
@@ -110,7 +112,7 @@ struct cart_op {
 	const struct cart_svc *svc;
 	bool has_input;
 	bool has_output;
-	bool md5;
+	bool events_in;			/* takes a stream of events */
 	struct cart_ref input;
 	struct cart_ref output;
 	const char *wrapper;		/* resultWrapper, or NULL */

@@ -197,6 +197,8 @@ static struct cart_json *structure(const struct cart_svc *svc,
 	for (i = 0; o && i < s->n; i++) {
 		const struct cart_member *m = s->members[i].m;
 
+		if (!at[i] && s->members[i].same)
+			at[i] = at[s->members[i].same - 1];
 		if (at[i] && m->ref.location < CART_IN_HEADER) {
 			v = cart_parse_xml(svc, &m->ref, at[i]);
 		} else if ((m->ref.flags & CART_REF_ATTR) && m->ref.name && x &&

@@ -66,10 +66,10 @@ struct cart_op_info {
 	bool no_auth;		/* sent unsigned (sts:AssumeRoleWithSAML) */
 	bool bearer;		/* wants a bearer token, not a signature */
 	bool unsigned_payload;	/* the body is not part of the signature */
-	bool checksum_required;	/* Content-MD5 or x-amz-checksum-* */
+	bool checksum_required;	/* goes with x-amz-checksum-* */
 	bool stream_in;		/* body is one blob of the caller's */
 	bool stream_out;	/* body of the reply is one blob */
-	bool event_stream;	/* request or reply is an event stream */
+	bool event_stream;	/* the reply is a stream of events */
 	bool paginated;
 	bool deprecated;
 };
