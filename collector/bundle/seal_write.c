@@ -34,6 +34,10 @@ static int end_line(struct seal *s, struct cart_err *err)
 	struct rusage usage;
 	int rc = -1;
 
+	/* The end stands in a part of its own, so that a crash from here on
+	 * costs a resumed run no other line. */
+	if (cart_log_flush(b, err) < 0)
+		return -1;
 	memset(&usage, 0, sizeof(usage));
 	getrusage(RUSAGE_SELF, &usage);
 	cart_buf_init(&tail, TAIL_MAX);

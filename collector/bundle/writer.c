@@ -11,7 +11,7 @@
 #include <crashcart/fdio.h>
 #include <crashcart/text.h>
 
-#include "bundle_internal.h"
+#include "read_internal.h"
 
 #define STACK_BYTES ((size_t)256 << 10)
 #define QUEUE_MAX ((size_t)2 << 20)	/* bytes of lines and plain exhibits */
@@ -650,19 +650,24 @@ static const char *const own_types[] = { "session", "exhibit", "part", "file",
 /* The log must not get a line that a verifier refuses. */
 static int check_tail(const struct cart_buf *tail, struct cart_err *err)
 {
-	struct cart_buf line;
+	static const char prefix[] =
+		"{\"n\":1,\"salt\":\"00000000000000000000000000000000\","
+		"\"t\":\"1970-01-01T00:00:00.000000000Z\","
+		"\"mono_ns\":\"0\",\"boot\":\"00000000\",\"session\":1,";
 	struct cart_json *j = NULL;
+	struct cart_buf line;
+	int rc = -1;
 
 	cart_buf_init(&line, LINE_MAX_BYTES);
-	cart_buf_addc(&line, '{');
+	cart_buf_adds(&line, prefix);
 	cart_buf_add(&line, tail->data, tail->len);
 	if (cart_buf_check(&line, "log line", err) == 0)
-		j = cart_json_parse(line.data, line.len, NULL, err);
-	cart_buf_clear(&line);
-	if (!j)
-		return cart_err_prefix(err, "a line for the log");
+		j = cart_log_line_parse(line.data, line.len, err);
+	if (j)
+		rc = cart_log_line_ok(j, err);
 	cart_json_free(j);
-	return 0;
+	cart_buf_clear(&line);
+	return rc < 0 ? cart_err_prefix(err, "a line for the log") : 0;
 }
 
 int cart_bundle_log(struct cart_bundle *b, const char *type, const char *step,
