@@ -13,6 +13,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "crashcart/host_output.h"
 #include "crashcart/host_proc.h"
 #include "crashcart/text.h"
 
@@ -212,34 +213,21 @@ static dev_t real_device(dev_t dev)
 
 int cart_block_holds_output(int fd, struct cart_err *err)
 {
-	DIR *d = opendir("/proc/self/fd");
-	struct stat image, st;
-	struct dirent *e;
-	uint64_t number;
-	int flags, found = 0;
+	struct cart_outputs outputs;
+	struct stat image;
+	size_t i;
 
-	if (d == NULL || fstat(fd, &image) < 0) {
-		cart_err_errno(err, errno, "/proc/self/fd");
-		if (d != NULL)
-			closedir(d);
+	if (fstat(fd, &image) < 0)
+		return cart_err_errno(err, errno, "stat");
+	if (cart_outputs_find(&outputs, err) < 0)
 		return -1;
+	if (!S_ISBLK(image.st_mode))
+		return cart_outputs_has(&outputs, image.st_dev, image.st_ino);
+	for (i = 0; i < outputs.n; i++) {
+		if (lies_on(real_device(outputs.file[i].dev), image.st_rdev, 0))
+			return 1;
 	}
-	while (!found && (e = readdir(d)) != NULL) {
-		if (cart_text_u64(e->d_name, strlen(e->d_name), 1u << 30,
-				  &number) < 0)
-			continue;
-		flags = fcntl((int)number, F_GETFL);
-		if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY ||
-		    fstat((int)number, &st) < 0 || !S_ISREG(st.st_mode))
-			continue;
-		if (S_ISBLK(image.st_mode))
-			found = lies_on(real_device(st.st_dev), image.st_rdev, 0);
-		else
-			found = st.st_dev == image.st_dev &&
-				st.st_ino == image.st_ino;
-	}
-	closedir(d);
-	return found;
+	return 0;
 }
 
 /* ---- reading ------------------------------------------------------------- */
