@@ -593,13 +593,13 @@ static enum verdict attempt(struct work *w, enum cart_retry_kind *ret_kind,
 		note_clock(w, &p);
 	if (to_reply(&p, &r, rc < 0 ? NULL : w->err) < 0 && rc == 0)
 		rc = -1;
+	take_facts(w, &p, &r);
 	if (rc < 0)
 		v = judge_silence(w, &p, ret_kind);
 	else
 		v = judge_answer(w, &p, &r, ret_kind);
 	if (v == WAIT_AGAIN)
 		*ret_after_ms = cart_retry_after_ms(&p, cart_aws_now_ns(w->a));
-	take_facts(w, &p, &r);
 	if (v == DONE || w->err->class != CART_ERR_THROTTLED)
 		cart_rate_result(&w->a->rate, w->service, w->info->name,
 				 rate_region(w), false, 0);

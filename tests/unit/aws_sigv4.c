@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Known answers; the many random ones are compared with botocore's signer by
- * tests/interop/sigv4, which runs this program with --lines.
+ * Known answers; many random requests are compared with botocore's signer by
+ * tests/interop/test_aws_sigv4.py.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -197,81 +197,7 @@ static void limits(void **state)
 	cart_buf_clear(&out);
 }
 
-/* ---- --lines: a request a line, fields in hex, "-" if empty --------------- */
-
-static char *field(char **line)
-{
-	char *p = *line, *end = p + strcspn(p, " \n"), *out;
-	size_t len = (size_t)(end - p);
-
-	out = calloc(1, len / 2 + 1);
-	if (len > 1 && cart_text_unhex(p, len, out, len / 2) < 0)
-		exit(2);
-	*line = *end ? end + 1 : end;
-	return out;
-}
-
-static int lines(void)
-{
-	static char line[262144];
-	enum { METHOD, HOST, PATH, QUERY, REGION, SERVICE, S3, PAYLOAD, TIME,
-	       KEY, SECRET, TOKEN, FIELDS };
-
-	while (fgets(line, sizeof(line), stdin)) {
-		struct cart_http_header h[64];
-		struct cart_credentials c = { 0 };
-		struct cart_sign_request r = { .headers = h };
-		struct cart_buf out, canonical;
-		struct cart_err err;
-		char *f[FIELDS], *p = line;
-		size_t i;
-
-		for (i = 0; i < FIELDS; i++)
-			f[i] = field(&p);
-		for (; *p && *p != '\n' && r.n_headers < 64; r.n_headers++) {
-			h[r.n_headers].name = field(&p);
-			h[r.n_headers].value = field(&p);
-		}
-		snprintf(c.access_key_id, sizeof(c.access_key_id), "%s", f[KEY]);
-		snprintf(c.secret_access_key, sizeof(c.secret_access_key), "%s",
-			 f[SECRET]);
-		snprintf(c.session_token, sizeof(c.session_token), "%s",
-			 f[TOKEN]);
-		r.method = f[METHOD];
-		r.host = f[HOST];
-		r.path = f[PATH];
-		r.query = f[QUERY];
-		r.region = f[REGION];
-		r.service = f[SERVICE];
-		r.s3 = f[S3][0] == '1';
-		r.payload_sha256_hex = f[PAYLOAD];
-		r.utc_ns = strtoll(f[TIME], NULL, 10) * 1000000000;
-		cart_buf_init(&out, 1 << 20);
-		cart_buf_init(&canonical, 1 << 20);
-		if (cart_sigv4(&r, &c, &out, &canonical, &err) < 0) {
-			printf("error: %s\n", err.text);
-		} else {
-			char *auth = strstr((char *)out.data, "authorization: ");
-
-			printf("%.*s\t", (int)strcspn(auth + 15, "\n"),
-			       auth + 15);
-			for (i = 0; i < canonical.len; i++)
-				printf("%02x", canonical.data[i]);
-			putchar('\n');
-		}
-		cart_buf_clear(&out);
-		cart_buf_clear(&canonical);
-		for (i = 0; i < FIELDS; i++)
-			free(f[i]);
-		for (i = 0; i < r.n_headers; i++) {
-			free((void *)(uintptr_t)h[i].name);
-			free((void *)(uintptr_t)h[i].value);
-		}
-	}
-	return 0;
-}
-
-int main(int argc, char **argv)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(iam_list_users), cmocka_unit_test(s3_get_range),
@@ -279,7 +205,5 @@ int main(int argc, char **argv)
 		cmocka_unit_test(limits),
 	};
 
-	if (argc > 1 && !strcmp(argv[1], "--lines"))
-		return lines();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Our SigV4 signer against botocore's, over random requests.
 
-usage: compare.py PROGRAM [COUNT [SEED]]
+usage: test_aws_sigv4.py [COUNT [SEED]]
 
-PROGRAM is the unit test aws_sigv4, which signs a request a line when it is
-called with --lines.  Needs botocore.  Exit status 0 if all are equal.
+Finds aws_call_driver in $DRIVERS.  Exit status 0 if all are equal.
 """
 import datetime
 import hashlib
+import os
 import random
 import subprocess
 import sys
@@ -129,13 +129,13 @@ def line(r):
 
 
 def main():
-    program = sys.argv[1]
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else 10000
-    seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(2 ** 32)
+    program = os.path.join(os.environ["DRIVERS"], "aws_call_driver")
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 10000
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(2 ** 32)
     print(f"{count} requests, seed {seed}, botocore {botocore.__version__}")
     rng = random.Random(seed)
     requests = [make(rng) for _ in range(count)]
-    done = subprocess.run([program, "--lines"], check=True,
+    done = subprocess.run([program, "sigv4"], check=True,
                           input="".join(map(line, requests)).encode(),
                           stdout=subprocess.PIPE)
     ours = done.stdout.decode().splitlines()
