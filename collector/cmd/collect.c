@@ -85,10 +85,9 @@ static int to_folder(struct cmd_collection *c, const char *dir,
 	if (open_folder(c, dir, &fd, err) < 0)
 		return -1;
 	rc = free_name(c, fd, err);
+	if (rc == 0)
+		c->sink = cart_sink_file(fd, dir, c->name, 0, 0, err);
 	close(fd);
-	if (rc < 0)
-		return -1;
-	c->sink = cart_sink_file(AT_FDCWD, dir, c->name, 0, 0, err);
 	return c->sink != NULL ? 0 : -1;
 }
 
@@ -115,13 +114,12 @@ static int to_file(struct cmd_collection *c, const char *path,
 	snprintf(c->name, sizeof(c->name), "%.*s", (int)len, base);
 	if (open_folder(c, dir, &fd, err) < 0)
 		return -1;
-	if (is_taken(fd, c->name)) {
-		close(fd);
-		return cart_err_set(err, CART_ERR_USAGE, 0, "--out %s exists; "
-				    "evidence is never overwritten", path);
-	}
+	if (is_taken(fd, c->name))
+		cart_err_set(err, CART_ERR_USAGE, 0, "--out %s exists; "
+			     "evidence is never overwritten", path);
+	else
+		c->sink = cart_sink_file(fd, dir, c->name, 0, 0, err);
 	close(fd);
-	c->sink = cart_sink_file(AT_FDCWD, dir, c->name, 0, 0, err);
 	return c->sink != NULL ? 0 : -1;
 }
 

@@ -150,7 +150,7 @@ static int load(struct cmd_collection *c, const char *dir, struct resume *r,
 	c->manifest = cart_manifest_parse("manifest.json", bytes, len, err);
 	if (c->manifest == NULL || restore(c, r->first, err) < 0)
 		goto out;
-	c->sink = cart_sink_file(dirfd, ".", c->name,
+	c->sink = cart_sink_file(dirfd, dir, c->name,
 				 cart_resume_segments(c->resume),
 				 cart_resume_offset(c->resume), err);
 	rc = c->sink != NULL ? 0 : -1;
