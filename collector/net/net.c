@@ -282,7 +282,9 @@ static CURLcode set_options(struct cart_net *n, struct job *j)
 	SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
 	SET(CURLOPT_LOW_SPEED_TIME, stall_s);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
-	SET(CURLOPT_BUFFERSIZE, 65536L);
+	/* libcurl 7.88 refuses this for a handle that was used and did not get
+	 * far; it has the size from its first use then */
+	(void)curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 65536L);
 	SET(CURLOPT_FRESH_CONNECT, r->fresh ? 1L : 0L);
 	SET(CURLOPT_WRITEFUNCTION, on_body);
 	SET(CURLOPT_WRITEDATA, j);
@@ -370,7 +372,7 @@ static int set_error(struct job *j, CURLcode c)
 	case CURLE_OUT_OF_MEMORY:
 		return cart_err_nomem(j->err);
 	case CURLE_PEER_FAILED_VERIFICATION:
-		return cart_err_set(j->err, CART_ERR_NET, (int)c,
+		return cart_err_set(j->err, CART_ERR_CRYPTO, (int)c,
 				    "%s: the certificate is not trusted (%s); "
 				    "if a proxy inspects TLS here, give its "
 				    "root with --ca-bundle", host, why);

@@ -237,6 +237,28 @@ static void nobody_listens(void **state)
 	cart_http_reply_clear(&p);
 }
 
+/* A handle that failed once is as good as new. */
+static void no_such_host(void **state)
+{
+	struct world *w = *state;
+	struct cart_http_request r = {
+		.method = "GET", .url = "https://no-such-host.invalid/",
+	};
+	struct cart_http_reply p;
+	struct cart_err err;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(cart_net_perform(w->n, &r, &p, &err), -1);
+		assert_non_null(strstr(err.text, "no-such-host.invalid: "));
+		assert_int_equal(p.sent_utc_ns, 0);
+		cart_http_reply_clear(&p);
+	}
+	memset(&r, 0, sizeof(r));
+	assert_int_equal(get(w, "/", &r, &p, &err), 0);
+	cart_http_reply_clear(&p);
+}
+
 static void plain_http_is_refused(void **state)
 {
 	struct world *w = *state;
@@ -376,6 +398,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(tells_headers, setup, teardown),
 		cmocka_unit_test_setup_teardown(faults, setup, teardown),
 		cmocka_unit_test_setup_teardown(nobody_listens, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_such_host, setup, teardown),
 		cmocka_unit_test_setup_teardown(plain_http_is_refused, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(sink, setup, teardown),
