@@ -272,7 +272,6 @@ static CURLcode set_options(struct cart_net *n, struct job *j)
 	SET(CURLOPT_PROTOCOLS_STR, "http,https");
 	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
-	SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	SET(CURLOPT_PROXY, direct ? "" : n->proxy);
 	SET(CURLOPT_NOPROXY, n->no_proxy ? n->no_proxy : "");
 	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
