@@ -303,14 +303,20 @@ static void wait_head(struct cart_bundle *b, int64_t wait_ns)
 	pthread_cond_timedwait(&b->head_ready, &b->lock, &until);
 }
 
+/* Under the lock, in the writer. */
+static void note_counts(struct cart_bundle *b)
+{
+	b->counts.lines = b->log.lines;
+	b->counts.members = b->index.payload.n + b->index.tags.n;
+	b->counts.bytes = b->stream.total;
+}
+
 static void finish(struct cart_bundle *b, struct cart_ticket *t, int rc)
 {
 	b->queued -= t->queued;
 	if (t->queued)
 		pthread_cond_broadcast(&b->room);
-	b->counts.lines = b->log.lines;
-	b->counts.members = b->index.payload.n + b->index.tags.n;
-	b->counts.bytes = b->stream.total;
+	note_counts(b);
 	if (t->wait) {
 		t->wait->rc = rc;
 		if (rc < 0)
@@ -359,6 +365,7 @@ static void *writer_main(void *arg)
 			cart_bundle_fail(b, &err);
 		}
 		pthread_mutex_lock(&b->lock);
+		note_counts(b);
 	}
 	pthread_mutex_unlock(&b->lock);
 	return NULL;
@@ -583,9 +590,7 @@ int cart_bundle_session(struct cart_bundle *b,
 	    cart_log_flush(b, err) < 0 ||
 	    b->stream.sink->sync(b->stream.sink, err) < 0)
 		goto out;
-	b->counts.lines = b->log.lines;
-	b->counts.bytes = b->stream.total;
-	b->counts.members = b->index.payload.n + b->index.tags.n;
+	note_counts(b);
 	rc = 0;
 out:
 	cart_buf_clear(&tail);
