@@ -630,6 +630,27 @@ static int encode_json(const struct cart_op *op, const struct cart_json *input,
 	return 0;
 }
 
+/* What one service takes in the body, its model puts into the query. */
+static int move_query_to_body(struct cart_request *r, struct cart_buf *body,
+			      struct cart_err *err)
+{
+	size_t i;
+
+	r->method = "POST";
+	for (i = 0; i < r->query.n; i++) {
+		const struct cart_pair *q = &r->query.v[i];
+
+		if (i)
+			cart_buf_addc(body, '&');
+		cart_text_uri(q->name, strlen(q->name), false, body);
+		cart_buf_addc(body, '=');
+		cart_text_uri(q->value, strlen(q->value), false, body);
+	}
+	cart_pairs_clear(&r->query);
+	return add_header(r, "Content-Type",
+			  "application/x-www-form-urlencoded", err);
+}
+
 static int serialise(const struct cart_op *op, const struct cart_json *input,
 		     const struct cart_encode_opts *opts,
 		     struct cart_request *r, struct cart_buf *body,
@@ -679,6 +700,9 @@ int cart_encode(const struct cart_op *op, const struct cart_json *input,
 	ret->no_auth = op->info.no_auth;
 	ret->unsigned_payload = op->info.unsigned_payload;
 	if (serialise(op, params, opts, ret, &body, err))
+		goto out;
+	if (is_op(op, "cloudsearchdomain", "Search") &&
+	    move_query_to_body(ret, &body, err))
 		goto out;
 	if (!ret->path)
 		ret->path = strdup("/");

@@ -62,6 +62,7 @@ enum column {
 #define OP_VARIANT	(1u << 14)
 #define OP_ALGORITHM	(1u << 15)
 #define OP_EVENTSIN	(1u << 16)
+#define OP_DISCOVER	(1u << 17)
 
 static const char *const methods[] = {
 	"POST", "GET", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS"
@@ -637,6 +638,7 @@ static void read_op(struct reader *r, struct cart_op *op)
 	o->stream_out = f & OP_STREAMOUT;
 	o->event_stream = f & OP_EVENTS;
 	op->events_in = f & OP_EVENTSIN;
+	o->discovery = f & OP_DISCOVER;
 	o->paginated = f & OP_PAGES;
 	o->deprecated = f & OP_DEPRECATED;
 	op->has_input = f & OP_INPUT;
@@ -744,7 +746,9 @@ static void read_service(struct reader *r)
 		return;
 	}
 	info->protocol = (enum cart_proto)v;
-	svc->query_compatible = num(r, COL_COUNT) & 1;
+	v = num(r, COL_COUNT);
+	svc->query_compatible = v & 1;
+	info->old_signature = v & 2;
 	info->op_count = num_of(r, COL_COUNT, COL_OP);
 	svc->ops = take(r, info->op_count, sizeof(*svc->ops));
 	for (i = 0; svc->ops && i < info->op_count && !failed(r); i++)

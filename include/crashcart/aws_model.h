@@ -55,6 +55,7 @@ struct cart_svc_info {
 	enum cart_proto protocol;
 	size_t op_count;
 	bool global;	/* one endpoint for the whole partition aws */
+	bool old_signature;	/* wants version 2: we cannot sign for it */
 };
 
 struct cart_op_info {
@@ -72,6 +73,8 @@ struct cart_op_info {
 	bool event_stream;	/* the reply is a stream of events */
 	bool paginated;
 	bool deprecated;
+	bool discovery;		/* its host must be asked for first
+				 * (DescribeEndpoints): we do not */
 };
 
 /* blob is not copied and must outlive the model; it is checked, not
