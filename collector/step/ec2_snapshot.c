@@ -412,6 +412,7 @@ static int wait_all(struct snapshot_run *r, struct cart_err *err)
 	uint64_t every = duration_ms(r->c->with, "every", 15000);
 	uint64_t limit = duration_ms(r->c->with, "timeout", 6 * 3600 * 1000);
 	int64_t begin = cart_clock_mono_ns();
+	unsigned pause = 2000;		/* small volumes are done in seconds */
 	struct progress p;
 	int rc;
 
@@ -431,9 +432,12 @@ static int wait_all(struct snapshot_run *r, struct cart_err *err)
 				       "gives is over");
 			return rc;
 		}
-		rc = r->c->ops->sleep(r->c, (unsigned)every, err);
+		if (pause > every)
+			pause = (unsigned)every;
+		rc = r->c->ops->sleep(r->c, pause, err);
 		if (rc < 0)
 			break;
+		pause *= 2;
 	}
 	if (rc < 0) {
 		gap_unfinished(r, &p, err->text);
@@ -494,7 +498,7 @@ static const struct cart_param params[] = {
 	{ "tags", CART_PARAM_OBJECT, false, "{}",
 	  "Further tags for the snapshots, name to text." },
 	{ "every", CART_PARAM_DURATION, false, "15s",
-	  "How often to look whether they are completed." },
+	  "How often to look whether they are completed (sooner at first)." },
 	{ "timeout", CART_PARAM_DURATION, false, "6h",
 	  "How long to wait; then what is not completed is a gap." },
 	{ NULL, CART_PARAM_ANY, false, NULL, NULL }
