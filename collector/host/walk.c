@@ -340,8 +340,21 @@ out:
 	return rc;
 }
 
-/* The folder where a pattern begins.  Links above it are the kernel's to
- * resolve, as the manifest wrote the path; the folder itself must be none. */
+/* Opens the folder where a pattern begins.  Links above it are the kernel's to
+ * resolve, as the manifest wrote the path; the folder itself may be a link
+ * only if root made it (/bin, /lib), so that no user leads us elsewhere. */
+static int open_start(const char *path)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK;
+	int fd = open(path, flags | O_NOFOLLOW);
+	struct stat st;
+
+	if (fd < 0 && (errno == ELOOP || errno == ENOTDIR) &&
+	    lstat(path, &st) == 0 && S_ISLNK(st.st_mode) && st.st_uid == 0)
+		fd = open(path, flags);
+	return fd;
+}
+
 static int start(struct walk *w, const char *path, size_t len)
 {
 	struct stat st;
@@ -353,9 +366,8 @@ static int start(struct walk *w, const char *path, size_t len)
 	}
 	memcpy(w->path, path, len);
 	pop(w, len);
-	fd = open(w->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK |
-		  O_NOFOLLOW);
-	if (fd < 0 && errno == ENOENT) {
+	fd = open_start(w->path);
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
 		problem(w, CART_WALK_ABSENT, 0);
 		return 0;
 	}

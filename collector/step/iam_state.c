@@ -372,6 +372,7 @@ static int generate(struct iam *s, struct cart_err *err)
 	return rc;
 }
 
+/* Reads the report, waiting while one is being made. */
 static int credential_report(struct iam *s, struct cart_err *err)
 {
 	char code[96] = "";
@@ -379,8 +380,6 @@ static int credential_report(struct iam *s, struct cart_err *err)
 	int rc;
 
 	s->parts++;
-	if (wants_new_report(s) && generate(s, err) < 0)
-		return -1;
 	for (i = 0; i < 60; i++) {
 		rc = get_report(s, code, err);
 		if (rc != 0)
@@ -425,6 +424,9 @@ static int simple(struct iam *s, const char *operation, const char *what,
 
 static int run_all(struct iam *s, struct cart_json *keys, struct cart_err *err)
 {
+	/* a new report takes AWS some seconds: asked for first, read last */
+	if (wants_new_report(s) && generate(s, err) < 0)
+		return -1;
 	if (all_pages(s, "GetAccountAuthorizationDetails", NULL,
 		      "account authorization details", details_page, err) < 0)
 		return -1;
@@ -432,8 +434,8 @@ static int run_all(struct iam *s, struct cart_json *keys, struct cart_err *err)
 	if (cart_json_size(s->users) == 0 &&
 	    all_pages(s, "ListUsers", NULL, "users", users_page, err) < 0)
 		return -1;
-	if (credential_report(s, err) < 0 || per_user(s, keys, err) < 0 ||
-	    last_used(s, keys, err) < 0)
+	if (per_user(s, keys, err) < 0 || last_used(s, keys, err) < 0 ||
+	    credential_report(s, err) < 0)
 		return -1;
 	if (simple(s, "GetAccountPasswordPolicy", "password policy",
 		   "NoSuchEntity", err) < 0 ||
