@@ -34,9 +34,9 @@ bool cart_retry_allowed(enum cart_retry_kind kind, unsigned attempt,
 unsigned cart_retry_wait_ms(enum cart_retry_kind kind, unsigned attempt,
 			    uint32_t random)
 {
-	unsigned ms = plan[kind].first_ms;
+	unsigned ms = plan[kind].first_ms, i;
 
-	while (--attempt && attempt < 32 && ms < plan[kind].most_ms)
+	for (i = 1; i < attempt && ms < plan[kind].most_ms; i++)
 		ms *= 2;
 	if (ms > plan[kind].most_ms)
 		ms = plan[kind].most_ms;
