@@ -35,6 +35,7 @@
 #define END_ROOM ((size_t)1024)
 #define NUMBER_MAX (((uint64_t)1 << 53) - 1)	/* F14 */
 #define NS_PER_S 1000000000LL
+#define TIME_MAX_S (INT64_MAX / NS_PER_S - 1)
 
 static const char root_dir[] = "[root]/";
 
@@ -286,12 +287,8 @@ static void add_time(struct cart_buf *t, const char *key, struct timespec ts,
 	int64_t ns;
 
 	/* hostile times may not fit into 64 bits of nanoseconds */
-	if (ts.tv_sec > INT64_MAX / NS_PER_S - 1) {
-		ns = INT64_MAX;
-		add_doubt(doubts, "%s is %lld s after 1970", key,
-			  (long long)ts.tv_sec);
-	} else if (ts.tv_sec < INT64_MIN / NS_PER_S + 1) {
-		ns = INT64_MIN;
+	if (ts.tv_sec > TIME_MAX_S || ts.tv_sec < -TIME_MAX_S) {
+		ns = (ts.tv_sec < 0 ? -TIME_MAX_S : TIME_MAX_S) * NS_PER_S;
 		add_doubt(doubts, "%s is %lld s after 1970", key,
 			  (long long)ts.tv_sec);
 	} else {

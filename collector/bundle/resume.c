@@ -388,18 +388,26 @@ static int feed(struct reading *in, const unsigned char *data, size_t len,
 {
 	const unsigned char *p;
 	enum cart_walk_event event;
-	size_t n;
+	size_t n, now;
+	uint64_t at;
 	int rc;
 
 	while (!in->stop) {
-		event = cart_walker_step(in->walker, &data, &len, &p, &n, err);
-		if (in->part_end && event != CART_WALK_BAD &&
-		    cart_walker_offset(in->walker) >= in->part_end &&
-		    commit(in, err) < 0)
+		at = cart_walker_offset(in->walker);
+		if (in->part_end && in->part_end == at && commit(in, err) < 0)
 			return -1;
+		/* stops at the end of a good part, whatever is behind */
+		now = in->part_end && in->part_end - at < len ?
+			      (size_t)(in->part_end - at) : len;
+		len -= now;
+		event = cart_walker_step(in->walker, &data, &now, &p, &n, err);
+		len += now;
 		switch (event) {
 		case CART_WALK_NEED:
-			return 1;
+			if (len == 0)
+				return 1;
+			rc = 0;
+			break;
 		case CART_WALK_MEMBER:
 			rc = on_member(in, err);
 			break;
@@ -482,7 +490,12 @@ static int read_segment(struct reading *in, int fd, unsigned char *block,
 			return 0;
 		}
 	} while ((size_t)n == READ_BYTES);
-	return in->chunk_fill ? end_chunk(in, err) : 0;
+	if (in->chunk_fill && end_chunk(in, err) < 0)
+		return -1;
+	if (in->part_end && in->part_end == cart_walker_offset(in->walker) &&
+	    commit(in, err) < 0)
+		return -1;
+	return 0;
 }
 
 /* Opens a segment and notes its length: 1, 0 if it is not there, or -1. */

@@ -133,7 +133,8 @@ static int put(struct cart_stream *s, const void *data, size_t len,
 
 	while (len > 0) {
 		segment = &s->segment[s->n_segments - 1];
-		if (segment->n_chunks == s->segment_chunks) {
+		if (s->chunk_fill == 0 &&
+		    segment->n_chunks >= s->segment_chunks) {
 			if (next_segment(s, err) < 0)
 				return -1;
 			segment = &s->segment[s->n_segments - 1];

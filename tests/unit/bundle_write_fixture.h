@@ -238,8 +238,12 @@ static inline void fix_memory(struct fix *f, const char *name)
 static inline void fix_folder(struct fix *f)
 {
 	fix_prepare(f);
-	snprintf(f->dir, sizeof(f->dir), "/tmp/crashcart-test-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
+	/* in memory where that can be: many tests sync often */
+	snprintf(f->dir, sizeof(f->dir), "/dev/shm/crashcart-test-XXXXXX");
+	if (!mkdtemp(f->dir)) {
+		snprintf(f->dir, sizeof(f->dir), "/tmp/crashcart-test-XXXXXX");
+		assert_non_null(mkdtemp(f->dir));
+	}
 	f->dirfd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(f->dirfd >= 0);
 }
