@@ -189,13 +189,12 @@ static void *accept_all(void *arg)
 		c->h = h;
 		c->fd = fd;
 		c->number = h->connections;
-		if (pthread_create(&c->thread, NULL, serve, c)) {
-			close(fd);
-			continue;
-		}
+		/* counted before it can be answered */
 		pthread_mutex_lock(&h->lock);
 		h->connections++;
 		pthread_mutex_unlock(&h->lock);
+		if (pthread_create(&c->thread, NULL, serve, c))
+			abort();
 	}
 	for (i = 0; i < h->connections; i++) {
 		pthread_join(h->conn[i].thread, NULL);
