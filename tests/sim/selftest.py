@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of the simulated account; started by tests/sim/selftest."""
+"""Checks of the simulated account; started by tests/sim/selftest.sh."""
 import base64
 import hashlib
 import http.client

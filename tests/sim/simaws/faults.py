@@ -2,8 +2,8 @@
 """Faults on demand: which call goes wrong, how, and how often.
 
 A rule is a dictionary:
-  do         throttle | hang | delay | reset | close | cut | slow | error |
-             deny | expired | skew | refuse | garbage | empty
+  do         throttle | hang | delay | reset | close | cut | stall | slow |
+             error | deny | expired | skew | refuse | garbage | empty
   service, operation, region, key    patterns (fnmatch), default "*";
              the metadata service is "imds", its operations are paths
   skip       let the first N matching calls pass (default 0)
@@ -11,9 +11,9 @@ A rule is a dictionary:
   every      spoil only every N-th matching call
   percent    spoil this share, drawn from the seed
   after      true: the call is carried out first, its answer is lost or
-             spoiled (default for cut, slow, garbage, empty; reset, close and
-             hang may set it)
-  seconds, rate, fraction, code, message, status, region_only   details
+             spoiled (always so for cut, stall, slow, garbage, empty, delay;
+             reset, close and hang may set it)
+  seconds, rate, fraction, code, message, status   details
 """
 import fnmatch
 import json
@@ -22,8 +22,8 @@ import random
 
 from .errors import AwsError
 
-AFTER = ("cut", "slow", "garbage", "empty")
-KINDS = AFTER + ("throttle", "hang", "delay", "reset", "close", "error",
+AFTER = ("cut", "stall", "slow", "garbage", "empty", "delay")
+KINDS = AFTER + ("throttle", "hang", "reset", "close", "error",
                  "deny", "expired", "skew", "refuse")
 
 
@@ -119,11 +119,14 @@ def broken(res, rule):
         res.reset = True
     elif do == "close":
         res.close = True
-    elif do == "cut":
+    elif do in ("cut", "stall"):
         res.cut = float(rule.get("fraction", 0.5))
+        if do == "stall":
+            res.stall = float(rule.get("seconds", 3600))
     elif do == "slow":
         res.slow = float(rule.get("rate", 64))
     elif do == "garbage":
+        # no protocol's parser may take this for an answer
         res.body = b"\x00<?xml {\"not\": [closed" + res.body[:16]
     elif do == "empty":
         res.body = b""

@@ -98,6 +98,9 @@ class Front:
                 "InternalError" if p in ("ec2", "rest-xml") else
                 "InternalFailure", "An internal error has occurred in the "
                 "simulated account: see the request log", 500), rid, host_id)
+        # long answers of EC2 and IAM come without a length
+        res.chunked = svc is not None and len(res.body) > 8192 and \
+            svc.protocol in ("ec2", "query")
         for rule in call.after:
             res = broken(res, rule)
         if svc is not None and svc.name == "s3":
@@ -317,9 +320,8 @@ class Call:
         for rule in self.front.faults.match(svc.name, name, region, key_id):
             do = rule["do"]
             self.fault_names.append(do)
-            if do in AFTER or (rule.get("after") and do in
-                               ("reset", "close", "hang", "delay")) or \
-                    do == "delay":
+            if do in AFTER or (rule.get("after") and
+                               do in ("reset", "close", "hang")):
                 self.after.append(rule)
             elif do == "throttle":
                 e = throttle_error(svc.protocol, svc.name)
@@ -573,7 +575,7 @@ def unknown_operation(svc, name):
 
 def not_simulated(svc, name):
     return AwsError("NotImplemented", "%s:%s is not part of the simulated "
-                    "account" % (svc.name, name), 501)
+                    "account" % (svc.name, name), 400)
 
 
 def plain(x):

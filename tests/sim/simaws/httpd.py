@@ -20,6 +20,8 @@ REASONS = {100: "Continue", 200: "OK", 201: "Created", 202: "Accepted",
 
 MAX_HEAD = 64 * 1024
 MAX_BODY = 64 * 1024 * 1024
+CHUNK = 8192
+KEEP = 400              # answers on one connection, then it is closed
 
 
 class Request:
@@ -47,7 +49,7 @@ class Request:
 class Response:
     """status, headers (list of pairs), body; then how to spoil the delivery."""
     __slots__ = ("status", "headers", "body", "hang", "reset", "cut", "slow",
-                 "close")
+                 "close", "stall", "chunked")
 
     def __init__(self, status=200, headers=None, body=b""):
         self.status = status
@@ -58,6 +60,8 @@ class Response:
         self.cut = None     # send only this fraction of the body, then close
         self.slow = None    # bytes per second
         self.close = False  # close without an answer
+        self.stall = 0.0    # with cut: stay silent so long before the close
+        self.chunked = False
 
 
 class BadRequest(Exception):
@@ -123,7 +127,7 @@ def abort(writer):
     writer.transport.abort()
 
 
-async def send(writer, req, res, date):
+async def send(writer, req, res, date, again=True):
     """False when the connection must not be used again."""
     if res.hang:
         await asyncio.sleep(res.hang)
@@ -139,17 +143,26 @@ async def send(writer, req, res, date):
         names.add(k.lower())
     if "date" not in names:
         lines.append("Date: " + date)
-    if "content-length" not in names and res.status not in (204, 304):
+    chunked = res.chunked and res.body and req.method != "HEAD"
+    if chunked:
+        lines.append("Transfer-Encoding: chunked")
+    elif "content-length" not in names and res.status not in (204, 304):
         lines.append("Content-Length: %d" % len(res.body))
-    keep = req is not None and \
+    keep = again and req is not None and \
         req.headers.get("connection", "").lower() != "close"
     if not keep:
         lines.append("Connection: close")
     head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
     body = b"" if req is not None and req.method == "HEAD" else res.body
+    if chunked:
+        body = b"".join(b"%x\r\n%s\r\n" % (len(body[i:i + CHUNK]),
+                                           body[i:i + CHUNK])
+                        for i in range(0, len(body), CHUNK)) + b"0\r\n\r\n"
     if res.cut is not None:
         writer.write(head + body[:int(len(body) * res.cut)])
         await writer.drain()
+        if res.stall:
+            await asyncio.sleep(res.stall)
         return False
     if res.slow:
         writer.write(head)
@@ -172,6 +185,7 @@ def server(handler, date):
     handler(Request) -> Response (plain function); date() -> HTTP date text.
     """
     async def connection(reader, writer):
+        served = 0
         try:
             while True:
                 try:
@@ -183,7 +197,8 @@ def server(handler, date):
                 if req is None:
                     break
                 res = handler(req)
-                if not await send(writer, req, res, date()):
+                served += 1
+                if not await send(writer, req, res, date(), served < KEEP):
                     break
         except (ConnectionError, asyncio.IncompleteReadError,
                 asyncio.CancelledError, asyncio.LimitOverrunError):

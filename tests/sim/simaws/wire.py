@@ -67,6 +67,10 @@ def xml_text(text):
 
 # ---------------------------------------------------------------- services
 
+# told from ListBuckets by the host name alone
+OTHER_HOST = {"ListDirectoryBuckets"}
+
+
 class Op:
     __slots__ = ("name", "model", "input", "output", "method", "regex",
                  "names", "literals", "need_query", "need_headers", "rank",
@@ -152,8 +156,9 @@ class Service:
         """(Op, path labels) of a REST request, or (None, None)."""
         if self.routes is None:
             self.routes = sorted(
-                (self.op(n) for n in self._names
-                 if not self.model.operation_model(n).deprecated),
+                (self.op(n) for n in self.model.operation_names
+                 if not self.model.operation_model(n).deprecated and
+                 n not in OTHER_HOST),
                 key=lambda o: o.rank, reverse=True)
         query = {k.decode("latin-1"): v.decode("latin-1")
                  for k, v in query_pairs(req.query)}

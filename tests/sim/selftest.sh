@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Ask the simulated account everything that it claims, by botocore and by the
 # AWS CLI, and by hand where these are too polite. Exit status 0 or 1.
+# run-tests: timeout=900
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 sim=$("$here/venv" "$here/requirements.txt" sim)
