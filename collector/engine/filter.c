@@ -55,6 +55,14 @@ struct cart_filter {
 	struct cart_json *null, *yes, *no;
 };
 
+/* Whole numbers print without a fraction. */
+static struct cart_json *new_number(double d)
+{
+	if (d == floor(d) && fabs(d) <= 9007199254740992.0)
+		return cart_json_new_int((int64_t)d);
+	return cart_json_new_double(d);
+}
+
 /* ---- tokens ------------------------------------------------------------- */
 
 enum token {
@@ -530,7 +538,7 @@ static struct node *parse_term(struct parser *p, bool may_be_negative)
 	case T_STRING:
 		return literal(p, cart_json_new_string(p->string));
 	case T_NUMBER:
-		return literal(p, cart_json_new_double(p->number));
+		return literal(p, new_number(p->number));
 	case T_MINUS:
 		/* Elsewhere jq's minus takes all that follows. */
 		if (!may_be_negative) {
@@ -544,7 +552,7 @@ static struct node *parse_term(struct parser *p, bool may_be_negative)
 			bad(p, p->at, "expected a number");
 			return NULL;
 		}
-		return literal(p, cart_json_new_double(-p->number));
+		return literal(p, new_number(-p->number));
 	case T_END:
 		bad(p, p->at, "the filter ends where a path was expected");
 		return NULL;
@@ -880,6 +888,8 @@ static int eval_each(struct run *r, const struct node *n,
 	if (t != CART_JSON_ARRAY && t != CART_JSON_OBJECT)
 		return wrong(r, n, "cannot iterate over", in, NULL);
 	for (v = cart_json_first(in); v; v = cart_json_next(v)) {
+		if (spent(r))
+			return too_long(r);
 		if (emit(arg, v) < 0)
 			return -1;
 	}
@@ -911,7 +921,7 @@ static int eval_length(struct run *r, const struct node *n,
 		d = (double)cart_json_size(in);
 		break;
 	}
-	v = cart_json_new_double(d);
+	v = new_number(d);
 	if (!v)
 		return cart_err_nomem(r->err);
 	rc = emit(arg, v);
@@ -967,7 +977,7 @@ static int on_left_of_compare(void *arg, const struct cart_json *value)
 	struct link *l = arg;
 	int c = order(l->r, value, l->right);
 
-	if (l->r->steps > STEPS_MAX)
+	if (spent(l->r))
 		return too_long(l->r);
 
 	switch (l->n->compare) {
