@@ -40,7 +40,7 @@ static void first_come_first_served(void **state)
 	struct cart_budget *b = cart_budget_new(100);
 	atomic_int order = 0;
 	struct taker large = { b, 80, &order, 0, 0 };
-	struct taker small = { b, 1, &order, 0, 0 };
+	struct taker small = { b, 30, &order, 0, 0 };
 
 	assert_non_null(b);
 	assert_int_equal(cart_budget_total(b), 100);
@@ -50,8 +50,10 @@ static void first_come_first_served(void **state)
 	assert_int_equal(atomic_load(&order), 0);
 	cart_budget_give(b, 60);
 	pthread_join(large.thread, NULL);
-	pthread_join(small.thread, NULL);
 	assert_int_equal(large.got, 0);
+	assert_int_equal(atomic_load(&order), 1);
+	cart_budget_give(b, 80);
+	pthread_join(small.thread, NULL);
 	assert_int_equal(small.got, 1);
 	cart_budget_free(b);
 }
