@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "crashcart/aws_protocol.h"
 #include "crashcart/step.h"
 #include "step_support.h"
 
@@ -70,12 +71,51 @@ static int run(struct cart_step_ctx *c, struct cart_err *err)
 	return rc;
 }
 
+/* Takes out every text that holds a reference: what stands there is known
+ * only when the step runs.  True if there was one. */
+static bool drop_references(struct cart_json *j)
+{
+	struct cart_json *child = cart_json_first(j), *next;
+	bool dropped = false;
+
+	for (; child != NULL; child = next) {
+		const char *text = cart_json_string(child);
+
+		next = cart_json_next(child);
+		if (text != NULL && strstr(text, "${") != NULL) {
+			cart_json_free(cart_json_detach(j, child));
+			dropped = true;
+		} else if (drop_references(child)) {
+			dropped = true;
+		}
+	}
+	return dropped;
+}
+
+/* The input is checked against the model before anything is sent. */
 static int check(const struct cart_json *with, struct cart_err *err)
 {
+	const struct cart_json *input = cart_json_get(with, "input");
+	const char *call = cart_json_get_string(with, "call");
+	struct cart_model *model = cart_model_builtin(err);
 	char service[64], operation[128];
+	const struct cart_op *op;
+	struct cart_json *copy;
+	bool partial;
+	int rc;
 
-	return cart_step_split_call(cart_json_get_string(with, "call"),
-				    service, operation, err);
+	if (cart_step_split_call(call, service, operation, err) < 0)
+		return -1;
+	op = model != NULL ? cart_model_op(model, call, err) : NULL;
+	if (op == NULL)
+		return -1;
+	copy = input != NULL ? cart_json_copy(input) : cart_json_new_object();
+	if (copy == NULL)
+		return cart_err_nomem(err);
+	partial = drop_references(copy);
+	rc = cart_encode_check(op, copy, partial, err);
+	cart_json_free(copy);
+	return rc;
 }
 
 static void plan(const struct cart_json *with,
