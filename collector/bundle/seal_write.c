@@ -266,6 +266,8 @@ int cart_seal_run(struct cart_bundle *b, struct cart_wait *end,
 	pthread_mutex_lock(&b->lock);
 	s.counts = b->counts;
 	pthread_mutex_unlock(&b->lock);
+	if (b->stream.sink->ending)
+		b->stream.sink->ending(b->stream.sink);
 	s.state = s.counts.gaps || end->force_gaps ? "gaps" : "complete";
 	if (end_line(&s, err) < 0 || add_checkpoint(&s, err) < 0 ||
 	    add_bag_info(&s, err) < 0 || add_manifests(&s, err) < 0 ||

@@ -19,6 +19,8 @@
  */
 
 #define FILE_NAME_SIZE 96		/* NAME, ".seal.minisig" */
+#define SPARE_MAX ((size_t)4 << 20)
+#define SPARE_MIN ((size_t)256 << 10)
 
 struct file_sink {
 	struct cart_sink sink;
@@ -29,6 +31,7 @@ struct file_sink {
 	uint64_t at;			/* in the segment */
 	uint64_t started;		/* write-back began up to here */
 	bool dir_dirty;			/* a name is not durable yet */
+	bool has_spare, is_ending;
 };
 
 static struct file_sink *of(struct cart_sink *s)
@@ -54,6 +57,69 @@ static int lock(int fd, const char *file, struct cart_err *err)
 			      "%s: another process is writing this bundle",
 			      file);
 }
+
+/* --- space that is kept for the end --- */
+
+static void spare_name(const struct file_sink *f, char out[FILE_NAME_SIZE])
+{
+	snprintf(out, FILE_NAME_SIZE, ".%s.spare", f->name);
+}
+
+static void drop_spare(struct file_sink *f)
+{
+	char file[FILE_NAME_SIZE];
+
+	spare_name(f, file);
+	unlinkat(f->dirfd, file, 0);
+	f->has_spare = false;
+}
+
+/* Fills the file with zeros where space cannot be reserved otherwise. */
+static int fill(int fd, size_t size)
+{
+	static const char zeros[65536];
+	struct cart_err err;
+	size_t done;
+
+	if (fallocate(fd, 0, 0, (off_t)size) == 0)
+		return 0;
+	if (errno != EOPNOTSUPP && errno != ENOSYS)
+		return -1;
+	for (done = 0; done < size; done += sizeof(zeros))
+		if (cart_fd_write(fd, zeros, sizeof(zeros), &err) < 0)
+			return -1;
+	return 0;
+}
+
+/* As much as there is, for a disk that is nearly full; none is no error. */
+static void keep_spare(struct file_sink *f)
+{
+	char file[FILE_NAME_SIZE];
+	size_t size;
+	int fd;
+
+	spare_name(f, file);
+	if (f->is_ending)
+		return;
+	for (size = SPARE_MAX; !f->has_spare && size >= SPARE_MIN; size /= 2) {
+		fd = openat(f->dirfd, file, O_WRONLY | O_CREAT | O_EXCL |
+			    O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (fd < 0)
+			return;
+		f->has_spare = fill(fd, size) == 0;
+		close(fd);
+		if (!f->has_spare)
+			unlinkat(f->dirfd, file, 0);
+	}
+}
+
+static void file_ending(struct cart_sink *s)
+{
+	of(s)->is_ending = true;
+	drop_spare(of(s));
+}
+
+/* --- the segments --- */
 
 static int open_segment(struct file_sink *f, unsigned number,
 			struct cart_err *err)
@@ -112,6 +178,7 @@ static int file_sync(struct cart_sink *s, struct cart_err *err)
 
 	if (fsync(f->fd) != 0)
 		return cart_err_errno(err, errno, "%s: fsync", f->location);
+	keep_spare(f);
 	return sync_dir(f, err);
 }
 
@@ -121,8 +188,8 @@ static int file_segment(struct cart_sink *s, unsigned number,
 	struct file_sink *f = of(s);
 	int rc;
 
-	if (file_sync(s, err) < 0)
-		return -1;
+	if (fsync(f->fd) != 0)
+		return cart_err_errno(err, errno, "%s: fsync", f->location);
 	rc = close(f->fd);
 	f->fd = -1;
 	if (rc != 0)
@@ -190,6 +257,7 @@ static int reopen(struct file_sink *f, unsigned segments, uint64_t offset,
 		return cart_err_errno(err, errno, "%s: cutting it", file);
 	f->at = f->started = offset;
 	f->dir_dirty = true;
+	drop_spare(f);
 	/* later segments hold only what is cut too */
 	for (n = segments + 1; n <= SEGMENTS_MAX; n++) {
 		segment_name(f->name, n, file);
@@ -218,6 +286,7 @@ struct cart_sink *cart_sink_file(int dirfd, const char *dir, const char *name,
 		.chunk = file_chunk,
 		.sync = file_sync,
 		.segment = file_segment,
+		.ending = file_ending,
 		.companion = file_companion,
 		.free = file_free,
 	};

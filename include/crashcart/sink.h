@@ -27,6 +27,9 @@ struct cart_sink {
 	int (*sync)(struct cart_sink *s, struct cart_err *err);
 	/* Closes the current segment for good and begins the next (number). */
 	int (*segment)(struct cart_sink *s, unsigned number, struct cart_err *err);
+	/* The bundle is about to be sealed: gives up space that was kept for
+	 * that.  May be NULL. */
+	void (*ending)(struct cart_sink *s);
 	/* Stores a companion: suffix is ".seal" or ".seal.minisig".  Called
 	 * after the last byte of the stream; durable when it returns. */
 	int (*companion)(struct cart_sink *s, const char *suffix,
@@ -42,7 +45,11 @@ void cart_sink_free(struct cart_sink *s);	/* accepts NULL */
 
 /* Makes DIR/NAME.tar (and .tar.002 ...); dirfd stays the caller's.
  * resume_segments 0: new files (O_EXCL), else: opens the existing segments to
- * append to the last one at offset (the file is cut there). */
+ * append to the last one at offset (the file is cut there, and later segments
+ * are removed).  While it is written, up to 4 MiB are kept in DIR/.NAME.spare,
+ * so that a bundle that filled its disk can still be resumed at once, without
+ * its steps, and sealed.  A second process that writes the same bundle is
+ * refused (EWOULDBLOCK). */
 struct cart_sink *cart_sink_file(int dirfd, const char *dir, const char *name,
 				 unsigned resume_segments, uint64_t offset,
 				 struct cart_err *err);

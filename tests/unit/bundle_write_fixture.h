@@ -279,7 +279,7 @@ static inline void fix_empty_folder(struct fix *f)
 
 	assert_non_null(d);
 	while ((e = readdir(d)))
-		if (e->d_name[0] != '.')
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
 			unlinkat(f->dirfd, e->d_name, 0);
 	closedir(d);
 }

@@ -550,11 +550,14 @@ static void to_files(void **state)
 	assert_int_equal(f.err.code, EEXIST);
 	assert_null(cart_sink_file(f.dirfd, f.dir, "B1", 1, 0, &f.err));
 	assert_int_equal(f.err.code, EWOULDBLOCK);
+	/* space for the end is kept until the end */
+	assert_int_equal(faccessat(f.dirfd, ".B1.spare", R_OK, 0), 0);
 	e = cart_exhibit_open(f.b, fix_info("raw"), false, &f.err);
 	assert_non_null(e);
 	send(e, CART_PART_SIZE, 'x');
 	assert_int_equal(cart_exhibit_close(e, NULL, NULL, NULL, &f.err), 0);
 	fix_seal(&f, NULL);
+	assert_int_equal(faccessat(f.dirfd, ".B1.spare", R_OK, 0), -1);
 	fix_verify(&f, "B1", f.session->public_key, &v);
 	assert_int_equal(v.exhibits, 1);
 	assert_int_equal(faccessat(f.dirfd, "B1.tar.002", R_OK, 0), 0);
