@@ -45,7 +45,8 @@ struct work {
 	int64_t start_mono_ns, deadline_mono_ns;
 	int64_t signed_ns;		/* time in the signature */
 	bool repeatable;
-	bool signed_again, renewed, redirected;
+	unsigned signed_again;
+	bool renewed, redirected;
 };
 
 enum verdict {
@@ -99,7 +100,7 @@ static int choose_region(struct work *w)
 
 static int find_target(struct work *w)
 {
-	if (cart_endpoint_find(w->a, w->svc, w->region[0] ? w->region : NULL,
+	if (cart_endpoint_find(w->a, w->op, w->region[0] ? w->region : NULL,
 			       &w->target, w->err) < 0)
 		return cart_err_prefix(w->err, "%s:%s", w->service,
 				       w->info->name);
@@ -418,7 +419,7 @@ static bool can_correct_clock(struct work *w, bool skewed, int status)
 {
 	int64_t off = w->signed_ns - cart_aws_now_ns(w->a);
 
-	if (w->signed_again || w->req.no_auth || status < 400 || status > 499)
+	if (w->signed_again >= 2 || w->req.no_auth || status < 400 || status > 499)
 		return false;
 	/* a code that says so, or a refusal that would be one */
 	if (!skewed && status != 400 && status != 401 && status != 403)
@@ -476,7 +477,7 @@ static enum verdict judge_error(struct work *w, const struct cart_http_reply *p,
 		w->redirected = true;
 		v = AGAIN;
 	} else if (can_correct_clock(w, e.skewed, p->status)) {
-		w->signed_again = true;
+		w->signed_again++;
 		v = AGAIN;
 	} else if (e.expired && !w->renewed && !w->own && w->creds &&
 		   cart_creds_expired(w->a, w->creds)) {

@@ -164,10 +164,11 @@ static int check_region(const char *region, struct cart_err *err)
 			    "\"%.60s\" is not the name of a region", region);
 }
 
-int cart_endpoint_find(struct cart_aws *a, const struct cart_svc *svc,
+int cart_endpoint_find(struct cart_aws *a, const struct cart_op *op,
 		       const char *region, struct cart_target *ret,
 		       struct cart_err *err)
 {
+	const struct cart_svc *svc = cart_op_svc(op);
 	const struct cart_svc_info *info = cart_svc_info(svc);
 	const char *origin, *url;
 	struct cart_endpoint e;
@@ -178,7 +179,7 @@ int cart_endpoint_find(struct cart_aws *a, const struct cart_svc *svc,
 	snprintf(ret->region, sizeof(ret->region), "%s",
 		 info->global ? "global" : region ? region : "");
 	url = find_override(a, svc, &origin);
-	if (cart_model_endpoint(svc, region, variant_flags(a), &e, err) < 0) {
+	if (cart_op_endpoint(op, region, variant_flags(a), &e, err) < 0) {
 		if (!url)
 			return -1;
 		/* with an endpoint given, a service or region that the model

@@ -13,7 +13,7 @@
 
 #define SECOND_NS	INT64_C(1000000000)
 #define SLOW_MAX	5
-#define GOOD_CALLS	20	/* undo one halving */
+#define GOOD_CALLS	5	/* undo one halving */
 
 /* AWS's published limits where there are any, and what we take of them.
  * First match wins; prefix "" is any operation. */

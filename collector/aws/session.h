@@ -180,7 +180,7 @@ struct cart_target {
 };
 
 /* region may be NULL.  0, or -1 with err. */
-int cart_endpoint_find(struct cart_aws *a, const struct cart_svc *svc,
+int cart_endpoint_find(struct cart_aws *a, const struct cart_op *op,
 		       const char *region, struct cart_target *ret,
 		       struct cart_err *err);
 /* The default endpoint's scheme and host with a prefix before the name, as

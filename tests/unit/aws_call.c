@@ -34,7 +34,7 @@ struct world {
 	char facts[8192];
 	/* what the server plays */
 	enum { GOOD, THROTTLE, DENY, SERVER_ERROR, HANG_UP, GARBAGE, CUT,
-	       SKEW, EXPIRED, IMDS } play;
+	       SKEW, EXPIRED, ELSEWHERE } play;
 	unsigned bad;			/* so many answers are bad */
 	unsigned seen;			/* requests that reached a service */
 	unsigned tokens, roles;		/* of the metadata service */
@@ -138,6 +138,11 @@ static void answer(void *arg, const struct httpd_request *r,
 		break;
 	case EXPIRED:
 		say_error(a, 403, "ExpiredToken", NULL);
+		break;
+	case ELSEWHERE:
+		httpd_say(a, 301, "x-amz-bucket-region: eu-south-2\r\n",
+			  "<Error><Code>PermanentRedirect</Code><Message>there"
+			  "</Message></Error>");
 		break;
 	default:
 		httpd_say(a, 200, head, identity);
@@ -382,9 +387,95 @@ static void the_clock_is_corrected(void **state)
 	cart_aws_reply_clear(&r);
 	/* once is enough: a signature that stays wrong is wrong */
 	w->bad = 99;
+	w->seen = 0;
 	assert_int_equal(who(w, &r, &err), -1);
 	assert_int_equal(err.class, CART_ERR_DENIED);
 	assert_int_equal(r.attempts, 1);
+	cart_aws_reply_clear(&r);
+}
+
+static void a_bucket_elsewhere(void **state)
+{
+	struct world *w = *state;
+	const char text[] = "{\"Bucket\":\"b\"}";
+	struct cart_json *in = cart_json_parse(text, strlen(text), NULL, NULL);
+	const struct cart_aws_call c = {
+		.service = "s3", .operation = "GetBucketAcl", .input = in,
+	};
+	struct cart_aws_reply r;
+	struct cart_err err;
+
+	begin(w, true);
+	w->play = ELSEWHERE;
+	w->bad = 1;
+	/* what comes after the redirect is not an ACL, but it is an answer */
+	cart_aws_call(w->aws, &c, &r, &err);
+	assert_true(w->seen >= 2);
+	assert_non_null(strstr(w->auth, "/eu-south-2/s3/aws4_request"));
+	assert_string_equal(w->path, "GET /b?acl= HTTP/1.1");
+	assert_string_equal(r.region, "eu-south-2");
+	cart_aws_reply_clear(&r);
+	/* only once */
+	w->bad = 99;
+	w->seen = 0;
+	assert_int_equal(cart_aws_call(w->aws, &c, &r, &err), -1);
+	assert_int_equal(w->seen, 2);
+	assert_string_equal(r.error_code, "PermanentRedirect");
+	cart_aws_reply_clear(&r);
+	cart_json_free(in);
+}
+
+static bool at_once(void *arg)
+{
+	return true;
+}
+
+static void nobody_there(void **state)
+{
+	struct world *w = *state;
+	struct cart_aws_options o = {
+		.env = &w->env, .net = w->net,
+		.endpoint_url = "http://127.0.0.1:1",
+	};
+	struct cart_aws_call c = {
+		.service = "sts", .operation = "GetCallerIdentity",
+		.once = true,
+	};
+	struct cart_aws_reply r;
+	struct cart_err err;
+
+	begin(w, true);
+	cart_aws_free(w->aws);
+	/* nothing was sent, so even what must happen once is tried again */
+	w->aws = cart_aws_new(&o, &err);
+	assert_int_equal(cart_aws_call(w->aws, &c, &r, &err), -1);
+	assert_int_equal(err.class, CART_ERR_NET);
+	assert_int_equal(r.attempts, 4);
+	assert_false(r.sent);
+	assert_int_equal(r.status, 0);
+	cart_aws_reply_clear(&r);
+	cart_aws_free(w->aws);
+	/* a stop does not wait for the retries */
+	o.cancelled = at_once;
+	w->aws = cart_aws_new(&o, &err);
+	assert_int_equal(cart_aws_call(w->aws, &c, &r, &err), -1);
+	assert_int_equal(err.class, CART_ERR_CANCELLED);
+	assert_int_equal(r.attempts, 0);
+	cart_aws_reply_clear(&r);
+	cart_aws_free(w->aws);
+	/* neither does the time that the caller gives */
+	o.cancelled = NULL;
+	o.max_elapsed_ms = 100;
+	w->aws = cart_aws_new(&o, &err);
+	assert_int_equal(cart_aws_call(w->aws, &c, &r, &err), -1);
+	assert_true(r.duration_ms < 500);
+	cart_aws_reply_clear(&r);
+	cart_aws_free(w->aws);
+	/* plain http to another host is no endpoint */
+	o.endpoint_url = "http://192.0.2.1";
+	w->aws = cart_aws_new(&o, &err);
+	assert_int_equal(cart_aws_call(w->aws, &c, &r, &err), -1);
+	assert_int_equal(err.class, CART_ERR_USAGE);
 	cart_aws_reply_clear(&r);
 }
 
@@ -525,6 +616,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(good_call), TEST(retries), TEST(a_change_happens_once),
 		TEST(only_reviewed_reads), TEST(the_clock_is_corrected),
+		TEST(a_bucket_elsewhere), TEST(nobody_there),
 		TEST(instance_role), TEST(metadata_token_is_renewed),
 		TEST(no_metadata_service), TEST(untrusted_environment),
 		TEST(no_credentials),
