@@ -456,7 +456,7 @@ static int at_line(const struct cart_logcheck *c, struct cart_err *err)
 
 	if (!cart_rule_number(&why) || !colon)
 		return -1;
-	return cart_rule(err, why.code, "log line %" PRIu64 ": %s",
+	return cart_rule(err, cart_rule_number(&why), "log line %" PRIu64 ": %s",
 			 c->merkle.size + 1, colon + 2);
 }
 

@@ -33,7 +33,7 @@
  * A rule of FORMAT.md is checked in one place.
  */
 
-#define MEMBERS_MAX 400000u			/* F9 */
+#define BAG_MEMBERS_MAX 400000u			/* F9 */
 
 /* A rule does not hold: -1, class INPUT, code number, text "F4: ...". */
 int cart_rule(struct cart_err *err, int number, const char *fmt, ...)

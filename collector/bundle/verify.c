@@ -202,7 +202,7 @@ static int walk_chunk(struct check *c, struct stream *s,
 	} while (left > 0 || e != CART_WALK_NEED);
 	s->done += chunk->len;
 	if (c->o->progress)
-		c->o->progress(c->o->arg, s->done,
+		c->o->progress(c->o->progress_arg, s->done,
 			       cart_loader_total(s->loader));
 	return 0;
 }

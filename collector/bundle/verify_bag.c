@@ -337,7 +337,7 @@ int cart_bag_begin(struct cart_bag *b, const struct cart_walk_member *m,
 	snprintf(b->now_path, sizeof(b->now_path), "%s", m->path);
 	b->now = *m;
 	b->now.path = b->now_path;
-	if (b->members == MEMBERS_MAX)
+	if (b->members == BAG_MEMBERS_MAX)
 		return cart_rule(err, 9, "more than 400000 members");
 	r = b->now_rule = find_rule(b, m->path);
 	if (!r || !(r->from >> b->place & 1))

@@ -322,13 +322,14 @@ int cart_folder_name(int dirfd, char out[65], struct cart_err *err)
 	if (read_whole(dirfd, "bag-info.txt", &info, err) < 0)
 		goto out;
 	p = memmem(info.data, info.len, label, n);
-	lf = p ? strchr(p + n, '\n') : NULL;
-	len = lf ? (size_t)(lf - p) - n : 0;
-	if (!cart_bundle_name_ok(p ? p + n : "", len)) {
+	p = p ? p + n : "";
+	lf = strchr(p, '\n');
+	len = lf ? (size_t)(lf - p) : 0;
+	if (!cart_bundle_name_ok(p, len)) {
 		cart_rule(err, 12, "bag-info.txt has no External-Identifier");
 		goto out;
 	}
-	memcpy(out, p + n, len);
+	memcpy(out, p, len);
 	out[len] = '\0';
 	rc = 0;
 out:

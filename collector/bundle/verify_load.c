@@ -267,8 +267,11 @@ int cart_loader_next(struct cart_loader *l, struct cart_chunk **ret,
 
 	pthread_mutex_lock(&l->o.crew->lock);
 	/* members in the way are being hashed: their buffers come back */
-	while (pump(l), l->n_issued == 0 && l->segment < l->n_segments)
+	pump(l);
+	while (l->n_issued == 0 && l->segment < l->n_segments) {
 		pthread_cond_wait(&l->o.crew->changed, &l->o.crew->lock);
+		pump(l);
+	}
 	if (l->n_issued == 0) {
 		pthread_mutex_unlock(&l->o.crew->lock);
 		return pipe_end(l, err);

@@ -31,6 +31,9 @@ struct cart_walker {
 	struct cart_walk_member member;
 };
 
+/* Parts the numbers of rules from other codes. */
+#define RULE_CODE 0x46000000
+
 int cart_rule(struct cart_err *err, int number, const char *fmt, ...)
 {
 	char text[400];
@@ -39,13 +42,15 @@ int cart_rule(struct cart_err *err, int number, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	return cart_err_set(err, CART_ERR_INPUT, number, "F%d: %s", number,
-			    text);
+	return cart_err_set(err, CART_ERR_INPUT, RULE_CODE + number, "F%d: %s",
+			    number, text);
 }
 
 int cart_rule_number(const struct cart_err *err)
 {
-	return err->class == CART_ERR_INPUT ? err->code : 0;
+	if (err->class != CART_ERR_INPUT || err->code <= RULE_CODE)
+		return 0;
+	return err->code - RULE_CODE;
 }
 
 bool cart_bundle_name_ok(const char *s, size_t len)

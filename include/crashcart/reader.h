@@ -92,13 +92,15 @@ struct cart_verify_options {
 	const struct cart_public_key *keys;	/* that the reader trusts */
 	size_t n_keys;
 	unsigned threads;		/* 0: one a core */
-	/* called as bytes are read; may be NULL */
+	/* called as bytes are read; total 0: unknown; may be NULL */
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
-	void *arg;
+	void *progress_arg;
+	void *arg;			/* of line and member */
 	/* each log line, parsed, after its part was checked; may be NULL */
 	int (*line)(void *arg, const struct cart_json *line, struct cart_err *err);
-	/* member data as it is read, before the verdict is known: begin
-	 * (offset 0), data, end.  For list and extract; may be NULL */
+	/* members as they are read, their chunks checked, before the verdict
+	 * is known: once with data NULL, then with each piece of data, then
+	 * with end.  Comes before the lines of its group.  May be NULL. */
 	int (*member)(void *arg, const struct cart_walk_member *m,
 		      const void *data, size_t len, bool end, struct cart_err *err);
 };
@@ -135,10 +137,19 @@ struct cart_extract_options {
 	const char *const *exhibits;	/* ids, NULL-terminated; NULL: all */
 	bool as_stored;			/* the members as they are, else logical */
 };
-/* Writes logical exhibits (parts joined and inflated, file sets as a tree)
- * below out/eNNNNNN..., re-hashing each against the log.  Every file is made
- * with openat, O_NOFOLLOW, O_EXCL, mode 0600; hostile names are escaped.
- * The verdict tells whether to trust what was written. */
+/*
+ * Writes logical exhibits below out, which must not exist yet: a plain one as
+ * "e000001-SLUG", one in parts joined and inflated as "e000002-NAME", a file
+ * set as the tree "e000003-NAME/" (regular files and folders; links and
+ * devices are only in the log; a file that is an exhibit of its own gets a
+ * second name in the tree).  Each is hashed again and compared with the log.
+ * Every file is made with openat, O_NOFOLLOW, mode 0600; ".." in a name
+ * becomes "%2E%2E".  as_stored: the members as they are, an extracted bag.
+ *
+ * 0 with a verdict, which says whether to trust what was written; -1 with err
+ * if it cannot be written, or CRYPTO if an exhibit, though sealed so, is not
+ * what the log says (also for parts that cannot be inflated: INPUT).
+ */
 int cart_extract(const struct cart_extract_options *o, struct cart_verdict *ret,
 		 struct cart_err *err);
 
