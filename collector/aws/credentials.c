@@ -267,7 +267,7 @@ struct cart_creds *cart_creds_hold(struct cart_aws *a, struct cart_err *err)
 		c->users++;
 	}
 	pthread_mutex_unlock(&k->lock);
-	if (fresh)
+	if (c && fresh)
 		tell(a, c);
 	return c;
 }

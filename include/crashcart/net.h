@@ -85,9 +85,9 @@ bool cart_http_header_get(const struct cart_http_reply *r, const char *name,
 
 /* Blocking: from any thread but net's.  0 with an answer of any status, -1
  * with err (NET, TIMEOUT, LIMIT, CANCELLED, CRYPTO for a certificate that is
- * not trusted, USAGE for a URL that is not allowed; code is the CURLcode) and as much of the reply as there is.  ret
- * is initialised by the function; clear it always.  Never retries, never
- * follows redirects. */
+ * not trusted, USAGE for a URL that is not allowed; code is the CURLcode) and
+ * as much of the reply as there is.  ret is initialised by the function; clear
+ * it always.  Never retries, never follows redirects. */
 int cart_net_perform(struct cart_net *n, const struct cart_http_request *req,
 		     struct cart_http_reply *ret, struct cart_err *err);
 /* Lets all blocked performers return CANCELLED; later ones fail at once. */
