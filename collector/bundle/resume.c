@@ -695,6 +695,27 @@ const void *cart_resume_member(const struct cart_resume_point *r,
 	return NULL;
 }
 
+const char *cart_resume_case(const struct cart_resume_point *r)
+{
+	return r->case_id;
+}
+
+const char *cart_resume_uuid(const struct cart_resume_point *r)
+{
+	return r->uuid;
+}
+
+int64_t cart_resume_start_ns(const struct cart_resume_point *r)
+{
+	return (int64_t)r->start * 1000000000;
+}
+
+const struct cart_public_key *
+cart_resume_examiner(const struct cart_resume_point *r)
+{
+	return r->has_examiner ? &r->examiner : NULL;
+}
+
 unsigned cart_resume_segments(const struct cart_resume_point *r)
 {
 	return (unsigned)r->segment;

@@ -145,6 +145,13 @@ struct cart_resume_point *cart_resume_read(int dirfd, const char *name,
  * absent.  Owned by r. */
 const void *cart_resume_member(const struct cart_resume_point *r,
 			       const char *path, size_t *ret_len);
+/* What cart_bundle_options must repeat; start in whole seconds.  Owned by r. */
+const char *cart_resume_case(const struct cart_resume_point *r);
+const char *cart_resume_uuid(const struct cart_resume_point *r);
+int64_t cart_resume_start_ns(const struct cart_resume_point *r);
+/* The key that must seal it, NULL: its last session's. */
+const struct cart_public_key *
+cart_resume_examiner(const struct cart_resume_point *r);
 unsigned cart_resume_segments(const struct cart_resume_point *r);
 /* Where the last segment is to be cut. */
 uint64_t cart_resume_offset(const struct cart_resume_point *r);
