@@ -20,6 +20,11 @@
 #define REPLY_MAX_BYTES		((size_t)64 << 20)
 #define URL_MAX_BYTES		((size_t)32 << 10)
 #define TIMEOUT_MS		120000u
+/* Without a byte: the first time, then, and where nobody answered before. */
+#define STALL_MS		30000u
+#define STALL_AGAIN_MS		60000u
+#define STALL_SILENT_MS		10000u
+#define CONNECT_SILENT_MS	3000u
 /* A signature may be this old (or young) for every service. */
 #define SKEW_NS			(INT64_C(240) * 1000 * NS_PER_MS)
 
@@ -45,6 +50,7 @@ struct work {
 	int64_t start_mono_ns, deadline_mono_ns;
 	int64_t signed_ns;		/* time in the signature */
 	bool repeatable;
+	bool silent;			/* nobody answered here before */
 	unsigned signed_again;
 	bool renewed, redirected;
 };
@@ -295,10 +301,17 @@ static int send_once(struct work *w, struct cart_http_reply *p)
 		.body_len = w->req.body_len, .timeout_ms = attempt_timeout(w),
 		.reply_max_bytes = REPLY_MAX_BYTES,
 		.fresh = !w->repeatable,
+		.stall_timeout_ms = w->ret->attempts > 1 ? STALL_AGAIN_MS :
+			STALL_MS,
 	};
 	struct message m;
 	int rc;
 
+	w->silent = cart_session_silent(w->a, w->host);
+	if (w->silent) {
+		r.stall_timeout_ms = STALL_SILENT_MS;
+		r.connect_timeout_ms = CONNECT_SILENT_MS;
+	}
 	rc = compose(w, &m);
 	if (!rc) {
 		r.url = (const char *)m.url.data;
@@ -329,7 +342,7 @@ static void note_endpoint(struct work *w, const struct cart_http_reply *p)
 	cart_json_add(o, "url", cart_json_new_string(w->base));
 	cart_json_add(o, "origin", cart_json_new_string(w->target.origin));
 	cart_json_add(o, "address", cart_json_new_string(p->address));
-	cart_session_fact(w->a, "endpoint", o);
+	cart_session_fact(w->a, "endpoint", o, 5);
 }
 
 static void note_clock(struct work *w, const struct cart_http_reply *p)
@@ -352,7 +365,7 @@ static void note_clock(struct work *w, const struct cart_http_reply *p)
 	cart_json_add(o, "uncertainty_ms",
 		      cart_json_new_int(uncertainty / NS_PER_MS));
 	cart_json_add(o, "applied", cart_json_new_bool(applied));
-	cart_session_fact(w->a, "clock", o);
+	cart_session_fact(w->a, "clock", o, 5);
 }
 
 /* ---- judgement ------------------------------------------------------------ */
@@ -385,6 +398,14 @@ static int to_reply(const struct cart_http_reply *p, struct cart_reply *ret,
 	return rc < 0 ? cart_err_nomem(err) : 0;
 }
 
+/* Headers are somebody else's bytes, and these go into the log. */
+static void printable(char *s)
+{
+	for (; *s; s++)
+		if (*s < ' ' || *s > '~')
+			*s = '?';
+}
+
 static void take_facts(struct work *w, struct cart_http_reply *p,
 		       const struct cart_reply *r)
 {
@@ -399,6 +420,9 @@ static void take_facts(struct work *w, struct cart_http_reply *p,
 			     sizeof(ret->request_id2));
 	cart_reply_request_id(w->op, r, ret->request_id,
 			      sizeof(ret->request_id));
+	printable(ret->content_type);
+	printable(ret->request_id);
+	printable(ret->request_id2);
 	cart_buf_clear(&ret->raw);
 	ret->raw = p->body;
 	cart_buf_init(&p->body, 0);
@@ -525,6 +549,8 @@ static enum verdict judge_silence(struct work *w,
 	if ((class != CART_ERR_NET && class != CART_ERR_TIMEOUT) ||
 	    (sent && !w->repeatable))
 		return FAILED;
+	if (w->silent && !p->status)
+		return FAILED;
 	if (p->truncated)
 		*ret_kind = CART_RETRY_BROKEN;
 	else if (class == CART_ERR_TIMEOUT)
@@ -587,8 +613,11 @@ static enum verdict attempt(struct work *w, enum cart_retry_kind *ret_kind,
 	if (p.sent_utc_ns)
 		cart_rate_sent(&w->a->rate, w->service, w->info->name,
 			       rate_region(w), sent_mono_ns(&p));
-	if (p.status)
+	if (p.status) {
 		note_endpoint(w, &p);
+		if (w->silent)
+			cart_session_set_silent(w->a, w->host, false);
+	}
 	/* an answer that is cut off still tells the time */
 	if (p.status && p.sent_utc_ns)
 		note_clock(w, &p);
@@ -637,6 +666,14 @@ static int wait_between(struct work *w, enum cart_retry_kind kind,
 	return 0;
 }
 
+/* The call is given up. */
+static int give_up(struct work *w, enum cart_retry_kind kind)
+{
+	if (kind == CART_RETRY_CONNECT || kind == CART_RETRY_TIMEOUT)
+		cart_session_set_silent(w->a, w->host, true);
+	return -1;
+}
+
 static int run(struct work *w)
 {
 	enum cart_retry_kind kind;
@@ -655,7 +692,7 @@ static int run(struct work *w)
 			return -1;
 		if (v == WAIT_AGAIN &&
 		    wait_between(w, kind, ++attempts, after_ms) < 0)
-			return -1;
+			return give_up(w, kind);
 	}
 }
 

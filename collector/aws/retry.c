@@ -17,7 +17,7 @@ static const struct {
 	/* a name that does not resolve or a closed port mostly stays so */
 	[CART_RETRY_CONNECT] = { 4, 300, 5000 },
 	/* each one has already waited long */
-	[CART_RETRY_TIMEOUT] = { 3, 200, 2000 },
+	[CART_RETRY_TIMEOUT] = { 2, 200, 2000 },
 	[CART_RETRY_BROKEN] = { 4, 200, 2000 },
 };
 

@@ -7,6 +7,7 @@
 
 #include <crashcart/clock.h>
 #include <crashcart/digest.h>
+#include <crashcart/text.h>
 
 #include "session.h"
 
@@ -54,9 +55,9 @@ int cart_session_sleep(const struct cart_aws *a, unsigned ms)
 /* ---- facts ---------------------------------------------------------------- */
 
 void cart_session_fact(struct cart_aws *a, const char *type,
-		       struct cart_json *fields)
+		       struct cart_json *fields, size_t keys)
 {
-	if (a->opt.fact && fields)
+	if (a->opt.fact && fields && cart_json_size(fields) == keys)
 		a->opt.fact(a->opt.arg, type, fields);
 	cart_json_free(fields);
 }
@@ -64,18 +65,23 @@ void cart_session_fact(struct cart_aws *a, const char *type,
 void cart_session_note(struct cart_aws *a, const char *fmt, ...)
 {
 	struct cart_json *o = cart_json_new_object();
-	struct cart_buf b;
+	struct cart_buf b, safe;
 	va_list ap;
 
 	cart_buf_init(&b, 4096);
+	cart_buf_init(&safe, 32768);
 	va_start(ap, fmt);
 	cart_buf_vaddf(&b, fmt, ap);
 	va_end(ap);
+	/* it may quote a variable, which may hold anything */
 	if (cart_buf_ok(&b))
+		cart_text_escape(b.data, b.len, &safe);
+	if (cart_buf_ok(&safe) && safe.len)
 		cart_json_add(o, "text", cart_json_new_string_n(
-			      (const char *)b.data, b.len));
+			      (const char *)safe.data, safe.len));
 	cart_buf_clear(&b);
-	cart_session_fact(a, "note", o);
+	cart_buf_clear(&safe);
+	cart_session_fact(a, "note", o, 1);
 }
 
 bool cart_session_first(struct cart_aws *a, const char *text)
@@ -96,6 +102,47 @@ bool cart_session_first(struct cart_aws *a, const char *text)
 		a->told[a->n_told++] = h;
 	pthread_mutex_unlock(&a->lock);
 	return first;
+}
+
+/* ---- silent hosts --------------------------------------------------------- */
+
+/* With the lock held: index, or n_silent. */
+static size_t find_silent(const struct cart_aws *a, const char *host)
+{
+	size_t i;
+
+	for (i = 0; i < a->n_silent; i++)
+		if (!strcmp(a->silent[i], host))
+			break;
+	return i;
+}
+
+bool cart_session_silent(struct cart_aws *a, const char *host)
+{
+	bool found;
+
+	pthread_mutex_lock(&a->lock);
+	found = find_silent(a, host) < a->n_silent;
+	pthread_mutex_unlock(&a->lock);
+	return found;
+}
+
+void cart_session_set_silent(struct cart_aws *a, const char *host, bool silent)
+{
+	size_t i;
+
+	if (strlen(host) >= sizeof(a->silent[0]))
+		return;
+	pthread_mutex_lock(&a->lock);
+	i = find_silent(a, host);
+	if (silent && i == a->n_silent && i < CART_SILENT_MAX) {
+		snprintf(a->silent[i], sizeof(a->silent[i]), "%s", host);
+		a->n_silent++;
+	} else if (!silent && i < a->n_silent) {
+		memmove(a->silent[i], a->silent[--a->n_silent],
+			sizeof(a->silent[i]));
+	}
+	pthread_mutex_unlock(&a->lock);
 }
 
 /* ---- region, source, clock ------------------------------------------------ */

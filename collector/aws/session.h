@@ -227,6 +227,7 @@ int cart_call_as(struct cart_aws *a, const struct cart_aws_call *call,
 /* ---- session.c ------------------------------------------------------------ */
 
 #define CART_FACTS_MAX 256
+#define CART_SILENT_MAX 64
 
 struct cart_aws {
 	struct cart_aws_options opt;	/* strings are our own copies */
@@ -244,6 +245,9 @@ struct cart_aws {
 	char source[200];		/* of the credentials */
 	uint64_t told[CART_FACTS_MAX];	/* hashes of endpoints on record */
 	size_t n_told;
+	/* Hosts that did not answer a whole call with its retries. */
+	char silent[CART_SILENT_MAX][128];
+	size_t n_silent;
 };
 
 /* Value of a profile's key, the credentials file first. */
@@ -253,8 +257,15 @@ void cart_session_note(struct cart_aws *a, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* True the first time that this text is given. */
 bool cart_session_first(struct cart_aws *a, const char *text);
+/* Consumes fields.  Says nothing if they are not so many: memory ran out, and
+ * half a line would spoil the log. */
 void cart_session_fact(struct cart_aws *a, const char *type,
-		       struct cart_json *fields);	/* consumes fields */
+		       struct cart_json *fields, size_t keys);
+/* A host that answered nothing gets one short try a call, until it answers:
+ * a dead endpoint must not cost its timeouts a hundred times over. */
+bool cart_session_silent(struct cart_aws *a, const char *host);
+void cart_session_set_silent(struct cart_aws *a, const char *host,
+			     bool silent);
 bool cart_session_cancelled(const struct cart_aws *a);
 /* Sleeps, but not through a cancellation: -1. */
 int cart_session_sleep(const struct cart_aws *a, unsigned ms);

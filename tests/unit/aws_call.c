@@ -454,6 +454,11 @@ static void nobody_there(void **state)
 	assert_false(r.sent);
 	assert_int_equal(r.status, 0);
 	cart_aws_reply_clear(&r);
+	/* the next call to that host does not pay for it again */
+	c.once = false;
+	assert_int_equal(cart_aws_call(w->aws, &c, &r, &err), -1);
+	assert_int_equal(r.attempts, 1);
+	cart_aws_reply_clear(&r);
 	cart_aws_free(w->aws);
 	/* a stop does not wait for the retries */
 	o.cancelled = at_once;

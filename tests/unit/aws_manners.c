@@ -118,7 +118,7 @@ static void waits(void **state)
 					    UINT32_MAX), 4000);
 	assert_true(cart_retry_allowed(CART_RETRY_THROTTLED, 7, 8));
 	assert_false(cart_retry_allowed(CART_RETRY_THROTTLED, 8, 8));
-	assert_false(cart_retry_allowed(CART_RETRY_TIMEOUT, 3, 8));
+	assert_false(cart_retry_allowed(CART_RETRY_TIMEOUT, 2, 8));
 	assert_false(cart_retry_allowed(CART_RETRY_SERVER, 1, 1));
 	assert_false(cart_retry_allowed(CART_RETRY_NO, 1, 8));
 }
