@@ -363,16 +363,31 @@ static void print_file(struct cart_fileset *f, const struct cart_file *file,
 	cart_buf_clear(&doubts);
 }
 
+/* Absolute, and nowhere up again: a member of the tar stays below [root]/. */
+static bool is_absolute(const char *path, size_t len)
+{
+	size_t i;
+
+	if (len == 0 || path[0] != '/')
+		return false;
+	for (i = 0; i + 3 <= len; i++)
+		if (memcmp(path + i, "/..", 3) == 0 &&
+		    (i + 3 == len || path[i + 3] == '/'))
+			return false;
+	return true;
+}
+
 static int check_file(const struct cart_file *file, struct cart_err *err)
 {
-	if (file->path_len == 0 || file->path_len > PATH_BYTES_MAX ||
+	if (file->path_len > PATH_BYTES_MAX ||
 	    (file->target && file->target_len > PATH_BYTES_MAX / 2))
 		return cart_err_set(err, CART_ERR_LIMIT, 0,
 				    "a path of %zu bytes (at most %u are kept)",
 				    file->path_len, PATH_BYTES_MAX);
-	if (memchr(file->path, '\0', file->path_len))
+	if (memchr(file->path, '\0', file->path_len) ||
+	    !is_absolute(file->path, file->path_len))
 		return cart_err_set(err, CART_ERR_INTERNAL, 0,
-				    "a path that holds a NUL byte");
+				    "a path that is not absolute");
 	return 0;
 }
 

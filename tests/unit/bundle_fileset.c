@@ -148,7 +148,11 @@ static void hostile_names(void **state)
 	file.path_len = 32769;
 	assert_int_equal(cart_fileset_add(set, &file, "4", 1, &f.err), -1);
 	assert_int_equal(f.err.class, CART_ERR_LIMIT);
-	file = file_of("/fine", &st);
+	file = file_of("/a/../../x", &st);
+	assert_int_equal(cart_fileset_add(set, &file, "4", 1, &f.err), -1);
+	file = file_of("relative", &st);
+	assert_int_equal(cart_fileset_list(set, &file, &f.err), -1);
+	file = file_of("/..fine..", &st);
 	assert_int_equal(cart_fileset_add(set, &file, "5", 1, &f.err), 0);
 	end_set(&f, set, &s, &part);
 	assert_true(seen_line(&s, "\"path_b64\":\"L2JhZP/+bmFtZQ==\""));
