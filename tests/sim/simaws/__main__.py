@@ -33,9 +33,6 @@ def arguments():
     a.add_argument("--lookup-rate", type=float, default=2.0)
     a.add_argument("--page-cap", type=int, default=1000)
     a.add_argument("--creds-ttl", type=float, default=21600.0)
-    a.add_argument("--metadata-hops", action="store_true",
-                   help="answer IMDS requests with X-Forwarded-For 403 "
-                   "(always on; kept for scripts)")
     return a.parse_args()
 
 
