@@ -90,10 +90,11 @@ static struct cart_rate_bucket *bucket_of(struct cart_rate *r,
 	return b;
 }
 
-static int64_t interval_ns(const struct cart_rate_bucket *b)
+static int64_t interval_ns(const struct cart_rate *r,
+			   const struct cart_rate_bucket *b)
 {
 	return (SECOND_NS * 1000 / b->family->milli_per_s * 100 /
-		b->family->percent) << b->slow;
+		b->family->percent * 100 / r->percent) << b->slow;
 }
 
 int64_t cart_rate_take(struct cart_rate *r, const char *service,
@@ -105,7 +106,7 @@ int64_t cart_rate_take(struct cart_rate *r, const char *service,
 
 	pthread_mutex_lock(&r->lock);
 	b = bucket_of(r, service, operation, region);
-	step = interval_ns(b);
+	step = interval_ns(r, b);
 	if (b->next_ns < now_mono_ns)
 		b->next_ns = now_mono_ns;
 	/* a slowed bucket has no burst: it was just told that it is too fast */
@@ -129,7 +130,7 @@ void cart_rate_sent(struct cart_rate *r, const char *service,
 	/* A strict bucket is counted by AWS when the call arrives; one that
 	 * had to make its connection first arrives late, and so closer to the
 	 * next one than it left. */
-	next = sent_mono_ns + interval_ns(b);
+	next = sent_mono_ns + interval_ns(r, b);
 	if (b->family->burst == 1 && b->next_ns < next)
 		b->next_ns = next;
 	pthread_mutex_unlock(&r->lock);

@@ -287,6 +287,7 @@ struct cart_aws *cart_aws_new(const struct cart_aws_options *o,
 	pthread_mutex_init(&a->creds.lock, NULL);
 	pthread_mutex_init(&a->offset.lock, NULL);
 	pthread_mutex_init(&a->rate.lock, NULL);
+	a->rate.percent = o->rate_percent ? o->rate_percent : 100;
 	if (!a->opt.max_attempts)
 		a->opt.max_attempts = 8;
 	if (!a->opt.max_elapsed_ms)

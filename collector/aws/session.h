@@ -150,6 +150,7 @@ struct cart_rate_bucket {
 
 struct cart_rate {
 	pthread_mutex_t lock;
+	unsigned percent;		/* of the rates in the table */
 	struct cart_rate_bucket bucket[CART_RATE_BUCKETS];
 	size_t n;
 };

@@ -32,6 +32,8 @@ void cart_env_free(struct cart_env *env);	/* wipes; accepts NULL */
 /* NULL if unset or not on the list. */
 const char *cart_env_get(const struct cart_env *env, const char *name);
 
+#define CART_RATE_UNBOUNDED 1000000u
+
 struct cart_aws_options {
 	const struct cart_env *env;	/* borrowed */
 	const char *profile;		/* --profile, or NULL */
@@ -45,6 +47,9 @@ struct cart_aws_options {
 	struct cart_net *net;		/* borrowed */
 	const char *session_name;	/* of roles that are assumed; NULL: made
 					 * of the time */
+	/* Of our usual share of AWS's published rates (aws/rate.c): 0 is 100,
+	 * CART_RATE_UNBOUNDED is for servers that are not AWS. */
+	unsigned rate_percent;
 	unsigned max_attempts;		/* 0: 8 */
 	unsigned max_elapsed_ms;	/* of one call with its retries, 0: 300 s */
 	/* A line of facts for the log: endpoints, credential source, clock.

@@ -18,6 +18,7 @@ static int setup(void **state)
 	struct cart_rate *r = calloc(1, sizeof(*r));
 
 	pthread_mutex_init(&r->lock, NULL);
+	r->percent = 100;
 	*state = r;
 	return 0;
 }
