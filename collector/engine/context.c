@@ -264,13 +264,18 @@ static int op_intent(struct cart_step_ctx *c, const char *call,
 	struct run *r = run_of(c);
 	struct change_line line = { .event = "intent", .call = call,
 				    .input = input };
+	const struct instance *in = context_of(c)->in;
 	char name[INSTANCE_ID_SIZE + 200];
 	int64_t earlier = 0;
 
 	if (!c->may_change)
 		return cart_err_set(err, CART_ERR_INTERNAL, 0, "%s: a change "
 				    "that the manifest does not announce", call);
-	snprintf(name, sizeof(name), "%s %s %u", c->instance, call, attempt);
+	/* An account that was not named but found out may be unknown the next
+	 * time; the same change must get the same UUID all the same. */
+	snprintf(name, sizeof(name), "%s@%s/%s#%zu %s %u", c->step,
+		 context_of(c)->step->accounts ? in->account : "", in->region,
+		 in->n, call, attempt);
 	if (cart_uuid_v5(c->bundle_uuid, name, ret_uuid) < 0)
 		return cart_err_set(err, CART_ERR_INTERNAL, 0,
 				    "\"%s\" is not a UUID", c->bundle_uuid);

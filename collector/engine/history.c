@@ -25,6 +25,7 @@ struct cart_run_history {
 	struct intent *intents;
 	size_t n_intents;
 	uint64_t calls, gaps;
+	char account[32];
 };
 
 struct cart_run_history *cart_run_history_new(void)
@@ -173,9 +174,9 @@ static int on_change(struct cart_run_history *h, const struct cart_json *line,
 	return 0;
 }
 
-static void on_call(struct cart_run_history *h, const struct cart_json *line)
+/* Ids go on where they ended; an exhibit may name a call without a line. */
+static void on_call_id(struct cart_run_history *h, const char *id)
 {
-	const char *id = cart_json_get_string(line, "id");
 	uint64_t n = 0, c;
 
 	/* "c000001" */
@@ -187,6 +188,16 @@ static void on_call(struct cart_run_history *h, const struct cart_json *line)
 	}
 	if (n > h->calls)
 		h->calls = n;
+}
+
+static void on_call(struct cart_run_history *h, const struct cart_json *line)
+{
+	const char *account = cart_json_get_string(line, "account");
+	const char *id = cart_json_get_string(line, "id");
+
+	if (account && !h->account[0] && strlen(account) < sizeof(h->account))
+		snprintf(h->account, sizeof(h->account), "%s", account);
+	on_call_id(h, id);
 }
 
 int cart_run_history_line(void *history, const struct cart_json *line,
@@ -204,6 +215,9 @@ int cart_run_history_line(void *history, const struct cart_json *line,
 		return on_change(h, line, err);
 	if (!strcmp(type, "call"))
 		on_call(h, line);
+	if (!strcmp(type, "exhibit"))
+		on_call_id(h, cart_json_get_string(cart_json_get(line, "origin"),
+						   "call"));
 	if (!strcmp(type, "gap"))
 		h->gaps++;
 	return 0;
@@ -232,6 +246,11 @@ bool cart_history_intent(const struct cart_run_history *h, const char *uuid,
 		}
 	}
 	return false;
+}
+
+const char *cart_history_account(const struct cart_run_history *h)
+{
+	return h ? h->account : "";
 }
 
 uint64_t cart_history_calls(const struct cart_run_history *h)

@@ -400,6 +400,8 @@ cart_history_instance(const struct cart_run_history *h, const char *id);
 /* Was an intent with this UUID written?  Then when. */
 bool cart_history_intent(const struct cart_run_history *h, const char *uuid,
 			 int64_t *ret_utc_ns);
+/* The account of its first call that knew one, or "". */
+const char *cart_history_account(const struct cart_run_history *h);
 uint64_t cart_history_calls(const struct cart_run_history *h);
 uint64_t cart_history_gaps(const struct cart_run_history *h);
 

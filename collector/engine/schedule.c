@@ -48,6 +48,16 @@ static struct call_place own_place(struct run *r)
 	return at;
 }
 
+static void ask_to_stop(struct run *r, const char *reason)
+{
+	pthread_mutex_lock(&r->lock);
+	if (!r->reason[0])
+		snprintf(r->reason, sizeof(r->reason), "%.150s", reason);
+	r->stop = true;
+	pthread_cond_broadcast(&r->work);
+	pthread_mutex_unlock(&r->lock);
+}
+
 /* sts:GetCallerIdentity, as evidence of who collected. */
 static int ask_identity(struct run *r, struct cart_err *err)
 {
@@ -55,8 +65,8 @@ static int ask_identity(struct run *r, struct cart_err *err)
 	struct cart_step_call call = {
 		.call = { .service = "sts", .operation = "GetCallerIdentity" }
 	};
+	const char *account, *earlier = cart_history_account(r->o->history);
 	struct cart_step_reply reply;
-	const char *account;
 	bool secret = false;
 	int rc;
 
@@ -66,8 +76,17 @@ static int ask_identity(struct run *r, struct cart_err *err)
 	if (rc == 0 && (!account || strlen(account) >= sizeof(r->account)))
 		rc = cart_err_set(err, CART_ERR_INPUT, 0,
 				  "GetCallerIdentity names no account");
-	if (rc == 0)
+	if (rc == 0 && *earlier && strcmp(earlier, account)) {
+		rc = cart_err_set(err, CART_ERR_USAGE, 0, "the interrupted run "
+				  "collected from account %s, and these "
+				  "credentials belong to %s", earlier, account);
+		ask_to_stop(r, err->text);
+	} else if (rc == 0) {
 		snprintf(r->account, sizeof(r->account), "%s", account);
+	} else if (*earlier) {
+		/* The same instances as before, whoever we are now. */
+		snprintf(r->account, sizeof(r->account), "%s", earlier);
+	}
 	if (rc < 0)
 		own_gap(r, "the account that we collect from", err,
 			reply.call_id);
@@ -110,7 +129,7 @@ static bool work_on_lookups(struct run *r)
 		ask_identity(r, &err);
 		pthread_mutex_lock(&r->lock);
 		r->identity = LOOKUP_DONE;
-	} else if (r->regions == LOOKUP_ASKED) {
+	} else if (r->regions == LOOKUP_ASKED && r->identity == LOOKUP_DONE) {
 		r->regions = LOOKUP_RUNNING;
 		pthread_mutex_unlock(&r->lock);
 		ask_regions(r);
