@@ -51,7 +51,7 @@ static bool on_cancelled(void *arg)
 	return cart_stop_requested();
 }
 
-void cmd_aws_log_to(struct cmd_aws *s, struct cart_bundle *b)
+void cart_cmd_aws_log_to(struct cmd_aws *s, struct cart_bundle *b)
 {
 	size_t i;
 
@@ -97,7 +97,7 @@ static const char *proxy_of(const struct cart_args *a,
 	return proxy != NULL && *proxy != '\0' ? proxy : NULL;
 }
 
-struct cmd_aws *cmd_aws_new(const struct cart_args *a, struct cart_env *env,
+struct cmd_aws *cart_cmd_aws_new(const struct cart_args *a, struct cart_env *env,
 			    bool host_steps, struct cart_err *err)
 {
 	bool trusted = !host_steps || cart_args_flag(a, "trust-environment");
@@ -141,11 +141,11 @@ struct cmd_aws *cmd_aws_new(const struct cart_args *a, struct cart_env *env,
 		goto fail;
 	return s;
 fail:
-	cmd_aws_free(s);
+	cart_cmd_aws_free(s);
 	return NULL;
 }
 
-void cmd_aws_free(struct cmd_aws *s)
+void cart_cmd_aws_free(struct cmd_aws *s)
 {
 	size_t i;
 
@@ -161,12 +161,12 @@ void cmd_aws_free(struct cmd_aws *s)
 	free(s);
 }
 
-struct cart_aws *cmd_aws_client(struct cmd_aws *s)
+struct cart_aws *cart_cmd_aws_client(struct cmd_aws *s)
 {
 	return s != NULL ? s->aws : NULL;
 }
 
-struct cart_imds *cmd_aws_imds(struct cmd_aws *s)
+struct cart_imds *cart_cmd_aws_imds(struct cmd_aws *s)
 {
 	return s != NULL ? s->imds : NULL;
 }

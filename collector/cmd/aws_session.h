@@ -30,12 +30,12 @@ struct cmd_aws;
 
 /* env: taken at start (cart_env_take), borrowed.  host_steps: the manifest
  * reads a suspect host, so the environment is not trusted.  NULL + err. */
-struct cmd_aws *cmd_aws_new(const struct cart_args *a, struct cart_env *env,
+struct cmd_aws *cart_cmd_aws_new(const struct cart_args *a, struct cart_env *env,
 			    bool host_steps, struct cart_err *err);
-void cmd_aws_free(struct cmd_aws *s);
-struct cart_aws *cmd_aws_client(struct cmd_aws *s);
-struct cart_imds *cmd_aws_imds(struct cmd_aws *s);
+void cart_cmd_aws_free(struct cmd_aws *s);
+struct cart_aws *cart_cmd_aws_client(struct cmd_aws *s);
+struct cart_imds *cart_cmd_aws_imds(struct cmd_aws *s);
 /* From now on (and for what was kept) facts go into b's log. */
-void cmd_aws_log_to(struct cmd_aws *s, struct cart_bundle *b);
+void cart_cmd_aws_log_to(struct cmd_aws *s, struct cart_bundle *b);
 
 #endif

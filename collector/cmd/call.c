@@ -203,12 +203,12 @@ static int call(const struct cart_args *a)
 	input = read_input(cart_args_value(a, "input"), &err);
 	if (input == NULL)
 		goto fail;
-	session = cmd_aws_new(a, env, false, &err);
+	session = cart_cmd_aws_new(a, env, false, &err);
 	if (session == NULL)
 		goto fail;
 	if (cart_args_flag(a, "batch"))
-		status = batch(a, cmd_aws_client(session));
-	else if (one_call(a, cmd_aws_client(session), a->positional[0], input,
+		status = batch(a, cart_cmd_aws_client(session));
+	else if (one_call(a, cart_cmd_aws_client(session), a->positional[0], input,
 			  cart_args_value(a, "region"), false, &err) < 0)
 		goto fail;
 	else
@@ -217,7 +217,7 @@ static int call(const struct cart_args *a)
 fail:
 	status = cart_command_fail(a, &err);
 out:
-	cmd_aws_free(session);
+	cart_cmd_aws_free(session);
 	cart_json_free(input);
 	cart_env_free(env);
 	return status;

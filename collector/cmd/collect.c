@@ -200,13 +200,13 @@ static int collect(const struct cart_args *a)
 	c.expect_account = cart_args_value(a, "expect-account");
 	c.manifest = cart_manifest_load(a, name, true, &builtin, &err);
 	if (c.manifest == NULL || read_allow(&c, &err) < 0 ||
-	    cart_manifest_trusted(a, name, builtin, c.manifest, &err) < 0 ||
 	    cart_run_check_allow(c.manifest, c.allow, &err) < 0 ||
+	    cart_manifest_trusted(a, name, builtin, c.manifest, &err) < 0 ||
 	    set_case(&c, &err) < 0 || open_output(&c, &err) < 0)
 		status = cart_command_fail(a, &err);
 	else
-		status = cmd_collection_run(&c);
-	cmd_collection_clear(&c);
+		status = cart_cmd_collection_run(&c);
+	cart_cmd_collection_clear(&c);
 	cart_env_free(c.env);
 	return status;
 }

@@ -251,8 +251,8 @@ static int run_and_seal(struct cmd_collection *c, struct cart_bundle *bundle,
 
 	o.manifest = c->manifest;
 	o.bundle = bundle;
-	o.aws = cmd_aws_client(aws);
-	o.imds = cmd_aws_imds(aws);
+	o.aws = cart_cmd_aws_client(aws);
+	o.imds = cart_cmd_aws_imds(aws);
 	o.case_id = c->case_id;
 	o.uuid = c->uuid;
 	o.allow = c->allow;
@@ -288,7 +288,7 @@ static int run_and_seal(struct cmd_collection *c, struct cart_bundle *bundle,
 	return status;
 }
 
-int cmd_collection_run(struct cmd_collection *c)
+int cart_cmd_collection_run(struct cmd_collection *c)
 {
 	const char *key_path = cart_args_value(c->args, "key");
 	struct cart_signer *session = NULL, *examiner = NULL;
@@ -312,7 +312,7 @@ int cmd_collection_run(struct cmd_collection *c)
 	if (cart_signals_setup(&err) < 0)
 		goto fail;
 	if (cart_manifest_has_aws_steps(c->manifest)) {
-		aws = cmd_aws_new(c->args, c->env,
+		aws = cart_cmd_aws_new(c->args, c->env,
 				  cart_manifest_has_host_steps(c->manifest),
 				  &err);
 		if (aws == NULL)
@@ -326,16 +326,16 @@ int cmd_collection_run(struct cmd_collection *c)
 	if (bundle == NULL)
 		goto fail;
 	if (aws != NULL)
-		cmd_aws_log_to(aws, bundle);
+		cart_cmd_aws_log_to(aws, bundle);
 	status = run_and_seal(c, bundle, aws, (const char *)key.data,
 			      examiner == NULL);
 	if (aws != NULL)
-		cmd_aws_log_to(aws, NULL);
+		cart_cmd_aws_log_to(aws, NULL);
 	goto out;
 fail:
 	status = cart_command_fail(c->args, &err);
 out:
-	cmd_aws_free(aws);
+	cart_cmd_aws_free(aws);
 	cart_bundle_free(bundle);
 	cart_budget_free(budget);
 	cart_signer_free(session);
@@ -344,7 +344,7 @@ out:
 	return status;
 }
 
-void cmd_collection_clear(struct cmd_collection *c)
+void cart_cmd_collection_clear(struct cmd_collection *c)
 {
 	cart_sink_free(c->sink);
 	cart_manifest_free(c->manifest);

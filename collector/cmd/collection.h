@@ -36,8 +36,8 @@ struct cmd_collection {
 	{ "expect-account", 0, "ID", false, \
 	  "Refuse to collect with credentials of another account." }
 
-int cmd_collection_run(struct cmd_collection *c);
+int cart_cmd_collection_run(struct cmd_collection *c);
 /* Frees what the caller filled in. */
-void cmd_collection_clear(struct cmd_collection *c);
+void cart_cmd_collection_clear(struct cmd_collection *c);
 
 #endif

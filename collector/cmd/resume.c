@@ -173,9 +173,9 @@ static int resume(const struct cart_args *a)
 	} else {
 		cart_msg(CART_MSG_NOTE, "going on after log line %" PRIu64
 			 " of %s", c.interrupted_after, c.name);
-		status = cmd_collection_run(&c);
+		status = cart_cmd_collection_run(&c);
 	}
-	cmd_collection_clear(&c);
+	cart_cmd_collection_clear(&c);
 	cart_json_free(r.first);
 	cart_env_free(c.env);
 	return status;
