@@ -114,9 +114,11 @@ static int run_step(struct instance *in, const struct mstep *s,
 
 	if (check_with(in, s, with, err) < 0)
 		return -1;
-	if (s->accounts && strcmp(in->account, in->run->account) && !in->aws)
-		return cart_err_set(err, CART_ERR_DENIED, 0, "no session for "
-				    "account %s", in->account);
+	if (s->accounts && strcmp(in->account, in->run->account)) {
+		in->aws = cart_run_account(in->run, in->account, s->role, err);
+		if (!in->aws)
+			return -1;
+	}
 	/* What led to this change must not be lost with it. */
 	if (s->changes && cart_bundle_sync(in->run->o->bundle, err) < 0)
 		return -1;

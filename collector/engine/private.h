@@ -222,6 +222,10 @@ struct cart_run_calls {
 	int64_t (*now_ns)(struct cart_aws *a);
 	int (*imds)(struct cart_imds *m, const char *path,
 		    struct cart_http_reply *ret, struct cart_err *err);
+	/* A session like base with a role's credentials; may be NULL. */
+	struct cart_aws *(*assume)(struct cart_aws *base, const char *role_arn,
+				   struct cart_err *err);
+	void (*free)(struct cart_aws *a);
 };
 /* Fakes use the real bundle, and no network. */
 extern const struct cart_run_calls cart_run_calls_builtin;
@@ -281,6 +285,16 @@ enum lookup { LOOKUP_NONE, LOOKUP_ASKED, LOOKUP_RUNNING, LOOKUP_DONE };
 
 struct call_job;
 
+/* A session in another account; made when its first instance runs. */
+struct other_account {
+	struct other_account *next;
+	char account[32];
+	char role[128];
+	pthread_mutex_t lock;		/* held while it is made */
+	struct cart_aws *aws;		/* NULL: not yet, or it failed */
+	struct cart_err err;		/* ... because of this */
+};
+
 struct run {
 	const struct cart_run_options *o;
 	const struct cart_run_calls *calls;
@@ -298,6 +312,7 @@ struct run {
 	enum lookup identity, regions;
 	char account[32];
 	struct cart_json *region_names;	/* NULL: unknown */
+	struct other_account *others;
 	/* parallel calls of steps */
 	struct call_job *jobs, **jobs_end;
 	size_t busy;
@@ -323,6 +338,11 @@ enum resolve cart_run_ref(void *arg, const struct cart_ref *ref,
 int cart_run_kept_each(const struct run *r, size_t step, const char *name,
 		       int (*fn)(void *arg, const struct instance *from,
 				 const struct cart_json *value), void *arg);
+
+/* accounts.c: the session of an account other than our own; NULL with err. */
+struct cart_aws *cart_run_account(struct run *r, const char *account,
+				  const char *role, struct cart_err *err);
+void cart_run_accounts_free(struct run *r);
 
 /* instance.c: runs one instance, start line to end line. */
 void cart_instance_run(struct instance *in);

@@ -645,6 +645,7 @@ static void clear(struct run *r)
 
 	for (i = 0; i < r->m->n_steps; i++)
 		free_instances(&r->steps[i]);
+	cart_run_accounts_free(r);
 	cart_json_free(r->region_names);
 	pthread_cond_destroy(&r->work);
 	pthread_cond_destroy(&r->done);
@@ -694,6 +695,7 @@ const struct cart_run_calls cart_run_calls_builtin = {
 	.region = cart_aws_region,
 	.now_ns = cart_aws_now_ns,
 	.imds = cart_imds_get,
+	.free = cart_aws_free,
 };
 
 int cart_run(const struct cart_run_options *o, struct cart_run_result *ret,

@@ -308,17 +308,24 @@ static void test_expect_account(void **state)
 	fake_run_clear(&f);
 }
 
-static void test_accounts_need_a_session(void **state)
+static void test_accounts(void **state)
 {
 	struct fake_run f = { .aws = NULL };
+	const struct cart_json *gap;
 
 	(void)state;
 	fake_run(&f, "{ \"crashcart\": 1, \"name\": \"m\", \"role\": \"R\", \"steps\": ["
 	"{ \"id\": \"a\", \"do\": \"fake.keep\", \"accounts\": [\"111122223333\", "
-	"\"444455556666\"] } ] }");
+	"\"444455556666\", \"999999999999\"], \"with\": { \"ids\": [\"x\"] } },"
+	"{ \"id\": \"b\", \"do\": \"fake.keep\", \"for_each\": \"${a.ids}\" } ] }");
 	assert_int_equal(f.rc, 0);
 	outcome_is(&f, "a" ACCOUNT "us-east-1#1", "ok");
-	outcome_is(&f, "a@444455556666/us-east-1#1", "failed");
+	outcome_is(&f, "a@444455556666/us-east-1#1", "ok");
+	outcome_is(&f, "a@999999999999/us-east-1#1", "denied");
+	outcome_is(&f, "b@444455556666/us-east-1#1", "ok partial");
+	gap = fake_line(&f, "gap", "step", "a", 0);
+	assert_non_null(strstr(cart_json_get_string(gap, "detail"),
+			       "arn:aws:iam::999999999999:role/R"));
 	fake_run_clear(&f);
 }
 
@@ -841,7 +848,7 @@ int main(void)
 		cmocka_unit_test_setup(test_regions_unknown, setup),
 		cmocka_unit_test_setup(test_no_identity, setup),
 		cmocka_unit_test_setup(test_expect_account, setup),
-		cmocka_unit_test_setup(test_accounts_need_a_session, setup),
+		cmocka_unit_test_setup(test_accounts, setup),
 		cmocka_unit_test_setup(test_host_steps_by_volatility, setup),
 		cmocka_unit_test_setup(test_reads_run_in_parallel, setup),
 		cmocka_unit_test_setup(test_changes_in_order, setup),

@@ -104,8 +104,26 @@ static int fake_imds(struct cart_imds *m, const char *path,
 	return cart_err_set(err, CART_ERR_NET, 0, "not on EC2");
 }
 
+/* Every role can be assumed but the one of account 999999999999. */
+static struct cart_aws *fake_assume(struct cart_aws *base, const char *role_arn,
+				    struct cart_err *err)
+{
+	if (strstr(role_arn, "999999999999")) {
+		cart_err_set(err, CART_ERR_DENIED, 403, "AccessDenied: %s",
+			     role_arn);
+		return NULL;
+	}
+	return base;
+}
+
+static void fake_free(struct cart_aws *a)
+{
+	(void)a;
+}
+
 static const struct cart_run_calls fake_calls = {
-	fake_call, fake_regions, fake_region, fake_now, fake_imds
+	fake_call, fake_regions, fake_region, fake_now, fake_imds,
+	fake_assume, fake_free
 };
 
 /* ---- the bundle --------------------------------------------------------- */
