@@ -71,7 +71,7 @@ struct cart_json *cart_json_parse(const void *data, size_t len,
 	struct marker marker = { .scan = &scan, .text = data };
 	cJSON *c = NULL;
 
-	if (json_scan(data, len, limits, &scan, err) < 0)
+	if (cart_json_scan(data, len, limits, &scan, err) < 0)
 		goto out;
 	c = cJSON_ParseWithLengthOpts(data, len, NULL, 0);
 	/* the text is good, so only memory can be missing */

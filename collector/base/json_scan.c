@@ -539,7 +539,7 @@ static int scan_text(struct scan *s)
 	return 0;
 }
 
-int json_scan(const void *data, size_t len,
+int cart_json_scan(const void *data, size_t len,
 	      const struct cart_json_limits *limits, struct json_scan *ret,
 	      struct cart_err *err)
 {

@@ -24,7 +24,7 @@ struct json_scan {
  * no recursion; what it collects goes to *ret, whose special the caller
  * frees in every case.
  */
-int json_scan(const void *data, size_t len,
+int cart_json_scan(const void *data, size_t len,
 	      const struct cart_json_limits *limits, struct json_scan *ret,
 	      struct cart_err *err);
 

@@ -66,13 +66,18 @@ static void clocks(const char *s, size_t len)
 		cart_clock_compact(ns, out);
 }
 
-/* Pattern and path are separated by a NUL. */
+/* Pattern and path are separated by a LF. */
 static void glob(const char *s, size_t len)
 {
-	const char *nul = len > 0 ? memchr(s, '\0', len) : NULL;
+	const char *lf = len > 0 ? memchr(s, '\n', len) : NULL;
+	char *pattern;
 
-	if (nul)
-		cart_text_glob(s, nul + 1, len - (size_t)(nul + 1 - s));
+	if (!lf)
+		return;
+	pattern = strndup(s, (size_t)(lf - s));
+	check(pattern != NULL);
+	cart_text_glob(pattern, lf + 1, len - (size_t)(lf + 1 - s));
+	free(pattern);
 }
 
 static void escapes(const char *s, size_t len)
