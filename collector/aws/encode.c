@@ -190,7 +190,7 @@ static int check_structure(const struct checker *c, const struct cart_shape *s,
 		struct where here = { w, cart_json_key(m), 0, w->depth + 1 };
 		int k = cart_model_member(s, here.key);
 
-		if (k < 0)
+		if (k < 0 || !s->members)
 			return unknown_member(c, s, &here);
 		if (check(c, &s->members[k].m->ref, m, &here))
 			return -1;

@@ -268,9 +268,9 @@ static void put_header_value(const struct cart_ref *ref,
 {
 	char time[CART_VALUE_TIME_SIZE];
 	const struct cart_json *e;
-	const char *s = cart_json_string(v);
 	struct cart_buf json;
 	bool first = true;
+	const char *s;
 	int64_t ns;
 
 	if (ref->flags & CART_REF_JSONVALUE) {

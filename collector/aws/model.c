@@ -512,7 +512,6 @@ static void read_ref(struct reader *r, const char *member,
 	if (code) {
 		if (code - 25 >= r->shape_count) {
 			r->bad = true;
-			code = 1;
 			ret->shape = &scalars[0][0];
 			return;
 		}
@@ -671,6 +670,7 @@ static void read_op(struct reader *r, struct cart_op *op)
 		read_exprs(r, &op->input_token);
 		read_exprs(r, &op->output_token);
 		read_exprs(r, &op->result_key);
+		read_exprs(r, &op->other_key);
 		if (op->input_token.n != op->output_token.n)
 			r->bad = true;
 	}

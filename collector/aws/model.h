@@ -123,6 +123,7 @@ struct cart_op {
 	struct cart_exprs input_token;
 	struct cart_exprs output_token;
 	struct cart_exprs result_key;
+	struct cart_exprs other_key;	/* of the first page (CLI) */
 };
 
 struct cart_rule {

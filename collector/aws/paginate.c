@@ -159,7 +159,7 @@ size_t cart_page_count(const struct cart_op *op, const struct cart_json *reply)
 	return n;
 }
 
-/* Appends the elements of from to the list to. */
+/* Appends the elements of from to the list to; from stays, empty. */
 static int join(struct cart_json *to, struct cart_json *from)
 {
 	struct cart_json *e;
@@ -171,63 +171,109 @@ static int join(struct cart_json *to, struct cart_json *from)
 	return 0;
 }
 
+/* What is found belongs to the caller, who may change it. */
 static struct cart_json *found(const char *expr, struct cart_json *v)
 {
-	/* what is found is part of v, which the caller may change */
 	return (struct cart_json *)(uintptr_t)find(expr, v);
 }
 
-/* Takes the token out of a page, so that a whole does not end in one. */
-static void drop(const char *expr, struct cart_json *page)
+/* Puts value at "a.b.c", making the objects on the way.  value is consumed. */
+static int put(struct cart_json *o, const char *path, struct cart_json *value)
 {
-	if (strpbrk(expr, ".[|"))
-		return;
-	cart_json_free(cart_json_detach(page, cart_json_get(page, expr)));
+	struct cart_json *next;
+	const char *dot;
+	char key[128];
+
+	while ((dot = strchr(path, '.'))) {
+		if ((size_t)(dot - path) >= sizeof(key))
+			break;
+		memcpy(key, path, (size_t)(dot - path));
+		key[dot - path] = '\0';
+		next = cart_json_get(o, key);
+		if (cart_json_type(next) != CART_JSON_OBJECT)
+			next = cart_json_set(o, key, cart_json_new_object());
+		if (!next) {
+			cart_json_free(value);
+			return -1;
+		}
+		o = next;
+		path = dot + 1;
+	}
+	return cart_json_set(o, path, value) ? 0 : -1;
+}
+
+static int merge_result(struct cart_json *total, const char *expr,
+			struct cart_json *page)
+{
+	struct cart_json *from = found(expr, page), *to, *v;
+	const char *a, *b;
+	struct cart_buf text;
+	int64_t x, y;
+	int rc;
+
+	if (!from || cart_json_type(from) == CART_JSON_NULL)
+		return 0;
+	to = found(expr, total);
+	if (cart_json_type(from) == CART_JSON_ARRAY) {
+		if (cart_json_type(to) != CART_JSON_ARRAY) {
+			v = cart_json_new_array();
+			if (put(total, expr, v))
+				return -1;
+			to = v;
+		}
+		return join(to, from);
+	}
+	if (!to)
+		return put(total, expr, cart_json_copy(from));
+	if (cart_json_type(to) != cart_json_type(from))
+		return 0;
+	if (!cart_json_i64(to, &x) && !cart_json_i64(from, &y))
+		return put(total, expr, cart_json_new_int(x + y));
+	if (cart_json_type(to) == CART_JSON_NUMBER)
+		return put(total, expr, cart_json_new_double(
+			cart_json_number(to) + cart_json_number(from)));
+	a = cart_json_string(to);
+	b = cart_json_string(from);
+	if (!a || !b)
+		return 0;
+	cart_buf_init(&text, strlen(a) + strlen(b));
+	cart_buf_adds(&text, a);
+	cart_buf_adds(&text, b);
+	rc = cart_buf_ok(&text) ?
+	     put(total, expr, cart_json_new_string_n(
+		     text.data ? (char *)text.data : "", text.len)) : -1;
+	cart_buf_clear(&text);
+	return rc;
 }
 
 int cart_page_merge(const struct cart_op *op, struct cart_json **total,
 		    struct cart_json *page, struct cart_err *err)
 {
-	struct cart_json *to, *from;
+	struct cart_json *v;
 	size_t i;
 	int rc = -1;
 
-	for (i = 0; i < op->output_token.n; i++)
-		drop(op->output_token.v[i], page);
-	if (*op->more_results && op->info.paginated)
-		drop(op->more_results, page);
-	if (!*total) {
+	if (!op->info.paginated) {
+		/* one page is all there is */
+		cart_json_free(*total);
 		*total = page;
 		return 0;
 	}
-	for (i = 0; i < op->result_key.n; i++) {
-		const char *key = op->result_key.v[i];
-
-		from = found(key, page);
-		if (!from)
-			continue;
-		to = found(key, *total);
-		if (cart_json_type(to) == CART_JSON_ARRAY &&
-		    cart_json_type(from) == CART_JSON_ARRAY) {
-			if (join(to, from))
-				goto nomem;
-		} else if (!to && !strpbrk(key, ".[|")) {
-			from = cart_json_detach(page, from);
-			if (!cart_json_add(*total, key, from))
-				goto nomem;
-		} else if (cart_json_type(to) == CART_JSON_NUMBER &&
-			   cart_json_type(from) == CART_JSON_NUMBER &&
-			   !strpbrk(key, ".[|")) {
-			double sum = cart_json_number(to) +
-				     cart_json_number(from);
-
-			if (!cart_json_set(*total, key,
-					   cart_json_new_int((int64_t)sum)))
-				goto nomem;
+	if (!*total) {
+		*total = cart_json_new_object();
+		for (i = 0; *total && i < op->other_key.n; i++) {
+			v = found(op->other_key.v[i], page);
+			if (put(*total, op->other_key.v[i],
+				v ? cart_json_copy(v) : cart_json_new_null()))
+				goto out;
 		}
 	}
-	rc = 0;
-nomem:
+	for (i = 0; *total && i < op->result_key.n; i++) {
+		if (merge_result(*total, op->result_key.v[i], page))
+			goto out;
+	}
+	rc = *total ? 0 : -1;
+out:
 	if (rc)
 		cart_err_nomem(err);
 	cart_json_free(page);

@@ -131,9 +131,10 @@ int cart_page_next(const struct cart_op *op, const struct cart_json *input,
 const char *cart_page_limit_key(const struct cart_op *op);
 /* Number of results (elements of the result lists) in a page. */
 size_t cart_page_count(const struct cart_op *op, const struct cart_json *reply);
-/* Folds a page into the pages before it, as the AWS CLI does when it prints
- * all of them as one: result lists are joined, tokens are dropped.  *total
- * starts as NULL; page is consumed.  0 or -1. */
+/* Folds a page into the pages before it, to what the AWS CLI prints when it
+ * follows all of them: the result lists joined, and the few other members
+ * that the paginator names, from the first page (null if absent).  *total
+ * starts as NULL; page is consumed; 0 or -1 with *total to be freed. */
 int cart_page_merge(const struct cart_op *op, struct cart_json **total,
 		    struct cart_json *page, struct cart_err *err);
 

@@ -596,6 +596,41 @@ static void merged_pages(void **state)
 	assert_int_equal(cart_page_count(op, total), 3);
 	cart_json_free(want);
 	cart_json_free(total);
+
+	/* members that are no results: from the first page or null */
+	op = get("s3:ListObjectsV2");
+	total = NULL;
+	assert_int_equal(cart_page_merge(op, &total, json(
+		"{\"Contents\":[{\"Key\":\"a\"}],\"KeyCount\":1,\"Name\":"
+		"\"b\"}"), NULL), 0);
+	assert_null(cart_json_get(total, "KeyCount"));
+	assert_null(cart_json_get(total, "Name"));
+	assert_int_equal(cart_json_type(cart_json_get(total,
+			 "RequestCharged")), CART_JSON_NULL);
+	assert_non_null(cart_json_get(total, "RequestCharged"));
+	cart_json_free(total);
+
+	/* one that has no pages is what it is */
+	op = get("sts:GetCallerIdentity");
+	total = NULL;
+	assert_int_equal(cart_page_merge(op, &total, json("{\"Account\":"
+		"\"1\"}"), NULL), 0);
+	assert_string_equal(cart_json_get_string(total, "Account"), "1");
+	cart_json_free(total);
+
+	/* results that are not at the top, and sums */
+	op = get("cloudfront:ListDistributions");
+	total = NULL;
+	assert_int_equal(cart_page_merge(op, &total, json(
+		"{\"DistributionList\":{\"Items\":[1],\"Quantity\":1}}"),
+		NULL), 0);
+	assert_int_equal(cart_page_merge(op, &total, json(
+		"{\"DistributionList\":{\"Items\":[2],\"Quantity\":1}}"),
+		NULL), 0);
+	want = json("{\"DistributionList\":{\"Items\":[1,2]}}");
+	assert_true(cart_json_equal(total, want));
+	cart_json_free(want);
+	cart_json_free(total);
 }
 
 int main(void)
