@@ -190,7 +190,7 @@ static int check_structure(const struct checker *c, const struct cart_shape *s,
 		struct where here = { w, cart_json_key(m), 0, w->depth + 1 };
 		int k = cart_model_member(s, here.key);
 
-		if (k < 0 || !s->members)
+		if (k < 0)
 			return unknown_member(c, s, &here);
 		if (check(c, &s->members[k].m->ref, m, &here))
 			return -1;
@@ -301,7 +301,10 @@ int cart_encode_check(const struct cart_op *op, const struct cart_json *input,
 		      bool partial, struct cart_err *err)
 {
 	static const struct where top = { NULL, NULL, 0, 0 };
-	static const struct cart_shape none = { .kind = CART_KIND_STRUCTURE };
+	static struct cart_slot no_slots[1];
+	static const struct cart_shape none = {
+		.kind = CART_KIND_STRUCTURE, .members = no_slots
+	};
 	static const struct cart_ref no_input = { .shape = &none };
 	struct checker c = { op, partial, err };
 	struct cart_json *empty = NULL;

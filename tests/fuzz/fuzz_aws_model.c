@@ -3,7 +3,8 @@
  * The service model's blob.  The input is the raw frame of one service, which
  * is packed here into a blob of its own; when it loads, every operation is
  * asked for and an empty input is encoded.  A first byte of 0 means that the
- * rest is a whole blob.
+ * rest is a whole blob; "hex" and a new line, that the rest is hexadecimal
+ * (the corpus, which is to be text).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -104,7 +105,13 @@ static void use(const struct cart_svc *svc)
 	cart_svc_in_region(svc, "us-east-1");
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static int nibble(uint8_t c)
+{
+	return c >= '0' && c <= '9' ? c - '0' :
+	       c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static void run(const uint8_t *data, size_t size)
 {
 	struct cart_buf blob;
 	struct cart_model *m;
@@ -127,5 +134,29 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	cart_model_close(m);
 	cart_buf_clear(&blob);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct cart_buf b;
+	size_t i;
+	int high = -1;
+
+	if (size < 4 || memcmp(data, "hex\n", 4)) {
+		run(data, size);
+		return 0;
+	}
+	cart_buf_init(&b, size);
+	for (i = 4; i < size; i++) {
+		int v = nibble(data[i]);
+
+		if (v < 0)
+			continue;
+		if (high >= 0)
+			cart_buf_addc(&b, (char)(high << 4 | v));
+		high = high >= 0 ? -1 : v;
+	}
+	run(b.data ? b.data : data, b.len);
+	cart_buf_clear(&b);
 	return 0;
 }
