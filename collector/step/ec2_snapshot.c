@@ -180,6 +180,7 @@ static int change(struct snapshot_run *r, const char *event, const char *detail,
 static int adopt(struct snapshot_run *r, int64_t sent_utc_ns,
 		 struct cart_err *err)
 {
+	unsigned pause = 1000;
 	char detail[128];
 	int64_t waited_ms;
 
@@ -197,8 +198,9 @@ static int adopt(struct snapshot_run *r, int64_t sent_utc_ns,
 			return 0;
 		r->c->ops->progress(r->c, "looking for snapshots that were "
 				    "asked for before", 0, 0, "");
-		if (r->c->ops->sleep(r->c, 5000, err) < 0)
+		if (r->c->ops->sleep(r->c, pause, err) < 0)
 			return -1;
+		pause = pause < 4000 ? pause * 2 : 5000;
 	}
 }
 
