@@ -14,6 +14,11 @@
 
 #define INPUT_MAX ((size_t)16 << 20)
 
+/* Inputs hold 64-bit integers, whose digits are kept. */
+static const struct cart_json_limits input_limits = {
+	.depth = 64, .inexact = true
+};
+
 /* "ec2:DescribeInstances" into its two names. */
 static int split_call(const char *text, char service[64], char operation[128],
 		      struct cart_err *err)
@@ -38,11 +43,12 @@ static struct cart_json *read_input(const char *text, struct cart_err *err)
 	if (text == NULL)
 		return cart_json_new_object();
 	if (text[0] != '@') {
-		j = cart_json_parse(text, strlen(text), NULL, err);
+		j = cart_json_parse(text, strlen(text), &input_limits, err);
 	} else {
 		cart_buf_init(&b, INPUT_MAX);
 		if (cart_file_read(AT_FDCWD, text + 1, &b, err) == 0)
-			j = cart_json_parse(b.data, b.len, NULL, err);
+			j = cart_json_parse(b.data, b.len, &input_limits,
+					    err);
 		cart_buf_clear(&b);
 	}
 	if (j == NULL) {
@@ -82,7 +88,10 @@ static int call_all(struct cart_aws *aws, struct cart_aws_call *call,
 		rc = cart_aws_call(aws, call, &reply, err);
 		more = rc < 0 ? -1 : one_page ? 0 :
 			cart_aws_next_page(call, reply.view, &next, err);
-		if (rc == 0 && cart_page_merge(op, ret, reply.view, err) < 0)
+		if (rc == 0 && one_page)
+			*ret = reply.view;	/* with its token */
+		else if (rc == 0 &&
+			 cart_page_merge(op, ret, reply.view, err) < 0)
 			more = -1;
 		if (rc == 0)
 			reply.view = NULL;	/* consumed */
@@ -149,7 +158,7 @@ static int batch_line(const struct cart_args *a, struct cart_aws *aws,
 	const char *call, *region;
 	int rc = -1;
 
-	j = cart_json_parse(line, len, NULL, &err);
+	j = cart_json_parse(line, len, &input_limits, &err);
 	call = cart_json_get_string(j, "call");
 	region = cart_json_get_string(j, "region");
 	input = cart_json_get(j, "input");

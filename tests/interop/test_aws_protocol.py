@@ -5,11 +5,13 @@
 
 Random valid inputs are generated from each operation's input shape and given
 to botocore's own client and to ours; method, host, path, query, headers that
-matter and body must be the same.  Random replies are generated from each
+matter and body must be the same, from `crashcart call --show-request --batch`
+and from the room aws alone (aws_driver.c).  Random replies are generated from each
 output shape, written in the service's protocol, and read by both.
 
 usage: test_aws_protocol.py [--seed N] [--inputs N] [--replies N] [--all]
-                            [--driver PROGRAM] [SERVICE | SERVICE:OPERATION]...
+                            [--driver PROGRAM] [--program CRASHCART]
+                            [SERVICE | SERVICE:OPERATION]...
 """
 import argparse
 import base64
@@ -271,7 +273,7 @@ def compare_request(protocol, theirs, ours, host):
     if body is None:
         body = b''
     if hasattr(body, 'read'):
-        body = body.read()
+        theirs.body = body = body.read()        # it can be read once
     if isinstance(body, str):
         body = body.encode()
     if 'aws-chunked' in str(theirs.headers.get('Content-Encoding', '')):
@@ -491,8 +493,9 @@ class Writer:
 # ---- the run --------------------------------------------------------------
 
 class Driver:
-    def __init__(self, program):
-        self.p = subprocess.Popen([program], stdin=subprocess.PIPE,
+    def __init__(self, *command):
+        self.command = command
+        self.p = subprocess.Popen(command, stdin=subprocess.PIPE,
                                   stdout=subprocess.PIPE)
 
     def ask(self, **line):
@@ -500,13 +503,14 @@ class Driver:
         self.p.stdin.flush()
         out = self.p.stdout.readline()
         if not out:
-            sys.exit(f'driver died of {json.dumps(line)[:2000]}')
+            sys.exit(f'{self.command[0]} died of {json.dumps(line)[:2000]}')
         return json.loads(out)
 
     def close(self):
         self.p.stdin.close()
         if self.p.wait() != 0:
-            sys.exit(f'driver ended with status {self.p.returncode}')
+            sys.exit(f'{self.command[0]} ended with status '
+                     f'{self.p.returncode}')
 
 
 def same(a, b):
@@ -584,7 +588,7 @@ def method_of(client, op):
     return None
 
 
-def run_service(name, ops, args, driver, rng, counts, report):
+def run_service(name, ops, args, driver, program, rng, counts, report):
     session = botocore.session.Session()
     session.get_component('response_parser_factory').set_parser_defaults(
         timestamp_parser=lambda v: parse_timestamp(v).isoformat(),
@@ -611,6 +615,7 @@ def run_service(name, ops, args, driver, rng, counts, report):
             counts['skipped'] += 1
             continue
         ep = driver.ask(call=call, region=REGION, flags=0)
+        host = ep.get('host', '?')
         counts['operations'] += 1
         for i in range(max(args.inputs, args.replies)):
             j, p = {}, {}
@@ -642,10 +647,17 @@ def run_service(name, ops, args, driver, rng, counts, report):
                 if 'failed' in ours:
                     report(call, 'request', ours['failed'], j)
                 else:
-                    host = ep.get('host', '?')
                     d = compare_request(protocol, theirs, ours, host)
                     if d:
                         report(call, 'request', d, j)
+                if program:
+                    for m in op.idempotent_members:
+                        j.setdefault(m, TOKEN)
+                    ours = program.ask(call=call, input=j, region=REGION)
+                    d = ours.get('error') or compare_request(
+                        protocol, theirs, ours, host)
+                    if d:
+                        report(call, 'crashcart call', d, j)
             if i < args.replies:
                 one_reply(call, op, protocol, method, p, fake, gen, driver,
                           counts, report)
@@ -713,13 +725,15 @@ def main():
     ap.add_argument('--replies', type=int, default=2)
     ap.add_argument('--all', action='store_true')
     ap.add_argument('--driver')
+    ap.add_argument('--program', default=os.environ.get('CRASHCART'))
     ap.add_argument('what', nargs='*')
     args = ap.parse_args()
     print(f'seed {args.seed}')
     botocore.handlers.uuid.uuid4 = lambda: TOKEN
-    program = args.driver or os.path.join(os.environ['DRIVERS'],
-                                          'aws_driver')
-    driver = Driver(program)
+    driver = Driver(args.driver or os.path.join(os.environ['DRIVERS'],
+                                                'aws_driver'))
+    program = args.program and Driver(args.program, 'call', '--show-request',
+                                      '--batch', '--region', REGION)
     services = {}
     for w in args.what:
         s, _, o = w.partition(':')
@@ -749,8 +763,10 @@ def main():
     for name, ops in services.items():
         # one generator a service, so that one can be run again alone
         rng = random.Random(f'{args.seed} {name}')
-        run_service(name, ops, args, driver, rng, counts, report)
+        run_service(name, ops, args, driver, program, rng, counts, report)
     driver.close()
+    if program:
+        program.close()
     print(f'{counts["operations"]} operations of {len(services)} services, '
           f'{counts["requests"]} requests, {counts["replies"]} replies '
           f'compared; {counts["refused"]} refused by botocore; '
