@@ -256,7 +256,7 @@ static int add(struct expansion *e, const char *account, const char *region,
 	struct candidate c = { account, region, item, e->n, 0 };
 	size_t at;
 
-	if (e->n == e->room && grow(e) < 0)
+	if ((!e->table || e->n == e->room) && grow(e) < 0)
 		return -1;
 	c.hash = hash_of(&c);
 	at = c.hash & (e->table_size - 1);
@@ -392,7 +392,8 @@ static int make_instances(struct expansion *e, struct rstep *rs)
 	rs->instances = calloc(e->n ? e->n : 1, sizeof(*rs->instances));
 	if (!rs->instances)
 		return cart_err_nomem(e->err);
-	qsort(e->list, e->n, sizeof(*e->list), by_place);
+	if (e->n)
+		qsort(e->list, e->n, sizeof(*e->list), by_place);
 	for (i = 0; i < e->n; i++) {
 		c = &e->list[i];
 		in = &rs->instances[rs->n];

@@ -76,12 +76,12 @@ static int ask_identity(struct run *r, struct cart_err *err)
 	if (rc == 0 && (!account || strlen(account) >= sizeof(r->account)))
 		rc = cart_err_set(err, CART_ERR_INPUT, 0,
 				  "GetCallerIdentity names no account");
-	if (rc == 0 && *earlier && strcmp(earlier, account)) {
+	if (rc == 0 && account && *earlier && strcmp(earlier, account)) {
 		rc = cart_err_set(err, CART_ERR_USAGE, 0, "the interrupted run "
 				  "collected from account %s, and these "
 				  "credentials belong to %s", earlier, account);
 		ask_to_stop(r, err->text);
-	} else if (rc == 0) {
+	} else if (rc == 0 && account) {
 		snprintf(r->account, sizeof(r->account), "%s", account);
 	} else if (*earlier) {
 		/* The same instances as before, whoever we are now. */
