@@ -566,6 +566,29 @@ static void add_fields(struct cart_buf *b, const struct cart_json *fields)
 	cart_buf_addc(b, '}');
 }
 
+/* The log must not get a line that a verifier refuses. */
+static int check_tail(const struct cart_buf *tail, struct cart_err *err)
+{
+	static const char prefix[] =
+		"{\"n\":1,\"salt\":\"00000000000000000000000000000000\","
+		"\"t\":\"1970-01-01T00:00:00.000000000Z\","
+		"\"mono_ns\":\"0\",\"boot\":\"00000000\",\"session\":1,";
+	struct cart_json *j = NULL;
+	struct cart_buf line;
+	int rc = -1;
+
+	cart_buf_init(&line, LINE_MAX_BYTES);
+	cart_buf_adds(&line, prefix);
+	cart_buf_add(&line, tail->data, tail->len);
+	if (cart_buf_check(&line, "log line", err) == 0)
+		j = cart_log_line_parse(line.data, line.len, err);
+	if (j)
+		rc = cart_log_line_ok(j, err);
+	cart_json_free(j);
+	cart_buf_clear(&line);
+	return rc < 0 ? cart_err_prefix(err, "a line for the log") : 0;
+}
+
 int cart_bundle_session(struct cart_bundle *b,
 			const struct cart_bundle_options *o,
 			struct cart_err *err)
@@ -585,6 +608,7 @@ int cart_bundle_session(struct cart_bundle *b,
 	cart_tail_begin(&tail, "session", "");
 	add_fields(&tail, o->session_line);
 	if (cart_buf_check(&tail, "session line", err) < 0 ||
+	    check_tail(&tail, err) < 0 ||
 	    cart_log_line(b, cart_clock_utc_ns(), cart_clock_mono_ns(),
 			  (const char *)tail.data, tail.len, err) < 0 ||
 	    cart_log_flush(b, err) < 0 ||
@@ -651,29 +675,6 @@ static const struct counted {
 
 static const char *const own_types[] = { "session", "exhibit", "part", "file",
 					 "head", "end" };
-
-/* The log must not get a line that a verifier refuses. */
-static int check_tail(const struct cart_buf *tail, struct cart_err *err)
-{
-	static const char prefix[] =
-		"{\"n\":1,\"salt\":\"00000000000000000000000000000000\","
-		"\"t\":\"1970-01-01T00:00:00.000000000Z\","
-		"\"mono_ns\":\"0\",\"boot\":\"00000000\",\"session\":1,";
-	struct cart_json *j = NULL;
-	struct cart_buf line;
-	int rc = -1;
-
-	cart_buf_init(&line, LINE_MAX_BYTES);
-	cart_buf_adds(&line, prefix);
-	cart_buf_add(&line, tail->data, tail->len);
-	if (cart_buf_check(&line, "log line", err) == 0)
-		j = cart_log_line_parse(line.data, line.len, err);
-	if (j)
-		rc = cart_log_line_ok(j, err);
-	cart_json_free(j);
-	cart_buf_clear(&line);
-	return rc < 0 ? cart_err_prefix(err, "a line for the log") : 0;
-}
 
 int cart_bundle_log(struct cart_bundle *b, const char *type, const char *step,
 		    const struct cart_json *fields, struct cart_err *err)
