@@ -11,12 +11,20 @@ commands() {	# FILE FIRST LAST
 	sed -n "/^$2\\. /,/^$3\\. /s/^  //p" "$1"
 }
 
+# All segments of NAME, joined.
+joined() {
+	local n
+	cat "$1.tar"
+	for n in "$1".tar.[0-9][0-9][0-9]*; do
+		[ ! -e "$n" ] || cat "$n"
+	done
+}
+
 # by_hand NAME KEY: in the folder of the bundle
 by_hand() {
 	local KEY=$2
 	export KEY
-	cat "$1".tar $(ls "$1".tar.[0-9][0-9][0-9]* 2>/dev/null) |
-		tar -xOf - "$1/VERIFY.txt" > verify.txt
+	joined "$1" | tar -xOf - "$1/VERIFY.txt" > verify.txt
 	commands verify.txt 2 4 > check.sh
 	bash -euo pipefail check.sh > check.out 2>&1 ||
 		{ cat check.out; die "VERIFY.txt of $1"; }
@@ -45,7 +53,7 @@ by_hand() {
 
 # same_lists NAME: GNU tar and bsdtar see the same members
 same_lists() {
-	cat "$1".tar $(ls "$1".tar.[0-9]* 2>/dev/null) > whole.tar
+	joined "$1" > whole.tar
 	tar -tf whole.tar > gnu.list
 	bsdtar -tf whole.tar > bsd.list
 	cmp gnu.list bsd.list
