@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Keys and signatures to and from minisign itself, with and without password.
 # run-tests: timeout=900
