@@ -75,6 +75,7 @@ struct where {
 struct checker {
 	const struct cart_op *op;
 	bool partial;
+	bool holes;			/* null: a value not known yet */
 	struct cart_err *err;
 };
 
@@ -255,6 +256,8 @@ static int check(const struct checker *c, const struct cart_ref *ref,
 	if ((s->flags & CART_SHAPE_DOCUMENT) ||
 	    (ref->flags & CART_REF_JSONVALUE))
 		return 0;
+	if (c->holes && t == CART_JSON_NULL)
+		return 0;
 	switch (s->kind) {
 	case CART_KIND_STRING:
 		return t == CART_JSON_STRING ? 0 : wrong_type(c, s, v, w);
@@ -297,8 +300,7 @@ static int check(const struct checker *c, const struct cart_ref *ref,
 	}
 }
 
-int cart_encode_check(const struct cart_op *op, const struct cart_json *input,
-		      bool partial, struct cart_err *err)
+static int check_input(struct checker *c, const struct cart_json *input)
 {
 	static const struct where top = { NULL, NULL, 0, 0 };
 	static struct cart_slot no_slots[1];
@@ -306,18 +308,34 @@ int cart_encode_check(const struct cart_op *op, const struct cart_json *input,
 		.kind = CART_KIND_STRUCTURE, .members = no_slots
 	};
 	static const struct cart_ref no_input = { .shape = &none };
-	struct checker c = { op, partial, err };
 	struct cart_json *empty = NULL;
 	int rc;
 
 	if (!input) {
 		input = empty = cart_json_new_object();
 		if (!empty)
-			return cart_err_nomem(err);
+			return cart_err_nomem(c->err);
 	}
-	rc = check(&c, op->has_input ? &op->input : &no_input, input, &top);
+	rc = check(c, c->op->has_input ? &c->op->input : &no_input, input, &top);
 	cart_json_free(empty);
 	return rc;
+}
+
+int cart_encode_check(const struct cart_op *op, const struct cart_json *input,
+		      bool partial, struct cart_err *err)
+{
+	struct checker c = { .op = op, .partial = partial, .err = err };
+
+	return check_input(&c, input);
+}
+
+int cart_encode_check_holes(const struct cart_op *op,
+			    const struct cart_json *input,
+			    struct cart_err *err)
+{
+	struct checker c = { .op = op, .holes = true, .err = err };
+
+	return check_input(&c, input);
 }
 
 /* ---- what botocore does to inputs beside the model --------------------- */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <crashcart/aws_model.h>
+#include <crashcart/aws_protocol.h>
 #include <crashcart/text.h>
 
 #include "private.h"
@@ -29,7 +30,18 @@ static int builtin_op(const char *call, struct cart_op_facts *ret,
 	return 0;
 }
 
-const struct cart_oracle cart_oracle_builtin = { cart_step_types, builtin_op };
+static int builtin_input(const char *call, const struct cart_json *input,
+			 struct cart_err *err)
+{
+	struct cart_model *model = cart_model_builtin(err);
+	const struct cart_op *op = model ? cart_model_op(model, call, err) : NULL;
+
+	return op ? cart_encode_check_holes(op, input, err) : -1;
+}
+
+const struct cart_oracle cart_oracle_builtin = {
+	cart_step_types, builtin_op, builtin_input
+};
 
 const struct cart_step_type *cart_oracle_type(const struct cart_oracle *o,
 					      const char *name)
@@ -499,6 +511,35 @@ static int check_places(struct mpath *p, const struct cart_manifest *m,
 	return 0;
 }
 
+/* The input's names and types, as far as they are known before the run. */
+int cart_call_check(struct mpath *p, const struct cart_manifest *m,
+		    const struct mstep *s, const struct cart_json *with)
+{
+	const struct cart_json *input = cart_json_get(with, "input");
+	struct cart_json *holes = NULL;
+	struct cart_err err;
+	int rc;
+
+	if (!s->call || !m->oracle->input || (input && cart_json_type(input) !=
+				  CART_JSON_OBJECT))
+		return 0;		/* one reference, or an error later */
+	if (input) {
+		holes = cart_ref_holes(input);
+		if (!holes)
+			return cart_err_nomem(p->err);
+	}
+	cart_err_clear(&err);
+	rc = m->oracle->input(s->call, holes, &err);
+	cart_json_free(holes);
+	if (rc == 0)
+		return 0;
+	if (err.class == CART_ERR_MEMORY)
+		return cart_err_nomem(p->err);
+	if (input)
+		cart_mpath_push(p, "input");
+	return cart_mpath_bad(p, "%s", err.text);
+}
+
 static int check_call(struct mpath *p, const struct cart_manifest *m,
 		      struct mstep *s)
 {
@@ -522,6 +563,8 @@ static int check_call(struct mpath *p, const struct cart_manifest *m,
 	}
 	s->call = call;
 	cart_mpath_pop(p);
+	if (cart_call_check(p, m, s, s->with) < 0)
+		return -1;
 	cart_mpath_pop(p);
 	return 0;
 }

@@ -607,6 +607,8 @@ int cart_manifest_ready(struct cart_manifest *m, struct cart_err *err)
 		cart_mpath_push_index(&p, i);
 		cart_mpath_push(&p, "with");
 		rc = with ? cart_with_check(&p, s->type, with) : 0;
+		if (rc == 0 && with)
+			rc = cart_call_check(&p, m, s, with);
 		cart_json_free(with);
 		if (rc < 0)
 			return -1;

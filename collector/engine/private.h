@@ -38,6 +38,10 @@ struct cart_oracle {
 	/* "iam:GetUser"; -1 with err when there is no such operation. */
 	int (*op)(const char *call, struct cart_op_facts *ret,
 		  struct cart_err *err);
+	/* Is input right for the call, if null stands for what is not known
+	 * yet?  input may be NULL.  May itself be NULL. */
+	int (*input)(const char *call, const struct cart_json *input,
+		     struct cart_err *err);
 };
 extern const struct cart_oracle cart_oracle_builtin;
 const struct cart_step_type *cart_oracle_type(const struct cart_oracle *o,
@@ -84,6 +88,8 @@ int cart_ref_piece(const char **p, struct cart_piece *ret, struct cart_err *err)
 int cart_ref_whole(const char *s, struct cart_ref *ret, struct cart_err *err);
 /* Does a value hold any reference at all?  Bad ones count. */
 bool cart_ref_any(const struct cart_json *v);
+/* A copy in which null stands where references do; NULL without memory. */
+struct cart_json *cart_ref_holes(const struct cart_json *v);
 /* "keys.ids", for messages. */
 void cart_ref_text(const struct cart_ref *r, char *out, size_t size);
 
@@ -203,6 +209,9 @@ const char *cart_nearest(const char *word, const char *const *known);
  * are judged only where the type of the result is certain. */
 int cart_with_check(struct mpath *p, const struct cart_step_type *type,
 		    const struct cart_json *with);
+/* The same for the input of an aws.call, by the service model. */
+int cart_call_check(struct mpath *p, const struct cart_manifest *m,
+		    const struct mstep *s, const struct cart_json *with);
 /* Parameter definitions ("params") and values. */
 int cart_mparam_parse(struct mpath *p, struct cart_manifest *m,
 		      const struct cart_json *params);

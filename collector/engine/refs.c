@@ -153,6 +153,27 @@ bool cart_ref_any(const struct cart_json *v)
 	return false;
 }
 
+struct cart_json *cart_ref_holes(const struct cart_json *v)
+{
+	bool object = cart_json_type(v) == CART_JSON_OBJECT;
+	struct cart_json *out, *child;
+	const struct cart_json *c;
+
+	if (!object && cart_json_type(v) != CART_JSON_ARRAY)
+		return cart_ref_any(v) ? cart_json_new_null() :
+			cart_json_copy(v);
+	out = object ? cart_json_new_object() : cart_json_new_array();
+	for (c = cart_json_first(v); c && out; c = cart_json_next(c)) {
+		child = cart_ref_holes(c);
+		if (!(object ? cart_json_add(out, cart_json_key(c), child) :
+		      cart_json_append(out, child))) {
+			cart_json_free(out);
+			out = NULL;
+		}
+	}
+	return out;
+}
+
 void cart_ref_text(const struct cart_ref *r, char *out, size_t size)
 {
 	const char *head = r->kind == REF_STEP ? r->step :

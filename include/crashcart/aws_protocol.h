@@ -70,6 +70,11 @@ void cart_request_clear(struct cart_request *r);
 /* Only the checks of cart_encode. */
 int cart_encode_check(const struct cart_op *op, const struct cart_json *input,
 		      bool partial, struct cart_err *err);
+/* The same for an input of which parts are not known yet: null stands for
+ * any value. */
+int cart_encode_check_holes(const struct cart_op *op,
+			    const struct cart_json *input,
+			    struct cart_err *err);
 /* Appends path and query as they go into the request line. */
 void cart_request_target(const struct cart_request *r, struct cart_buf *b);
 /* Appends {"method","url","headers","body_base64"} as one line with LF;

@@ -444,6 +444,47 @@ static void test_schema(void **state)
 	cart_buf_clear(&b);
 }
 
+/* The built-in oracle knows operations and what they take. */
+static void test_builtin(void **state)
+{
+	static const struct {
+		const char *with, *why;		/* NULL: good */
+	} rows[] = {
+		{ "\"call\": \"iam:GetUser\"", NULL },
+		{ "\"call\": \"iam:GetUsr\"", "steps[0].with.call" },
+		{ "\"call\": \"iamm:GetUser\"", "steps[0].with.call" },
+		{ "\"call\": \"iam:ListAccessKeys\", \"input\": "
+		  "{ \"UserName\": \"${params.p}\" }", NULL },
+		{ "\"call\": \"iam:ListAccessKeys\", \"input\": "
+		  "{ \"UserNam\": \"${params.p}\" }", "steps[0].with.input" },
+		{ "\"call\": \"ec2:DescribeInstances\", \"input\": "
+		  "{ \"MaxResults\": \"x\" }", "MaxResults" },
+		{ "\"call\": \"ec2:DescribeInstances\", \"input\": "
+		  "{ \"MaxResults\": \"${params.p}\" }", NULL },
+		{ "\"call\": \"iam:GetAccessKeyLastUsed\"", "AccessKeyId" },
+		{ "\"call\": \"iam:DeleteUser\", \"input\": "
+		  "{ \"UserName\": \"u\" }", "\"changes\"" },
+	};
+	struct cart_manifest *m;
+	struct cart_err err;
+	char text[512];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(text, sizeof(text), HEAD "\"params\": { \"p\": {} }, "
+			 "\"steps\": [ { \"id\": \"a\", \"do\": \"aws.call\", "
+			 "\"with\": { %s } } ] }", rows[i].with);
+		cart_err_clear(&err);
+		m = cart_manifest_parse("m.json", text, strlen(text), &err);
+		if (!m != !!rows[i].why)
+			fail_msg("%s: %s", rows[i].with, err.text);
+		if (!m && !strstr(err.text, rows[i].why))
+			fail_msg("%s", err.text);
+		cart_manifest_free(m);
+	}
+}
+
 /* steps.def is sorted, and each type says what it must. */
 static void test_table(void **state)
 {
@@ -485,6 +526,7 @@ int main(void)
 		cmocka_unit_test(test_params_in_with),
 		cmocka_unit_test(test_plan),
 		cmocka_unit_test(test_schema),
+		cmocka_unit_test(test_builtin),
 		cmocka_unit_test(test_table),
 	};
 

@@ -150,4 +150,4 @@ static int op(const char *call, struct cart_op_facts *ret, struct cart_err *err)
 			    "\"%s\"; did you mean \"GetThing\"?", name);
 }
 
-const struct cart_oracle fake_oracle = { types, op };
+const struct cart_oracle fake_oracle = { types, op, NULL };
