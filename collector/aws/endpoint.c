@@ -60,13 +60,22 @@ static const char *from_environment(struct cart_aws *a,
 	return NULL;
 }
 
-static const char *from_config(struct cart_aws *a, const struct cart_svc *svc)
+/* *ret_url is NULL if it says nothing; -1 with err. */
+static int from_config(struct cart_aws *a, const struct cart_svc *svc,
+		       const char **ret_url, struct cart_err *err)
 {
 	const char *section = cart_session_setting(a, a->profile, "services");
 	const char *url = NULL;
 	char key[96];
 
+	*ret_url = NULL;
 	if (section) {
+		if (!cart_config_has(a->config, "services", section))
+			return cart_err_set(err, CART_ERR_USAGE, 0,
+					    "profile \"%.80s\" names services "
+					    "section \"%.80s\", which is not in "
+					    "%s", a->profile, section,
+					    cart_config_label(a->config));
 		service_key(svc, false, key, sizeof(key));
 		url = cart_config_get(a->config, "services", section, key,
 				      "endpoint_url");
@@ -75,31 +84,33 @@ static const char *from_config(struct cart_aws *a, const struct cart_svc *svc)
 		url = cart_session_setting(a, a->profile, "endpoint_url");
 	if (url && *url && cart_endpoint_trusted(a, "endpoint_url of the "
 						 "config file", url))
-		return url;
-	return NULL;
+		*ret_url = url;
+	return 0;
 }
 
-static const char *find_override(struct cart_aws *a,
-				 const struct cart_svc *svc,
-				 const char **ret_origin)
+/* *ret_url is NULL if nothing overrides the model; -1 with err. */
+static int find_override(struct cart_aws *a, const struct cart_svc *svc,
+			 const char **ret_url, const char **ret_origin,
+			 struct cart_err *err)
 {
-	const char *ignore, *url;
+	const char *ignore;
 
 	*ret_origin = "option";
-	if (a->opt.endpoint_url)
-		return a->opt.endpoint_url;
+	*ret_url = a->opt.endpoint_url;
+	if (*ret_url)
+		return 0;
 	ignore = cart_session_env(a, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
 	if (!ignore)
 		ignore = cart_session_setting(a, a->profile,
 			"ignore_configured_endpoint_urls");
 	if (cart_session_is_true(ignore))
-		return NULL;
+		return 0;
 	*ret_origin = "environment";
-	url = from_environment(a, svc);
-	if (url)
-		return url;
+	*ret_url = from_environment(a, svc);
+	if (*ret_url)
+		return 0;
 	*ret_origin = "config";
-	return from_config(a, svc);
+	return from_config(a, svc, ret_url, err);
 }
 
 static unsigned variant_flags(const struct cart_aws *a)
@@ -178,7 +189,8 @@ int cart_endpoint_find(struct cart_aws *a, const struct cart_op *op,
 		return -1;
 	snprintf(ret->region, sizeof(ret->region), "%s",
 		 info->global ? "global" : region ? region : "");
-	url = find_override(a, svc, &origin);
+	if (find_override(a, svc, &url, &origin, err) < 0)
+		return -1;
 	if (cart_op_endpoint(op, region, variant_flags(a), &e, err) < 0) {
 		if (!url)
 			return -1;

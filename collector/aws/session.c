@@ -254,10 +254,11 @@ static int choose_profile(struct cart_aws *a, struct cart_err *err)
 {
 	const char *p = a->opt.profile;
 
+	/* botocore's order, should both be set */
 	if (!p || !*p)
-		p = cart_session_env(a, "AWS_PROFILE");
-	if (!p)
 		p = cart_session_env(a, "AWS_DEFAULT_PROFILE");
+	if (!p)
+		p = cart_session_env(a, "AWS_PROFILE");
 	a->profile_asked = p != NULL;
 	a->profile = strdup(p ? p : "default");
 	if (!a->profile)

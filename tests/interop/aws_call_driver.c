@@ -2,10 +2,13 @@
 /*
  * usage: aws_call_driver sigv4 < REQUESTS
  *        aws_call_driver call SERVICE OPERATION [INPUT]
+ *        aws_call_driver settings < CASES
  *
  * The first signs a request a line for test_aws_sigv4.py.  The second makes one
  * call, all its pages, by the settings of the environment, and prints facts on
- * stderr and the answer on stdout: for trying the client by hand.
+ * stderr and the answer on stdout: for trying the client by hand.  The third
+ * reads cases of test_aws_config.py, one JSON object a line {home, profile,
+ * env}, and prints for each what a session makes of them.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -14,6 +17,8 @@
 
 #include <crashcart/aws.h>
 #include <crashcart/text.h>
+
+#include "aws/session.h"
 
 /* ---- sigv4: a request a line, fields in hex, "-" if empty ----------------- */
 
@@ -154,13 +159,102 @@ static int call(const char *service, const char *operation, const char *input)
 	return rc ? 1 : 0;
 }
 
+/* ---- settings ------------------------------------------------------------- */
+
+#define VARIABLES_MAX 64
+
+static void print_settings(struct cart_aws *aws)
+{
+	const struct cart_aws_call c = {
+		.service = "ec2", .operation = "DescribeRegions",
+	};
+	struct cart_json *o = cart_json_new_object(), *request = NULL;
+	struct cart_err err;
+	struct cart_creds *k = cart_creds_hold(aws, &err);
+	struct cart_buf b;
+
+	cart_json_add(o, "key", k ? cart_json_new_string(k->c.access_key_id) :
+		      cart_json_new_null());
+	cart_json_add(o, "secret", k ?
+		      cart_json_new_string(k->c.secret_access_key) :
+		      cart_json_new_null());
+	cart_json_add(o, "token", k && *k->c.session_token ?
+		      cart_json_new_string(k->c.session_token) :
+		      cart_json_new_null());
+	cart_json_add(o, "why", cart_json_new_string(k ? k->source : err.text));
+	cart_json_add(o, "region", *aws->region ?
+		      cart_json_new_string(aws->region) : cart_json_new_null());
+	if (cart_aws_show_request(aws, &c, &request, &err) == 0)
+		cart_json_add(o, "url", cart_json_new_string(
+			      cart_json_get_string(request, "url")));
+	else
+		cart_json_add(o, "url_error", cart_json_new_string(err.text));
+	cart_json_free(request);
+	cart_creds_release(aws, k);
+	cart_buf_init(&b, 1 << 20);
+	cart_json_print(o, 0, &b);
+	printf("%s\n", (char *)b.data);
+	cart_buf_clear(&b);
+	cart_json_free(o);
+}
+
+static void one_case(struct cart_net *net, const struct cart_json *j)
+{
+	const struct cart_json *m = cart_json_first(cart_json_get(j, "env"));
+	const char *names[VARIABLES_MAX];
+	char *values[VARIABLES_MAX];
+	struct cart_env env = { names, values, 0 };
+	struct cart_aws_options o = {
+		.env = &env, .net = net, .trust_environment = true,
+		.home = cart_json_get_string(j, "home"),
+		.profile = cart_json_get_string(j, "profile"),
+	};
+	struct cart_aws *aws;
+	struct cart_err err;
+
+	for (; m && env.n < VARIABLES_MAX; m = cart_json_next(m)) {
+		names[env.n] = cart_json_key(m);
+		values[env.n++] = (char *)(uintptr_t)cart_json_string(m);
+	}
+	aws = cart_aws_new(&o, &err);
+	if (aws)
+		print_settings(aws);
+	else
+		printf("error: %s\n", err.text);
+	cart_aws_free(aws);
+}
+
+static int settings(void)
+{
+	static char line[1 << 20];
+	struct cart_net_options n = { 0 };
+	struct cart_net *net = cart_net_new(&n, NULL);
+	struct cart_err err;
+
+	while (net && fgets(line, sizeof(line), stdin)) {
+		struct cart_json *j = cart_json_parse(line, strlen(line), NULL,
+						      &err);
+
+		if (!j) {
+			fprintf(stderr, "%s\n", err.text);
+			return 2;
+		}
+		one_case(net, j);
+		cart_json_free(j);
+	}
+	cart_net_free(net);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
+	if (argc == 2 && !strcmp(argv[1], "settings"))
+		return settings();
 	if (argc == 2 && !strcmp(argv[1], "sigv4"))
 		return sign_lines();
 	if (argc >= 4 && !strcmp(argv[1], "call"))
 		return call(argv[2], argv[3], argc > 4 ? argv[4] : "{}");
-	fprintf(stderr, "usage: aws_call_driver sigv4 | call SERVICE OPERATION "
-		"[INPUT]\n");
+	fprintf(stderr, "usage: aws_call_driver sigv4 | settings | "
+		"call SERVICE OPERATION [INPUT]\n");
 	return 2;
 }
