@@ -80,7 +80,7 @@ static uint64_t number_in(const char *line, const char *key)
 static void files_and_their_lines(void **state)
 {
 	static const char *const paths[] = { "/plain", "/a/deep/file",
-		"/Gr\xc3\xb6\xc3\x9f""e", "/Gro\xcc\x88sse" };
+		"/Gr\xc3\xb6\xc3\x9f", "/Gro\xcc\x88sse" };
 	struct stat st = file_stat(S_IFREG | 04755);
 	struct cart_fileset *set;
 	struct cart_buf part;
