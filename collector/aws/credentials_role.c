@@ -170,6 +170,32 @@ out:
 	return rc;
 }
 
+int cart_creds_assumed(struct cart_aws *a, struct cart_creds *ret,
+		       struct cart_err *err)
+{
+	struct cart_creds *by = cart_creds_hold(a->base, err);
+	struct cart_json *o;
+	char session[65];
+	int rc = -1;
+
+	if (!by)
+		return -1;
+	session_name(a, NULL, session, sizeof(session));
+	o = cart_json_new_object();
+	cart_json_add(o, "RoleArn", text(a->role_arn));
+	if (a->external_id)
+		cart_json_add(o, "ExternalId", text(a->external_id));
+	snprintf(ret->source, sizeof(ret->source), "role %.120s by %.60s",
+		 a->role_arn, by->source);
+	if (!cart_json_add(o, "RoleSessionName", text(session)))
+		cart_err_nomem(err);
+	else
+		rc = assume(a, "AssumeRole", o, by, ret, err);
+	cart_json_free(o);
+	cart_creds_release(a->base, by);
+	return rc;
+}
+
 static int web_identity(struct cart_aws *a, const char *role,
 			const char *file, const char *name,
 			struct cart_creds *ret, struct cart_err *err)

@@ -294,7 +294,8 @@ struct cart_aws *cart_aws_new(const struct cart_aws_options *o,
 	if (!a->opt.max_elapsed_ms)
 		a->opt.max_elapsed_ms = 300000;
 	if (copy_text(&a->opt.profile) + copy_text(&a->opt.region) +
-	    copy_text(&a->opt.endpoint_url) + copy_text(&a->opt.home) < 0) {
+	    copy_text(&a->opt.endpoint_url) + copy_text(&a->opt.home) +
+	    copy_text(&a->opt.session_name) < 0) {
 		cart_err_nomem(err);
 		goto fail;
 	}
@@ -311,6 +312,42 @@ fail:
 	return NULL;
 }
 
+/* What is known of the clock is true for every session. */
+static void copy_offset(struct cart_clock_offset *to,
+			struct cart_clock_offset *from)
+{
+	pthread_mutex_lock(&from->lock);
+	to->known = from->known;
+	to->low_ns = from->low_ns;
+	to->high_ns = from->high_ns;
+	to->told_ns = from->told_ns;
+	pthread_mutex_unlock(&from->lock);
+}
+
+struct cart_aws *cart_aws_assume(struct cart_aws *base, const char *role_arn,
+				 const char *external_id, struct cart_err *err)
+{
+	struct cart_aws_options o = base->opt;
+	const char *region = cart_aws_region(base);
+	struct cart_aws *a;
+
+	o.region = region;
+	a = cart_aws_new(&o, err);
+	if (!a)
+		return NULL;
+	a->base = base;
+	a->role_arn = strdup(role_arn);
+	if (external_id)
+		a->external_id = strdup(external_id);
+	if (!a->role_arn || (external_id && !a->external_id)) {
+		cart_err_nomem(err);
+		cart_aws_free(a);
+		return NULL;
+	}
+	copy_offset(&a->offset, &base->offset);
+	return a;
+}
+
 void cart_aws_free(struct cart_aws *a)
 {
 	if (!a)
@@ -319,10 +356,13 @@ void cart_aws_free(struct cart_aws *a)
 	cart_config_free(a->config);
 	cart_config_free(a->credentials);
 	free(a->profile);
+	free(a->role_arn);
+	free(a->external_id);
 	free((void *)(uintptr_t)a->opt.profile);
 	free((void *)(uintptr_t)a->opt.region);
 	free((void *)(uintptr_t)a->opt.endpoint_url);
 	free((void *)(uintptr_t)a->opt.home);
+	free((void *)(uintptr_t)a->opt.session_name);
 	pthread_mutex_destroy(&a->lock);
 	pthread_mutex_destroy(&a->creds.lock);
 	pthread_mutex_destroy(&a->offset.lock);

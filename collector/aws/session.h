@@ -96,6 +96,9 @@ int cart_creds_instance(struct cart_aws *a, struct cart_creds *ret,
  * Same results. */
 int cart_creds_role(struct cart_aws *a, const char *profile, unsigned depth,
 		    struct cart_creds *ret, struct cart_err *err);
+/* A session that cart_aws_assume made. */
+int cart_creds_assumed(struct cart_aws *a, struct cart_creds *ret,
+		       struct cart_err *err);
 int cart_creds_web_identity(struct cart_aws *a, struct cart_creds *ret,
 			    struct cart_err *err);
 /* What one profile (also a source_profile) gives.  keys: its own access key
@@ -232,6 +235,8 @@ int cart_call_as(struct cart_aws *a, const struct cart_aws_call *call,
 
 struct cart_aws {
 	struct cart_aws_options opt;	/* strings are our own copies */
+	struct cart_aws *base;		/* whose role this is, or NULL */
+	char *role_arn, *external_id;
 	char *profile;			/* never NULL */
 	bool profile_asked;		/* by option or environment */
 	struct cart_config *config, *credentials;

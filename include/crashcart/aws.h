@@ -63,6 +63,14 @@ struct cart_aws *cart_aws_new(const struct cart_aws_options *o,
 			      struct cart_err *err);
 void cart_aws_free(struct cart_aws *a);
 
+/* A session like base (settings, net, region, facts), whose credentials are
+ * those of a role, assumed with base's and renewed before they end.  Nothing is
+ * asked of AWS before the first call.  external_id may be NULL.  base must stay;
+ * free this one first.  NULL with err. */
+struct cart_aws *cart_aws_assume(struct cart_aws *base, const char *role_arn,
+				 const char *external_id,
+				 struct cart_err *err);
+
 /* The region a call without one goes to, or NULL if none is configured.  On
  * an instance whose role is used, its own region: then the first call asks
  * the metadata service. */

@@ -286,6 +286,38 @@ static void roles(void **state)
 	      "sts:AssumeRole in us-east-1: AccessDenied: no");
 }
 
+static void another_account(void **state)
+{
+	struct world *w = *state;
+	struct cart_aws *other;
+	struct cart_creds *c;
+	struct cart_err err;
+
+	put(w, "AWS_ACCESS_KEY_ID", "AKIAENV");
+	put(w, "AWS_SECRET_ACCESS_KEY", "s");
+	put(w, "AWS_REGION", "eu-west-1");
+	assert_int_equal(begin(w, NULL, &err), 0);
+	other = cart_aws_assume(w->aws, "arn:aws:iam::2:role/r", "x", &err);
+	assert_non_null(other);
+	assert_string_equal(w->asked, "");
+	assert_string_equal(cart_aws_region(other), "eu-west-1");
+	c = cart_creds_hold(other, &err);
+	assert_non_null(c);
+	assert_string_equal(c->c.access_key_id, "ASIAROLE1");
+	assert_string_equal(c->source, "role arn:aws:iam::2:role/r by "
+			    "environment");
+	assert_non_null(strstr(w->asked, "2%3Arole%2Fr&"));
+	assert_non_null(strstr(w->asked, "&ExternalId=x"));
+	assert_non_null(strstr(w->asked, "by AKIAENV\n"));
+	assert_true(cart_creds_expired(other, c));
+	cart_creds_release(other, c);
+	w->broken = true;
+	assert_null(cart_creds_hold(other, &err));
+	assert_int_equal(err.class, CART_ERR_DENIED);
+	assert_non_null(strstr(err.text, "AccessDenied"));
+	cart_aws_free(other);
+}
+
 static void web_identity(void **state)
 {
 	struct world *w = *state;
@@ -396,7 +428,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(order), TEST(none), TEST(roles), TEST(web_identity),
+		TEST(order), TEST(none), TEST(roles), TEST(another_account),
+		TEST(web_identity),
 		TEST(container), TEST(renewal),
 		cmocka_unit_test(environment_is_taken),
 	};
