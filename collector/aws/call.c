@@ -713,8 +713,9 @@ static int whole_call(struct work *w)
 	cart_err_clear(w->err);
 	w->ret->started_utc_ns = cart_clock_utc_ns();
 	w->start_mono_ns = cart_clock_mono_ns();
-	w->deadline_mono_ns = w->start_mono_ns +
-		w->a->opt.max_elapsed_ms * NS_PER_MS;
+	w->deadline_mono_ns = w->start_mono_ns + NS_PER_MS *
+		(w->call->max_elapsed_ms ? w->call->max_elapsed_ms :
+		 w->a->opt.max_elapsed_ms);
 	if (prepare(w) == 0 && may_send(w) == 0)
 		rc = run(w);
 	cart_request_clear(&w->req);

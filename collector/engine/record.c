@@ -510,6 +510,9 @@ int cart_run_call(const struct call_place *at, const struct cart_step_call *call
 			c.call.timeout_ms = 120000;
 		if (c.call.timeout_ms > left_ms)
 			c.call.timeout_ms = (unsigned)left_ms;
+		/* The session's bound stays, where it is the smaller one. */
+		if (left_ms < 300000)
+			c.call.max_elapsed_ms = (unsigned)left_ms;
 	}
 	if (!at->aws)
 		rc = cart_err_set(&local, CART_ERR_USAGE, 0, "no AWS session: "

@@ -689,12 +689,19 @@ out:
 	return rc;
 }
 
+static struct cart_aws *assume(struct cart_aws *base, const char *role_arn,
+			       struct cart_err *err)
+{
+	return cart_aws_assume(base, role_arn, NULL, err);
+}
+
 const struct cart_run_calls cart_run_calls_builtin = {
 	.call = cart_aws_call,
 	.regions = cart_aws_regions,
 	.region = cart_aws_region,
 	.now_ns = cart_aws_now_ns,
 	.imds = cart_imds_get,
+	.assume = assume,
 	.free = cart_aws_free,
 };
 

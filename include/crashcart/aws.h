@@ -94,6 +94,7 @@ struct cart_aws_call {
 					 * read-only is refused before sending */
 	bool once;			/* never repeated once sent: changes */
 	unsigned timeout_ms;		/* a single attempt, 0: 120 s */
+	unsigned max_elapsed_ms;	/* with its retries, 0: the session's */
 };
 
 struct cart_aws_reply {
