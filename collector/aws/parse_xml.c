@@ -15,9 +15,10 @@ const char *cart_parse_local(const char *name)
 	return colon ? colon + 1 : name;
 }
 
+/* XML holds no NUL, so the text is a string as it is. */
 static struct cart_json *as_text(const struct cart_xml *x)
 {
-	return cart_json_new_string_n(x->text, x->text_len);
+	return cart_json_new_string(x->text);
 }
 
 /* A URL-encoded policy document (IAM); as text when it is none. */

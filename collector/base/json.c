@@ -11,6 +11,13 @@
 #include "json_scan.h"
 #include "json_node.h"
 
+/* Before main(), so that no block comes from one allocator and goes to
+ * another. */
+static void __attribute__((constructor)) install_alloc(void)
+{
+	cart_json_alloc_install();
+}
+
 /* struct cart_json has no body of its own: a node is a cJSON node. */
 static struct cart_json *from_cjson(cJSON *c)
 {

@@ -9,4 +9,7 @@
  */
 #define JSON_FLOAT (1 << 16)
 
+/* Lets cJSON take its memory from json_alloc.c.  Before its first use. */
+void cart_json_alloc_install(void);
+
 #endif
