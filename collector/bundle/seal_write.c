@@ -11,6 +11,8 @@
 
 /* The end of a bundle: FORMAT.md sections 3 and 6.  Runs in the writer. */
 
+#define REASON_MAX 4096u
+
 struct seal {
 	struct cart_bundle *b;
 	struct cart_bundle_counts counts;
@@ -48,8 +50,11 @@ static int end_line(struct seal *s, struct cart_err *err)
 	cart_tail_u64(&tail, "gaps", s->counts.gaps);
 	cart_tail_u64(&tail, "changes", s->counts.changes);
 	cart_tail_u64(&tail, "bytes", b->index.payload_bytes);
-	if (s->reason)
-		cart_tail_text(&tail, "reason", s->reason);
+	if (s->reason) {
+		cart_buf_adds(&tail, ",\"reason\":");
+		cart_json_quote(s->reason, strnlen(s->reason, REASON_MAX),
+				&tail);
+	}
 	cart_buf_addf(&tail,
 		      ",\"usage\":{\"cpu_ms\":%" PRIu64
 		      ",\"peak_rss_bytes\":%" PRIu64 "}}",
