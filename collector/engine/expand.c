@@ -174,6 +174,9 @@ static int add_texts(const struct run *r, struct texts *t,
 
 /* ---- instances ---------------------------------------------------------- */
 
+/* Twice the instances and more, a power of two. */
+#define TABLE_SIZE	32768
+
 struct candidate {
 	const char *account, *region;
 	const struct cart_json *item;	/* borrowed */
@@ -187,7 +190,7 @@ struct expansion {
 	struct texts *accounts, *regions;	/* empty: inherited */
 	struct candidate *list;
 	size_t n, room;
-	size_t *table, table_size;	/* hash table of index + 1 */
+	uint16_t *table;		/* by hash: index + 1, or 0 */
 	struct cart_err *err;
 };
 
@@ -227,26 +230,13 @@ static bool same(const struct candidate *a, const struct candidate *b)
 
 static int grow(struct expansion *e)
 {
-	size_t room = e->room ? 2 * e->room : 64, i, at;
+	size_t room = e->room ? 2 * e->room : 64;
 	struct candidate *list = realloc(e->list, room * sizeof(*list));
-	size_t *table;
 
 	if (!list)
 		return cart_err_nomem(e->err);
 	e->list = list;
-	table = calloc(2 * room, sizeof(*table));
-	if (!table)
-		return cart_err_nomem(e->err);
-	free(e->table);
-	e->table = table;
-	e->table_size = 2 * room;
 	e->room = room;
-	for (i = 0; i < e->n; i++) {
-		at = e->list[i].hash & (e->table_size - 1);
-		while (e->table[at])
-			at = (at + 1) & (e->table_size - 1);
-		e->table[at] = i + 1;
-	}
 	return 0;
 }
 
@@ -256,21 +246,21 @@ static int add(struct expansion *e, const char *account, const char *region,
 	struct candidate c = { account, region, item, e->n, 0 };
 	size_t at;
 
-	if ((!e->table || e->n == e->room) && grow(e) < 0)
+	if (e->n == e->room && grow(e) < 0)
 		return -1;
 	c.hash = hash_of(&c);
-	at = c.hash & (e->table_size - 1);
+	at = c.hash & (TABLE_SIZE - 1);
 	while (e->table[at]) {
 		if (same(&e->list[e->table[at] - 1], &c))
 			return 0;
-		at = (at + 1) & (e->table_size - 1);
+		at = (at + 1) & (TABLE_SIZE - 1);
 	}
 	if (e->n == INSTANCES_MAX)
 		return cart_err_set(e->err, CART_ERR_LIMIT, 0,
 				    "more than %d instances (accounts x regions "
 				    "x items)", INSTANCES_MAX);
 	e->list[e->n++] = c;
-	e->table[at] = e->n;
+	e->table[at] = (uint16_t)e->n;
 	return 0;
 }
 
@@ -464,7 +454,8 @@ int cart_run_expand(struct run *r, size_t step, struct cart_err *err)
 	size_t i;
 	int rc = -1;
 
-	if (!accounts || !regions) {
+	e.table = calloc(TABLE_SIZE, sizeof(*e.table));
+	if (!accounts || !regions || !e.table) {
 		cart_err_nomem(err);
 		goto out;
 	}

@@ -219,7 +219,7 @@ static int parse_type(struct mpath *p, struct cart_manifest *m,
 	s->type = cart_oracle_type(m->oracle, word);
 	if (s->type)
 		return 0;
-	for (; m->oracle->types[n] && n < 127; n++)
+	for (; n < 127 && m->oracle->types[n]; n++)
 		names[n] = m->oracle->types[n]->name;
 	names[n] = NULL;
 	near = cart_nearest(word, names);

@@ -295,13 +295,15 @@ static void test_order(void **state)
 }
 
 static const char with_params[] = HEAD "\"params\": {\n"
-	"\"key\": { \"type\": \"string\", \"pattern\": \"^A[0-9]+$\", \"required\": true, \"title\": \"the key\" },\n"
+	"\"key\": { \"type\": \"string\", \"pattern\": \"^A[0-9]+$\", "
+	"\"required\": true, \"title\": \"the key\" },\n"
 	"\"n\": { \"type\": \"integer\", \"default\": 3 },\n"
 	"\"yes\": { \"type\": \"boolean\" },\n"
 	"\"list\": { \"type\": \"list\", \"pattern\": \"^[a-z]+$\" },\n"
 	"\"mode\": { \"enum\": [\"slow\", \"fast\"] }\n"
 	"}, \"steps\": [ { \"id\": \"a\", \"do\": \"fake.keep\", \"with\": "
-	"{ \"text\": \"${params.key}\", \"count\": \"${params.n}\", \"odd\": \"${params.mode}\" } } ] }";
+	"{ \"text\": \"${params.key}\", \"count\": \"${params.n}\", "
+	"\"odd\": \"${params.mode}\" } } ] }";
 
 static void param_bad(struct cart_manifest *m, const char *assignment,
 		      const char *why)
