@@ -16,8 +16,8 @@
 struct cart_net;
 
 struct cart_net_options {
-	/* Roots, borrowed for the life of net; NULL: those of the program.  A
-	 * file of this host is never read. */
+	/* Roots as PEM, read at once; NULL: those of the program.  No file of
+	 * this host is ever read. */
 	const char *ca_pem;
 	size_t ca_pem_len;
 	const char *proxy;		/* URL, may hold name:password; NULL: none */

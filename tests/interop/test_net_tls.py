@@ -94,11 +94,14 @@ class Proxy(socketserver.BaseRequestHandler):
         pair = [self.request, up]
         while True:
             for sock in select.select(pair, [], [], 10)[0]:
-                data = sock.recv(65536)
+                try:
+                    data = sock.recv(65536)
+                    pair[sock is self.request].sendall(data)
+                except OSError:
+                    data = b""
                 if not data:
                     up.close()
                     return
-                pair[sock is self.request].sendall(data)
 
 
 class Server(socketserver.ThreadingTCPServer):
