@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "collection.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +18,9 @@
 #include "key_load.h"
 #include "version_print.h"
 
-/* In flight at any time: two parts of 8 MiB with their compressed forms, and
- * some small exhibits (DESIGN.md, "Concurrency"). */
-#define BUDGET_BYTES ((size_t)36 << 20)
+/* In flight at any time: three parts of 8 MiB and some small exhibits.  More
+ * is no faster, and the whole program stays under 64 MiB with it. */
+#define BUDGET_BYTES ((size_t)26 << 20)
 
 static const char *boot_id(char out[64])
 {
@@ -185,22 +186,19 @@ out:
 	return bundle;
 }
 
-static void print_key(const struct cart_signer *s, struct cart_buf *b)
-{
-	cart_buf_init(b, 128);
-	cart_minisign_print_public_bare(&s->public_key, b);
-}
-
 static void print_json_end(const struct cmd_collection *c,
+			   const char *location,
 			   const struct cart_seal_result *r, const char *key,
 			   int status, uint64_t gaps)
 {
+	bool piped = c->sink != NULL && strcmp(c->sink->kind, "pipe") == 0;
 	struct cart_json *j = cart_json_new_object();
 	struct cart_buf b;
 
 	cart_buf_init(&b, 16384);
 	cart_json_add(j, "bundle", cart_json_new_string(c->name));
-	cart_json_add(j, "location", cart_json_new_string(c->sink->location));
+	cart_json_add(j, "location", cart_json_new_string(
+		      location != NULL ? location : ""));
 	cart_json_add(j, "root", r != NULL ? cart_json_new_string(r->root) :
 		      cart_json_new_null());
 	cart_json_add(j, "exit", cart_json_new_int(status));
@@ -208,8 +206,7 @@ static void print_json_end(const struct cmd_collection *c,
 	cart_json_add(j, "key", cart_json_new_string(key));
 	cart_json_print(j, 0, &b);
 	if (cart_buf_ok(&b))
-		fprintf(strcmp(c->sink->kind, "pipe") == 0 ? stderr : stdout,
-			"%s\n", (char *)b.data);
+		fprintf(piped ? stderr : stdout, "%s\n", (char *)b.data);
 	cart_buf_clear(&b);
 	cart_json_free(j);
 }
@@ -238,109 +235,261 @@ static void print_words_end(const struct cmd_collection *c,
 			c->sink->location, key);
 }
 
-static int run_and_seal(struct cmd_collection *c, struct cart_bundle *bundle,
-			struct cmd_aws *aws, const char *key, bool session)
+/* What a collection holds while it runs. */
+struct running {
+	struct cmd_collection *c;
+	struct cart_budget *budget;
+	struct cart_signer *session, *examiner;
+	struct cart_bundle *bundle;
+	struct cmd_aws *aws;
+	struct cart_buf key;		/* the public key that seals */
+};
+
+static int run_steps(struct running *r, struct cart_run_result *result,
+		     struct cart_err *err)
 {
+	const struct cmd_collection *c = r->c;
 	struct cart_run_options o = { 0 };
-	struct cart_run_result result = { 0 };
-	struct cart_bundle_counts counts;
-	struct cart_seal_result sealed;
-	struct cart_err err = { 0 };
-	bool json = cart_args_flag(c->args, "json");
-	int rc, status;
+	int rc;
 
 	o.manifest = c->manifest;
-	o.bundle = bundle;
-	o.aws = cart_cmd_aws_client(aws);
-	o.imds = cart_cmd_aws_imds(aws);
+	o.bundle = r->bundle;
+	o.aws = cart_cmd_aws_client(r->aws);
+	o.imds = cart_cmd_aws_imds(r->aws);
 	o.case_id = c->case_id;
 	o.uuid = c->uuid;
 	o.allow = c->allow;
 	o.expect_account = c->expect_account;
 	o.history = c->history;
-	rc = cart_run(&o, &result, &err);
+	rc = cart_run(&o, result, err);
 	cart_msg_progress_end();
+	return rc;
+}
+
+static int run_and_seal(struct running *r, struct cart_seal_result *ret,
+			struct cart_err *err)
+{
+	struct cart_run_result result = { 0 };
+	int rc = run_steps(r, &result, err);
+
 	if (rc < 0) {
-		cart_msg_err(&err);
+		cart_msg_err(err);
 		if (result.reason[0] == '\0')
 			snprintf(result.reason, sizeof(result.reason), "%.150s",
-				 err.text);
+				 err->text);
 	}
-	if (cart_bundle_seal(bundle, rc < 0 || result.stopped,
-			     result.reason[0] ? result.reason : NULL,
-			     &sealed, &err) < 0) {
+	return cart_bundle_seal(r->bundle, rc < 0 || result.stopped,
+				result.reason[0] ? result.reason : NULL, ret,
+				err);
+}
+
+/* --- a disk that is full --- */
+
+static bool is_full(const struct cart_err *err)
+{
+	return err->class == CART_ERR_SYSTEM &&
+	       (err->code == ENOSPC || err->code == EDQUOT ||
+		err->code == EFBIG);
+}
+
+/* Ends the bundle that cannot go on and begins a session behind what of it
+ * is durable, as `crashcart resume` would. */
+static int begin_again(struct running *r, const char *dir, struct cart_err *err)
+{
+	struct cmd_collection *c = r->c;
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = -1;
+
+	if (fd < 0)
+		return cart_err_errno(err, errno, "%s", dir);
+	cart_bundle_free(r->bundle);
+	r->bundle = NULL;
+	cart_sink_free(c->sink);
+	c->sink = NULL;
+	cart_resume_free(c->resume);
+	cart_run_history_free(c->history);
+	c->resume = NULL;
+	c->history = cart_run_history_new();
+	if (c->history == NULL) {
+		cart_err_nomem(err);
+		goto out;
+	}
+	c->resume = cart_resume_read(fd, c->name, cart_run_history_line,
+				     c->history, err);
+	if (c->resume == NULL)
+		goto out;
+	c->interrupted_after = cart_resume_lines(c->resume);
+	c->sink = cart_sink_file(fd, dir, c->name,
+				 cart_resume_segments(c->resume),
+				 cart_resume_offset(c->resume), err);
+	if (c->sink == NULL)
+		goto out;
+	cart_signer_free(r->session);
+	r->session = cart_signer_session(err);
+	if (r->session == NULL)
+		goto out;
+	r->bundle = open_bundle(c, r->budget, r->session, r->examiner, err);
+	if (r->bundle == NULL)
+		goto out;
+	rc = 0;
+out:
+	close(fd);
+	return rc;
+}
+
+static int log_full(struct running *r, const char *detail, struct cart_err *err)
+{
+	struct cart_json *j = cart_json_new_object();
+	int rc;
+
+	cart_json_add(j, "what", cart_json_new_string(
+		      "all that was to be collected from here on"));
+	cart_json_add(j, "reason", cart_json_new_string("failed"));
+	cart_json_add(j, "detail", cart_json_new_string(detail));
+	rc = cart_bundle_log(r->bundle, "gap", "", j, err);
+	cart_json_free(j);
+	return rc;
+}
+
+/*
+ * The disk is full, but the sink kept space for the end: seals what is
+ * durable.  The engine is told to stop, so that it starts nothing and writes
+ * for each instance that did not end that it was cancelled.
+ */
+static int seal_full(struct running *r, struct cart_seal_result *ret,
+		     struct cart_err *err)
+{
+	char *dir = strdup(r->c->sink->location), *slash;
+	char why[CART_ERR_TEXT_SIZE];
+	struct cart_run_result result = { 0 };
+	int rc = -1;
+
+	if (dir == NULL)
+		return cart_err_nomem(err);
+	slash = strrchr(dir, '/');
+	if (slash != NULL)
+		*slash = '\0';
+	snprintf(why, sizeof(why), "%s", err->text);
+	cart_msg(CART_MSG_WARN, "the disk is full: sealing what was written "
+		 "so far, with a second session key");
+	if (r->aws != NULL)
+		cart_cmd_aws_log_to(r->aws, NULL);
+	if (begin_again(r, dir, err) < 0)
+		goto out;
+	if (r->aws != NULL)
+		cart_cmd_aws_log_to(r->aws, r->bundle);
+	cart_stop_request();
+	if (log_full(r, why, err) < 0 || run_steps(r, &result, err) < 0)
+		goto out;
+	rc = cart_bundle_seal(r->bundle, true, "the disk is full", ret, err);
+out:
+	free(dir);
+	return rc;
+}
+
+/* --- the whole --- */
+
+static void note_key(struct running *r)
+{
+	const struct cart_signer *s = r->examiner ? r->examiner : r->session;
+
+	cart_buf_reset(&r->key);
+	cart_minisign_print_public_bare(&s->public_key, &r->key);
+}
+
+/* Runs, seals, and says so: the exit status. */
+static int run_and_tell(struct running *r)
+{
+	struct cmd_collection *c = r->c;
+	bool json = cart_args_flag(c->args, "json");
+	struct cart_bundle_counts counts = { 0 };
+	struct cart_seal_result sealed = { 0 };
+	struct cart_err err = { 0 };
+	char *location = strdup(c->sink->location);
+	bool is_file = strcmp(c->sink->kind, "file") == 0;
+	int rc, status;
+
+	rc = run_and_seal(r, &sealed, &err);
+	if (rc < 0 && is_file && is_full(&err))
+		rc = seal_full(r, &sealed, &err);
+	note_key(r);
+	if (r->bundle != NULL)
+		cart_bundle_counts(r->bundle, &counts);
+	if (rc < 0) {
 		cart_msg_err(&err);
 		cart_msg(CART_MSG_ERROR, "not sealed: what is durable lies in "
 			 "%s; `crashcart resume` goes on from there",
-			 c->sink->location);
-		cart_bundle_counts(bundle, &counts);
-		if (json)
-			print_json_end(c, NULL, key, CART_EXIT_UNKNOWN,
-				       counts.gaps);
-		return CART_EXIT_UNKNOWN;
+			 location != NULL ? location : c->name);
+		status = CART_EXIT_UNKNOWN;
+	} else {
+		status = sealed.gaps ? CART_EXIT_GAPS : CART_EXIT_OK;
 	}
-	cart_bundle_counts(bundle, &counts);
-	status = sealed.gaps ? CART_EXIT_GAPS : CART_EXIT_OK;
 	if (json)
-		print_json_end(c, &sealed, key, status, counts.gaps);
-	else
-		print_words_end(c, &sealed, &counts, key, session);
+		print_json_end(c, location, rc < 0 ? NULL : &sealed,
+			       (const char *)r->key.data, status, counts.gaps);
+	else if (rc == 0)
+		print_words_end(c, &sealed, &counts,
+				(const char *)r->key.data,
+				r->examiner == NULL);
+	free(location);
 	return status;
+}
+
+static int prepare(struct running *r, struct cart_err *err)
+{
+	struct cmd_collection *c = r->c;
+	const char *key_path = cart_args_value(c->args, "key");
+
+	r->budget = cart_budget_new(BUDGET_BYTES);
+	if (r->budget == NULL)
+		return cart_err_nomem(err);
+	r->session = cart_signer_session(err);
+	if (r->session == NULL)
+		return -1;
+	if (key_path != NULL) {
+		r->examiner = cart_key_load(key_path,
+				cart_args_value(c->args, "password-fd"), err);
+		if (r->examiner == NULL)
+			return -1;
+	}
+	if (cart_signals_setup(err) < 0)
+		return -1;
+	if (cart_manifest_has_aws_steps(c->manifest)) {
+		r->aws = cart_cmd_aws_new(c->args, c->env,
+				  cart_manifest_has_host_steps(c->manifest),
+				  err);
+		if (r->aws == NULL)
+			return -1;
+	}
+	note_key(r);
+	cart_msg(CART_MSG_NOTE, "bundle %s, sealed by %s key %s", c->name,
+		 r->examiner != NULL ? "your" : "the session",
+		 (const char *)r->key.data);
+	r->bundle = open_bundle(c, r->budget, r->session, r->examiner, err);
+	return r->bundle != NULL ? 0 : -1;
 }
 
 int cart_cmd_collection_run(struct cmd_collection *c)
 {
-	const char *key_path = cart_args_value(c->args, "key");
-	struct cart_signer *session = NULL, *examiner = NULL;
-	struct cart_budget *budget = NULL;
-	struct cart_bundle *bundle = NULL;
-	struct cmd_aws *aws = NULL;
-	struct cart_buf key = { 0 };
+	struct running r = { .c = c };
 	struct cart_err err = { 0 };
 	int status;
 
-	budget = cart_budget_new(BUDGET_BYTES);
-	session = cart_signer_session(&err);
-	if (budget == NULL || session == NULL)
-		goto fail;
-	if (key_path != NULL) {
-		examiner = cart_key_load(key_path,
-				cart_args_value(c->args, "password-fd"), &err);
-		if (examiner == NULL)
-			goto fail;
+	cart_buf_init(&r.key, 128);
+	if (prepare(&r, &err) < 0) {
+		status = cart_command_fail(c->args, &err);
+	} else {
+		if (r.aws != NULL)
+			cart_cmd_aws_log_to(r.aws, r.bundle);
+		status = run_and_tell(&r);
+		if (r.aws != NULL)
+			cart_cmd_aws_log_to(r.aws, NULL);
 	}
-	if (cart_signals_setup(&err) < 0)
-		goto fail;
-	if (cart_manifest_has_aws_steps(c->manifest)) {
-		aws = cart_cmd_aws_new(c->args, c->env,
-				  cart_manifest_has_host_steps(c->manifest),
-				  &err);
-		if (aws == NULL)
-			goto fail;
-	}
-	print_key(examiner != NULL ? examiner : session, &key);
-	cart_msg(CART_MSG_NOTE, "bundle %s, sealed by %s key %s", c->name,
-		 examiner != NULL ? "your" : "the session",
-		 (const char *)key.data);
-	bundle = open_bundle(c, budget, session, examiner, &err);
-	if (bundle == NULL)
-		goto fail;
-	if (aws != NULL)
-		cart_cmd_aws_log_to(aws, bundle);
-	status = run_and_seal(c, bundle, aws, (const char *)key.data,
-			      examiner == NULL);
-	if (aws != NULL)
-		cart_cmd_aws_log_to(aws, NULL);
-	goto out;
-fail:
-	status = cart_command_fail(c->args, &err);
-out:
-	cart_cmd_aws_free(aws);
-	cart_bundle_free(bundle);
-	cart_budget_free(budget);
-	cart_signer_free(session);
-	cart_signer_free(examiner);
-	cart_buf_clear(&key);
+	cart_cmd_aws_free(r.aws);
+	cart_bundle_free(r.bundle);
+	cart_budget_free(r.budget);
+	cart_signer_free(r.session);
+	cart_signer_free(r.examiner);
+	cart_buf_clear(&r.key);
 	return status;
 }
 
