@@ -151,7 +151,7 @@ FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_$(T).c))
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRCS))
 
 .PHONY: all help drivers unit unit-build fuzz fuzz-build fuzz-replay fuzz-replay-build \
-	deps test run lint clean install FORCE
+	deps test run lint clean install schema FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 .DEFAULT_GOAL := all
@@ -167,6 +167,7 @@ help:
 	@echo 'make fuzz T=base_json SECONDS=60   fuzz with libFuzzer (clang-19)'
 	@echo 'make lint            static checks'
 	@echo 'make deps            only the dependencies'
+	@echo 'make schema          manifests/schema.json and man/crashcart.1, from the tables'
 	@echo 'make install         PREFIX=/usr/local, DESTDIR='
 	@echo 'make clean           remove build/'
 	@echo 'FLAVOUR=release|asan|fuzz|torture|system  ARCH=x86_64|aarch64  V=1  WERROR=1'
@@ -212,7 +213,7 @@ endef
 $(foreach room,$(PRESENT),$(eval $(call archive_rule,$(room))))
 
 # ---- embedded files ---------------------------------------------------------
-MANIFESTS := $(filter-out %.schema.json,$(sort $(wildcard manifests/*.json)))
+MANIFESTS := $(filter-out manifests/schema.json,$(sort $(wildcard manifests/*.json)))
 MAN := $(sort $(wildcard collector/man/*.[1-9]))
 
 $(B)/embed/%.o: $(G)/%.S $(B)/flags | $(DEPS_READY)
@@ -267,6 +268,11 @@ ifeq ($(FLAVOUR),release)
 else
 	$(Q)ln -f $< $@
 endif
+
+# What validators know of manifests, from the step table.
+schema: $(PROGRAM)
+	$(PROGRAM) show schema > manifests/schema.json
+	$(PROGRAM) show man > collector/man/crashcart.1
 
 PREFIX ?= /usr/local
 install: $(PROGRAM)

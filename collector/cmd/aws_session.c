@@ -145,6 +145,13 @@ fail:
 	return NULL;
 }
 
+void cart_cmd_aws_cancel(void *arg)
+{
+	struct cmd_aws *s = arg;
+
+	cart_net_cancel(s->net);
+}
+
 void cart_cmd_aws_free(struct cmd_aws *s)
 {
 	size_t i;

@@ -33,6 +33,8 @@ struct cmd_aws;
 struct cmd_aws *cart_cmd_aws_new(const struct cart_args *a, struct cart_env *env,
 			    bool host_steps, struct cart_err *err);
 void cart_cmd_aws_free(struct cmd_aws *s);
+/* Ends the calls under way; arg is a struct cmd_aws. */
+void cart_cmd_aws_cancel(void *arg);
 struct cart_aws *cart_cmd_aws_client(struct cmd_aws *s);
 struct cart_imds *cart_cmd_aws_imds(struct cmd_aws *s);
 /* From now on (and for what was kept) facts go into b's log. */

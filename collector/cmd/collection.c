@@ -256,6 +256,10 @@ static int run_steps(struct running *r, struct cart_run_result *result,
 	o.bundle = r->bundle;
 	o.aws = cart_cmd_aws_client(r->aws);
 	o.imds = cart_cmd_aws_imds(r->aws);
+	if (r->aws != NULL) {
+		o.cancel = cart_cmd_aws_cancel;
+		o.cancel_arg = r->aws;
+	}
 	o.case_id = c->case_id;
 	o.uuid = c->uuid;
 	o.allow = c->allow;

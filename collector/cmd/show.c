@@ -9,6 +9,7 @@
 #include "crashcart/json.h"
 #include "crashcart/manifest.h"
 #include "crashcart/step.h"
+#include "manual.h"
 
 static int print_buf(struct cart_buf *b)
 {
@@ -190,8 +191,17 @@ static int show(const struct cart_args *a)
 		}
 		return print_buf(&b);
 	}
+	if (strcmp(what, "man") == 0 || strcmp(what, "completion") == 0) {
+		cart_buf_init(&b, 1 << 20);
+		if (what[0] == 'm')
+			cart_manual_roff(&b);
+		else
+			cart_manual_bash(&b);
+		return print_buf(&b);
+	}
 	return cart_command_usage(a, "show steps, services, manifests, "
-				  "manifest NAME or schema; not '%s'", what);
+				  "manifest NAME, schema, man or completion; "
+				  "not '%s'", what);
 }
 
 static const struct cart_option options[] = {
@@ -201,7 +211,7 @@ static const struct cart_option options[] = {
 const struct cart_command cart_cmd_show = {
 	.name = "show",
 	.summary = "Show what this program knows: steps, services, manifests.",
-	.usage = "steps|services [SERVICE]|manifests|manifest NAME|schema",
+	.usage = "steps|services [SERVICE]|manifests|manifest NAME|schema|man|completion",
 	.min_positional = 1,
 	.max_positional = 2,
 	.options = options,
@@ -210,6 +220,8 @@ const struct cart_command cart_cmd_show = {
 "services          the AWS services it can call; with a name, its operations\n"
 "                  and whether each was reviewed as read-only\n"
 "manifests         the manifests built in; manifest NAME prints one\n"
-"schema            the JSON Schema of manifests\n",
+"schema            the JSON Schema of manifests\n"
+"man               the manual page crashcart(1)\n"
+"completion        a completion script for bash\n",
 	.run = show,
 };
