@@ -247,7 +247,8 @@ const struct cart_command cart_cmd_collect = {
 "  crashcart collect host-triage --case IR-7 --out /mnt/usb\n"
 "  crashcart collect instance-compromise --case IR-7 \\\n"
 "      -p instance_id=i-0123456789abcdef0 --allow evidence\n"
-"  crashcart collect host-triage --out - --seal IR-7.seal | ssh vault 'cat > IR-7.tar'\n"
+"  crashcart collect host-triage --out - --seal IR-7.seal |\n"
+"      ssh vault 'cat > IR-7.tar'\n"
 "\n"
 "Exit status: 0 sealed and complete; 3 sealed, with gaps or stopped;\n"
 "2 usage or manifest error, nothing touched; 5 nothing was sealed.\n",

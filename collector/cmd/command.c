@@ -43,6 +43,27 @@ const struct cart_command *cart_command_find(const char *name)
 
 /* ---- help ---------------------------------------------------------------- */
 
+/* Words from column 28 on, in lines of at most 80 columns. */
+static void print_wrapped(const char *text)
+{
+	size_t column = 28, n;
+
+	while (*text != '\0') {
+		n = strcspn(text, " ");
+		if (column > 28 && column + 1 + n > 80) {
+			printf("\n%28s", "");
+			column = 28;
+		} else if (column > 28) {
+			putchar(' ');
+			column++;
+		}
+		printf("%.*s", (int)n, text);
+		column += n;
+		text += n + (text[n] == ' ');
+	}
+	putchar('\n');
+}
+
 static void print_options(const struct cart_option *o)
 {
 	for (; o->name != NULL; o++) {
@@ -53,10 +74,10 @@ static void print_options(const struct cart_option *o)
 			     o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
 			     o->letter ? ", " : "  ", o->name,
 			     o->arg ? " " : "", o->arg ? o->arg : "");
+		printf("%-28s", left);
 		if (n > 27)
-			printf("%s\n%28s%s\n", left, "", o->help);
-		else
-			printf("%-28s%s\n", left, o->help);
+			printf("\n%28s", "");
+		print_wrapped(o->help);
 	}
 }
 

@@ -211,11 +211,12 @@ static const struct cart_option options[] = {
 const struct cart_command cart_cmd_show = {
 	.name = "show",
 	.summary = "Show what this program knows: steps, services, manifests.",
-	.usage = "steps|services [SERVICE]|manifests|manifest NAME|schema|man|completion",
+	.usage = "WHAT [NAME]",
 	.min_positional = 1,
 	.max_positional = 2,
 	.options = options,
 	.about =
+"WHAT is one of:\n"
 "steps             every step type with its parameters\n"
 "services          the AWS services it can call; with a name, its operations\n"
 "                  and whether each was reviewed as read-only\n"

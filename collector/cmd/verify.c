@@ -62,6 +62,7 @@ const struct cart_command cart_cmd_verify = {
 "\n"
 "Example:\n"
 "  crashcart verify IR-7-b01.tar --pubkey lab.pub\n"
-"  ssh vault cat IR-7-b01.tar | crashcart verify - --seal IR-7-b01.seal -P lab.pub\n",
+"  ssh vault cat IR-7-b01.tar |\n"
+"      crashcart verify - --seal IR-7-b01.seal -P lab.pub\n",
 	.run = verify,
 };

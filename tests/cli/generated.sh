@@ -37,7 +37,7 @@ P
 for name in $("$CRASHCART" --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
 	expect 0 "$CRASHCART" "$name" --help
 	[ -s out ] && [ ! -s err ] || die "$name --help"
-	! grep -nE '^.{90}' out || die "$name --help has long lines"
+	! grep -nE '^.{81}' out || die "$name --help has long lines"
 	prints "^Usage: crashcart $name "
 done
 expect 2 "$CRASHCART" verifi
