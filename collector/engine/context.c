@@ -100,13 +100,7 @@ static void op_gap(struct cart_step_ctx *c, const struct cart_gap *gap)
 
 static void op_note(struct cart_step_ctx *c, const char *text)
 {
-	struct cart_json *f = cart_json_new_object();
-
-	if (!cart_json_add(f, "text", cart_json_new_string(text))) {
-		cart_json_free(f);
-		f = NULL;
-	}
-	cart_run_log(run_of(c), "note", c->step, f);
+	cart_run_note(run_of(c), c->step, text);
 }
 
 /* ---- kept values -------------------------------------------------------- */

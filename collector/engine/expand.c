@@ -421,12 +421,14 @@ static void restore(const struct run *r, const struct mstep *s,
 	/* Its values were too many or too secret for the log. */
 	if (h->no_keep && cart_manifest_kept(s, 0) && h->outcome != OUT_SKIPPED)
 		return;
+	in->kept = cart_json_copy(h->kept);
+	if (h->kept && !in->kept)
+		return;			/* no memory for them: run it again */
 	in->attempt = h->attempt;
 	in->outcome = h->outcome;
 	in->partial_input = h->partial_input;
 	in->no_gap = !strcmp(h->reason, "when");
 	snprintf(in->reason, sizeof(in->reason), "%s", h->reason);
-	in->kept = cart_json_copy(h->kept);
 	in->restored = true;
 }
 

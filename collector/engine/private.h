@@ -316,6 +316,8 @@ struct run {
 	size_t n_threads;
 	bool quit;			/* workers end */
 	bool stop;			/* start nothing new */
+	int64_t stopped_mono_ns;	/* when a signal came, 0: none did */
+	bool cancelled;			/* calls under way were ended */
 	char reason[160];
 	/* who we are, and where the account may work */
 	enum lookup identity, regions;
@@ -380,6 +382,7 @@ void cart_run_gap(struct run *r, const char *step, struct instance *in,
 /* Takes fields. */
 void cart_run_log(struct run *r, const char *type, const char *step,
 		  struct cart_json *fields);
+void cart_run_note(struct run *r, const char *step, const char *text);
 void cart_run_log_instance(struct run *r, const struct instance *in, bool end,
 			   uint64_t duration_ms);
 struct change_line {

@@ -107,6 +107,14 @@ static struct cart_json *finish(struct fields *f)
 	return NULL;
 }
 
+void cart_run_note(struct run *r, const char *step, const char *text)
+{
+	struct fields f = { cart_json_new_object(), false };
+
+	add_text(&f, "text", text);
+	cart_run_log(r, "note", step, finish(&f));
+}
+
 static void show_gap(struct run *r, const char *step,
 		     const struct cart_gap *gap)
 {

@@ -18,6 +18,10 @@
  */
 
 #define POLL_MS		200
+/* After a signal, calls under way may end by themselves for so long; a change
+ * longer, since its outcome would be unknown. */
+#define GRACE_MS	5000
+#define GRACE_CHANGE_MS	60000
 
 /* ---- questions of the run itself ---------------------------------------- */
 
@@ -349,14 +353,6 @@ static bool containment(const struct mstep *s)
 	return s->changes & (CART_CHANGE_CONTAINMENT | CART_CHANGE_IRREVERSIBLE);
 }
 
-static void note(struct run *r, const char *step, const char *text)
-{
-	struct cart_json *f = cart_json_new_object();
-
-	cart_json_add(f, "text", cart_json_new_string(text));
-	cart_run_log(r, "note", step, f);
-}
-
 /* Without the lock; r->steps[step] is the scheduler's alone until it runs. */
 static bool begin(struct run *r, size_t step)
 {
@@ -384,7 +380,7 @@ static bool begin(struct run *r, size_t step)
 			end_without(r, step, OUT_SKIPPED, "gaps", &gap);
 			return false;
 		}
-		note(r, s->id, "runs although there are gaps in the evidence "
+		cart_run_note(r, s->id, "runs although there are gaps in the evidence "
 		     "before it, because the manifest says \"despite_gaps\"");
 	}
 	cart_err_clear(&err);
@@ -490,12 +486,43 @@ static void wait_a_little(struct run *r)
 	pthread_cond_timedwait(&r->done, &r->lock, &t);
 }
 
+static bool change_runs(const struct run *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->m->n_steps; i++) {
+		if (r->m->steps[i].changes && r->steps[i].running)
+			return true;
+	}
+	return false;
+}
+
+/* Lock held.  A server that hangs does not keep us from sealing. */
+static void cancel_calls(struct run *r)
+{
+	int64_t waited = (cart_clock_mono_ns() - r->stopped_mono_ns) / 1000000;
+
+	if (r->cancelled || !r->o->cancel || !r->stopped_mono_ns ||
+	    waited < (change_runs(r) ? GRACE_CHANGE_MS : GRACE_MS))
+		return;
+	r->cancelled = true;
+	pthread_mutex_unlock(&r->lock);
+	r->o->cancel(r->o->cancel_arg);
+	pthread_mutex_lock(&r->lock);
+}
+
 static void schedule(struct run *r)
 {
 	pthread_mutex_lock(&r->lock);
 	for (;;) {
-		if (cart_stop_requested() && !r->stop)
+		if (cart_stop_requested() && !r->stopped_mono_ns) {
+			r->stopped_mono_ns = cart_clock_mono_ns();
+			cart_msg(CART_MSG_NOTE, "stopping: calls under way may "
+				 "end, then what is there is sealed; again to "
+				 "end at once, without a seal");
 			stop(r, "stopped by a signal");
+		}
+		cancel_calls(r);
 		if (advance(r))
 			continue;
 		if (all_ended(r))

@@ -24,7 +24,7 @@ extern const size_t cart_embed_roots_len;
 extern const unsigned char cart_embed_aws_model[];
 extern const size_t cart_embed_aws_model_len;
 
-/* manifests/<name>.json, without *.schema.json, sorted by name (engine). */
+/* manifests/<name>.json, without schema.json, sorted by name (engine). */
 extern const struct cart_embed_file cart_embed_manifests[];
 extern const size_t cart_embed_manifests_count;
 

@@ -34,6 +34,10 @@ struct cart_run_options {
 	unsigned threads;		/* step threads, 0: 16 */
 	/* The bundle is encrypted: known secrets are kept as received. */
 	bool keep_secrets;
+	/* Ends the network calls under way.  Called at most once, some seconds
+	 * after a signal, when calls have not ended by themselves.  May be NULL. */
+	void (*cancel)(void *arg);
+	void *cancel_arg;
 	/* Lines of earlier sessions, fed by cart_run_replay; or NULL. */
 	struct cart_run_history *history;
 };

@@ -15,7 +15,7 @@ import sys
 import jsonschema
 
 TOP, CRASHCART = os.environ["TOP"], os.environ["CRASHCART"]
-FILE = TOP + "/manifests/manifest.schema.json"
+FILE = TOP + "/manifests/schema.json"
 
 GOOD = {
     "crashcart": 1, "name": "m",
@@ -81,8 +81,8 @@ def main():
     printed = subprocess.run([CRASHCART, "show", "schema"], capture_output=True, check=True).stdout
     failures = 0
     if printed != open(FILE, "rb").read():
-        print("manifests/manifest.schema.json is not what `crashcart show schema` prints;"
-              " make it anew with that command")
+        print("manifests/schema.json is not what `crashcart show schema` prints;"
+              " `make schema` makes it anew")
         failures += 1
     schema = json.loads(printed)
     jsonschema.Draft202012Validator.check_schema(schema)
