@@ -17,7 +17,7 @@
 #include "session.h"
 
 #define NS_PER_MS		INT64_C(1000000)
-#define REPLY_MAX_BYTES		((size_t)64 << 20)
+#define REPLY_MAX_BYTES		((size_t)32 << 20)
 #define URL_MAX_BYTES		((size_t)32 << 10)
 #define TIMEOUT_MS		120000u
 /* Without a byte: the first time, then, and where nobody answered before. */

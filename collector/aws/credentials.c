@@ -87,40 +87,25 @@ static int from_file(const struct cart_config *c, const char *profile,
 	return 1;
 }
 
-/* What a profile may say that we do not do. */
-static int unsupported(struct cart_aws *a, const char *profile,
-		       struct cart_err *err)
-{
-	if (cart_session_setting(a, profile, "sso_session") ||
-	    cart_session_setting(a, profile, "sso_start_url"))
-		return cart_err_set(err, CART_ERR_DENIED, 0,
-				    "profile \"%.80s\" signs in through IAM "
-				    "Identity Center: export its credentials "
-				    "(aws configure export-credentials) into the "
-				    "environment", profile);
-	if (cart_session_setting(a, profile, "credential_process"))
-		return cart_err_set(err, CART_ERR_DENIED, 0,
-				    "profile \"%.80s\" wants to run a program "
-				    "(credential_process), which is not done: "
-				    "put credentials into the environment",
-				    profile);
-	return 0;
-}
-
+/* botocore's order; a source_profile's own keys come before all else. */
 int cart_creds_profile(struct cart_aws *a, const char *profile, unsigned depth,
 		       bool keys, struct cart_creds *ret, struct cart_err *err)
 {
 	int rc = 0;
 
-	if (!keys)
+	if (keys)
+		rc = from_file(a->credentials, profile, ret, err);
+	if (!rc && keys)
+		rc = from_file(a->config, profile, ret, err);
+	if (!rc)
 		rc = cart_creds_role(a, profile, depth, ret, err);
+	if (!rc)
+		rc = cart_creds_sso(a, profile, ret, err);
 	if (!rc)
 		rc = from_file(a->credentials, profile, ret, err);
 	if (!rc)
-		rc = from_file(a->config, profile, ret, err);
-	if (!rc && keys)
-		rc = cart_creds_role(a, profile, depth, ret, err);
-	return rc ? rc : unsupported(a, profile, err);
+		rc = cart_creds_process(a, profile, ret, err);
+	return rc ? rc : from_file(a->config, profile, ret, err);
 }
 
 static int find_environment(struct cart_aws *a, struct cart_creds *ret,

@@ -13,7 +13,7 @@
 #define CONTAINER_HOST	"http://169.254.170.2"
 #define ROLE_PATH	"/latest/meta-data/iam/security-credentials/"
 
-static void wipe_strings(struct cart_json *j)
+void cart_creds_wipe_json(struct cart_json *j)
 {
 	struct cart_json *m;
 	const char *s;
@@ -40,7 +40,7 @@ int cart_creds_from_json(struct cart_json *j, const char *secret_key,
 				  "credentials of %s have no readable end",
 				  ret->source);
 	ret->renewable = true;
-	wipe_strings(j);
+	cart_creds_wipe_json(j);
 	return rc;
 }
 

@@ -99,6 +99,27 @@ static int base_credentials(struct cart_aws *a, const char *profile,
 	return rc > 0 ? 0 : -1;
 }
 
+/* Adds the code of the profile's MFA device, if it names one. */
+static int add_mfa(struct cart_aws *a, const char *profile,
+		   struct cart_json *o, struct cart_err *err)
+{
+	const char *serial = cart_session_setting(a, profile, "mfa_serial");
+	char code[16] = "";
+
+	if (!serial)
+		return 0;
+	if (!a->opt.mfa_code || a->opt.mfa_code(a->opt.arg, serial, code,
+						sizeof(code)) < 0)
+		return cart_err_set(err, CART_ERR_DENIED, 0,
+				    "profile \"%.80s\" wants a code of MFA "
+				    "device %.120s, and there is none", profile,
+				    serial);
+	cart_json_add(o, "SerialNumber", text(serial));
+	if (!cart_json_add(o, "TokenCode", text(code)))
+		return cart_err_nomem(err);
+	return 0;
+}
+
 static struct cart_json *role_input(struct cart_aws *a, const char *profile,
 				    const char *role, struct cart_err *err)
 {
@@ -131,6 +152,10 @@ static struct cart_json *role_input(struct cart_aws *a, const char *profile,
 		cart_json_free(o);
 		return NULL;
 	}
+	if (add_mfa(a, profile, o, err) < 0) {
+		cart_json_free(o);
+		return NULL;
+	}
 	return o;
 }
 
@@ -150,11 +175,6 @@ int cart_creds_role(struct cart_aws *a, const char *profile, unsigned depth,
 				    "profile \"%.80s\": its source_profiles go "
 				    "round in a circle or are more than %d",
 				    profile, DEPTH_MAX);
-	if (cart_session_setting(a, profile, "mfa_serial"))
-		return cart_err_set(err, CART_ERR_DENIED, 0,
-				    "profile \"%.80s\" wants an MFA code: put "
-				    "credentials of an MFA session into the "
-				    "environment", profile);
 	by = cart_secret_new(sizeof(*by), err);
 	if (!by || base_credentials(a, profile, depth, by, err) < 0)
 		goto out;

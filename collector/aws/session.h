@@ -96,6 +96,12 @@ int cart_creds_instance(struct cart_aws *a, struct cart_creds *ret,
  * Same results. */
 int cart_creds_role(struct cart_aws *a, const char *profile, unsigned depth,
 		    struct cart_creds *ret, struct cart_err *err);
+/* credentials_sso.c: the profile signs in through IAM Identity Center. */
+int cart_creds_sso(struct cart_aws *a, const char *profile,
+		   struct cart_creds *ret, struct cart_err *err);
+/* credentials_process.c: the profile names a program. */
+int cart_creds_process(struct cart_aws *a, const char *profile,
+		       struct cart_creds *ret, struct cart_err *err);
 /* A session that cart_aws_assume made. */
 int cart_creds_assumed(struct cart_aws *a, struct cart_creds *ret,
 		       struct cart_err *err);
@@ -112,6 +118,8 @@ int cart_creds_environment(struct cart_aws *a, struct cart_creds *ret,
 int cart_creds_from_json(struct cart_json *j, const char *secret_key,
 			 const char *token_key, struct cart_creds *ret,
 			 struct cart_err *err);
+/* Overwrites the strings of an object. */
+void cart_creds_wipe_json(struct cart_json *j);
 /* Copies with bounds; -1 with err when a part is missing or too long. */
 int cart_creds_set(struct cart_creds *ret, const char *key, const char *secret,
 		   const char *token, struct cart_err *err);

@@ -375,8 +375,12 @@ static int set_error(struct job *j, CURLcode c)
 				    host);
 	switch (c) {
 	case CURLE_OPERATION_TIMEDOUT:
-		return cart_err_set(j->err, CART_ERR_TIMEOUT, (int)c, "%s: %s",
-				    host, why);
+		return cart_err_set(j->err, CART_ERR_TIMEOUT, (int)c,
+				    "%s: %s within %.1f s", host,
+				    !j->reply->sent_utc_ns ? "no connection" :
+				    !j->reply->status ? "no answer" :
+				    "the answer did not end",
+				    (double)j->reply->duration_ms / 1000);
 	case CURLE_OUT_OF_MEMORY:
 		return cart_err_nomem(j->err);
 	case CURLE_PEER_FAILED_VERIFICATION:

@@ -57,6 +57,9 @@ struct cart_aws_options {
 	void (*fact)(void *arg, const char *type, const struct cart_json *fields);
 	void *arg;
 	bool (*cancelled)(void *arg);	/* asked while waiting; may be NULL */
+	/* A fresh code of an MFA device, for profiles that name one; NULL or -1:
+	 * there is none. */
+	int (*mfa_code)(void *arg, const char *serial, char *out, size_t size);
 };
 
 struct cart_aws *cart_aws_new(const struct cart_aws_options *o,

@@ -74,6 +74,18 @@ static void answer(void *arg, const struct httpd_request *r,
 	struct world *w = arg;
 	char end[CART_CLOCK_TEXT_SIZE], text[512];
 
+	if (!strncmp(r->head, "GET /federation/credentials?", 28)) {
+		httpd_header(r, "x-amz-sso_bearer_token", w->container_auth,
+			     sizeof(w->container_auth));
+		snprintf(w->asked, sizeof(w->asked), "%.*s",
+			 (int)strcspn(r->head, "\r"), r->head);
+		snprintf(text, sizeof(text), "{\"roleCredentials\":{"
+			 "\"accessKeyId\":\"ASIASSO\",\"secretAccessKey\":"
+			 "\"s\",\"sessionToken\":\"t\",\"expiration\":%jd}}",
+			 (intmax_t)(cart_clock_utc_ns() / 1000000 + 3600000));
+		httpd_say(a, w->broken ? 401 : 200, NULL, text);
+		return;
+	}
 	if (strncmp(r->head, "GET /container", 14) != 0) {
 		sts(w, r, a);
 		return;
@@ -220,8 +232,9 @@ static void order(void **state)
 	check(w, "none", NULL, "profile \"none\" is neither in");
 	check(w, "half", NULL, "/.aws/credentials line 8: credentials of "
 	      "profile half");
-	check(w, "sso", NULL, "signs in through IAM Identity Center");
-	check(w, "run", NULL, "credential_process");
+	check(w, "sso", NULL, "no AWS credentials");
+	check(w, "run", NULL, "credential_process of profile \"run\": failed "
+	      "(status 1)");
 	put(w, "AWS_ACCESS_KEY_ID", "AKIAENV");
 	check(w, NULL, NULL, "credentials of environment are not complete");
 }
@@ -279,7 +292,7 @@ static void roles(void **state)
 	check(w, "lost", NULL, "source_profile \"nobody\" of profile \"lost\" "
 	      "does not exist");
 	check(w, "bare", NULL, "neither source_profile nor");
-	check(w, "mfa", NULL, "wants an MFA code");
+	check(w, "mfa", NULL, "wants a code of MFA device m, and there is none");
 	check(w, "long", NULL, "duration_seconds");
 	w->broken = true;
 	check(w, "one", NULL, "role arn:aws:iam::1:role/one of profile one: "
@@ -316,6 +329,97 @@ static void another_account(void **state)
 	assert_int_equal(err.class, CART_ERR_DENIED);
 	assert_non_null(strstr(err.text, "AccessDenied"));
 	cart_aws_free(other);
+}
+
+static void identity_center(void **state)
+{
+	struct world *w = *state;
+	char path[160], text[256];
+	int i;
+
+	write_file(w, "config",
+		   "[sso-session s]\nsso_start_url=https://x.awsapps.com/start\n"
+		   "sso_region=eu-west-1\n"
+		   "[profile new]\nsso_session=s\nsso_account_id=111122223333\n"
+		   "sso_role_name=Read\n"
+		   "[profile old]\nsso_start_url=https://y/start\n"
+		   "sso_region=eu-west-1\nsso_account_id=1\nsso_role_name=R\n"
+		   "[profile half]\nsso_session=s\nsso_account_id=1\n"
+		   "[profile lost]\nsso_session=t\nsso_account_id=1\n");
+	check(w, "half", NULL, "profile \"half\" is not complete");
+	check(w, "lost", NULL, "names sso-session \"t\", which is not in");
+	check(w, "new", NULL, "no token of `aws sso login --profile new`");
+	snprintf(path, sizeof(path), "%s/.aws/sso", w->home);
+	mkdir(path, 0700);
+	snprintf(path, sizeof(path), "%s/.aws/sso/cache", w->home);
+	mkdir(path, 0700);
+	/* SHA-1 of "s" and of "https://y/start" */
+	for (i = 0; i < 4; i++) {
+		snprintf(path, sizeof(path), "%s/.aws/sso/cache/%s.json",
+			 w->home, i % 2 ?
+			 "30c927ecc8d8349bdcfe657abfc19de9afe86ad8" :
+			 "a0f1490a20d0211c997b44bc357e1972deab8ae3");
+		snprintf(text, sizeof(text), "{\"accessToken\":\"tok-%d\","
+			 "\"expiresAt\":\"%s\"}", i, i < 2 ?
+			 "2020-01-01T00:00:00Z" : i == 2 ?
+			 "2199-01-01T00:00:00Z" : "2199-01-01T00:00:00UTC");
+		unlink(path);
+		assert_int_equal(cart_file_write_new(AT_FDCWD, path, text,
+				 strlen(text), 0600, NULL), 0);
+		if (i == 0)
+			check(w, "new", NULL, "is over or not complete");
+	}
+	check(w, "new", "ASIASSO", "role Read in 111122223333 by Identity "
+	      "Center, profile new");
+	assert_string_equal(w->container_auth, "tok-2");
+	assert_string_equal(w->asked, "GET /federation/credentials?role_name="
+			    "Read&account_id=111122223333 HTTP/1.1");
+	check(w, "old", "ASIASSO", "role R in 1");
+	assert_string_equal(w->container_auth, "tok-3");
+	w->broken = true;
+	check(w, "old", NULL, "profile old: sso:GetRoleCredentials in eu-west-1");
+	for (i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/.aws/sso/cache/%s.json",
+			 w->home, i ? "30c927ecc8d8349bdcfe657abfc19de9afe86ad8" :
+			 "a0f1490a20d0211c997b44bc357e1972deab8ae3");
+		unlink(path);
+	}
+	snprintf(path, sizeof(path), "%s/.aws/sso/cache", w->home);
+	rmdir(path);
+	snprintf(path, sizeof(path), "%s/.aws/sso", w->home);
+	rmdir(path);
+}
+
+static void process(void **state)
+{
+	struct world *w = *state;
+	struct cart_aws_options o = { .env = &w->env, .net = w->net,
+				      .home = w->home, .profile = "good" };
+	struct cart_err err;
+
+	write_file(w, "config",
+		   "[profile good]\ncredential_process = printf "
+		   "'{\"Version\":1,\"AccessKeyId\":\"AKIA%s\","
+		   "\"SecretAccessKey\":\"s\"}' \"P R\"OC\n"
+		   "[profile plain]\ncredential_process=printf "
+		   "{\\\"Version\\\":1,\\\"AccessKeyId\\\":\\\"AKIA%s\\\","
+		   "\\\"SecretAccessKey\\\":\\\"s\\\"} '' \n"
+		   "[profile version]\ncredential_process=echo {}\n"
+		   "[profile none]\ncredential_process=/no/such/program x\n"
+		   "[profile quote]\ncredential_process=echo 'x\n"
+		   "[profile much]\ncredential_process=head -c 100000 /dev/zero\n");
+	check(w, "good", NULL, "hold white space");
+	check(w, "plain", "AKIA", "credential_process of profile plain");
+	check(w, "version", NULL, "another version than 1");
+	check(w, "none", NULL, "credential_process of profile \"none\": cannot "
+	      "be run: ");
+	check(w, "quote", NULL, "has an open quote");
+	check(w, "much", NULL, "its output");
+	/* not on a host that nobody vouches for */
+	cart_aws_free(w->aws);
+	w->aws = cart_aws_new(&o, &err);
+	assert_null(cart_creds_hold(w->aws, &err));
+	assert_non_null(strstr(err.text, "--trust-environment allows it"));
 }
 
 static void web_identity(void **state)
@@ -428,7 +532,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(order), TEST(none), TEST(roles), TEST(another_account),
+		TEST(order), TEST(none), TEST(roles), TEST(another_account), TEST(identity_center),
+		TEST(process),
 		TEST(web_identity),
 		TEST(container), TEST(renewal),
 		cmocka_unit_test(environment_is_taken),
