@@ -275,6 +275,7 @@ struct cart_log {
 	uint64_t group_members;		/* payload since the last log part */
 	uint64_t group_bytes;
 	int64_t pending_since_ns;	/* mono; 0: nothing waits */
+	bool low_noted;			/* flushed when space ran out */
 	unsigned char salts[4096];
 	size_t salts_left;
 };
@@ -304,6 +305,7 @@ struct cart_bundle {
 	size_t queued;			/* bytes of small tickets */
 	struct cart_index index;	/* slugs by all, the rest by the writer */
 	bool failed;			/* err is set for good */
+	bool full;			/* no new exhibits, parts, files */
 	bool ended;			/* seal was called */
 	bool stopping;
 	struct cart_err err;
@@ -332,6 +334,8 @@ int cart_queue_put(struct cart_bundle *b, struct cart_ticket *t, bool job,
 /* The sticky failure, if any: -1 and err. */
 int cart_bundle_failed(struct cart_bundle *b, struct cart_err *err);
 void cart_bundle_fail(struct cart_bundle *b, const struct cart_err *err);
+/* As cart_bundle_failed, and if the disk is full. */
+int cart_bundle_closed(struct cart_bundle *b, struct cart_err *err);
 /* Room for one more payload member?  Counts it.  -1 LIMIT if not. */
 int cart_bundle_admit(struct cart_bundle *b, size_t path_len,
 		      struct cart_err *err);

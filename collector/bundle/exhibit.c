@@ -329,6 +329,8 @@ int cart_bundle_put(struct cart_bundle *b, const struct cart_exhibit_info *info,
 	struct cart_info_copy *copy;
 	int rc;
 
+	if (cart_bundle_closed(b, err) < 0)
+		return -1;
 	if (len > CART_PLAIN_MAX)
 		return put_parts(b, info, data, len, ret_id, err);
 	copy = cart_info_copy(info, err);
@@ -352,6 +354,10 @@ struct cart_open_exhibit *cart_open_new(struct cart_bundle *b,
 
 	if (!o) {
 		cart_err_nomem(err);
+		return NULL;
+	}
+	if (cart_bundle_closed(b, err) < 0) {
+		free(o);
 		return NULL;
 	}
 	o->b = b;
@@ -588,7 +594,7 @@ unsigned char *cart_exhibit_reserve(struct cart_exhibit *e, struct cart_err *err
 			     "%s: a second buffer at once", e->open->id);
 		return NULL;
 	}
-	if (cart_bundle_failed(b, err) < 0)
+	if (cart_bundle_closed(b, err) < 0)
 		return NULL;
 	if (charge > cart_budget_total(b->budget))
 		charge = cart_budget_total(b->budget);

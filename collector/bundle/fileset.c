@@ -141,7 +141,7 @@ static int begin_part(struct cart_fileset *f, struct cart_err *err)
 {
 	struct cart_budget *budget = f->open->b->budget;
 
-	if (cart_bundle_failed(f->open->b, err) < 0)
+	if (cart_bundle_closed(f->open->b, err) < 0)
 		return -1;
 	f->charge = cart_part_bytes();
 	if (f->charge > cart_budget_total(budget))

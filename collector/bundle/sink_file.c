@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <crashcart/clock.h>
 #include <crashcart/fdio.h>
 
 #include "bundle_internal.h"
@@ -19,8 +20,10 @@
  */
 
 #define FILE_NAME_SIZE 96		/* NAME, ".seal.minisig" */
-#define SPARE_MAX ((size_t)4 << 20)
-#define SPARE_MIN ((size_t)256 << 10)
+#define SPARE_MIN ((uint64_t)256 << 10)
+/* Freed blocks may come back only with the file system's next commit. */
+#define RETRIES 20
+#define RETRY_MS 50u
 
 struct file_sink {
 	struct cart_sink sink;
@@ -32,6 +35,7 @@ struct file_sink {
 	uint64_t started;		/* write-back began up to here */
 	bool dir_dirty;			/* a name is not durable yet */
 	bool has_spare, is_ending;
+	bool retried;			/* the spare's space has come back */
 };
 
 static struct file_sink *of(struct cart_sink *s)
@@ -75,11 +79,11 @@ static void drop_spare(struct file_sink *f)
 }
 
 /* Fills the file with zeros where space cannot be reserved otherwise. */
-static int fill(int fd, size_t size)
+static int fill(int fd, uint64_t size)
 {
 	static const char zeros[65536];
 	struct cart_err err;
-	size_t done;
+	uint64_t done;
 
 	if (fallocate(fd, 0, 0, (off_t)size) == 0)
 		return 0;
@@ -95,13 +99,13 @@ static int fill(int fd, size_t size)
 static void keep_spare(struct file_sink *f)
 {
 	char file[FILE_NAME_SIZE];
-	size_t size;
+	uint64_t size;
 	int fd;
 
 	spare_name(f, file);
-	if (f->is_ending)
+	if (f->is_ending || f->sink.low)
 		return;
-	for (size = SPARE_MAX; !f->has_spare && size >= SPARE_MIN; size /= 2) {
+	for (size = f->sink.keep_bytes; !f->has_spare && size >= SPARE_MIN; size /= 2) {
 		fd = openat(f->dirfd, file, O_WRONLY | O_CREAT | O_EXCL |
 			    O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (fd < 0)
@@ -136,14 +140,47 @@ static int open_segment(struct file_sink *f, unsigned number,
 	return lock(f->fd, file, err);
 }
 
+/* Did the disk run full, and is there more now that the spare is gone? */
+static bool more_space(struct file_sink *f, int error, unsigned *tries)
+{
+	if (error != ENOSPC && error != EDQUOT)
+		return false;
+	if (f->has_spare) {
+		drop_spare(f);
+		f->sink.low = 1;
+		fsync(f->dirfd);
+		return true;
+	}
+	if (!f->sink.low || f->retried || ++*tries > RETRIES)
+		return false;
+	cart_clock_sleep_ms(RETRY_MS);
+	return true;
+}
+
 static int file_write(struct cart_sink *s, const void *data, size_t len,
 		      struct cart_err *err)
 {
 	struct file_sink *f = of(s);
+	const unsigned char *p = data;
+	unsigned tries = 0;
+	ssize_t n;
 
-	if (cart_fd_write(f->fd, data, len, err) < 0)
-		return cart_err_prefix(err, "%s", f->location);
-	f->at += len;
+	while (len > 0) {
+		n = write(f->fd, p, len);
+		if (n > 0) {
+			p += n;
+			len -= (size_t)n;
+			f->at += (size_t)n;
+			f->retried = f->sink.low;
+			continue;
+		}
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && more_space(f, errno, &tries))
+			continue;
+		return cart_err_errno(err, n < 0 ? errno : EIO, "%s: write",
+				      f->location);
+	}
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 
 #define STACK_BYTES ((size_t)256 << 10)
 #define QUEUE_MAX ((size_t)2 << 20)	/* bytes of lines and plain exhibits */
+#define END_BYTES ((uint64_t)8 << 20)
 #define GROUP_BYTES ((uint64_t)64 << 20)
 #define NS_PER_S 1000000000LL
 #define SEGMENT_NS (600 * NS_PER_S)
@@ -45,6 +46,21 @@ int cart_bundle_failed(struct cart_bundle *b, struct cart_err *err)
 	}
 	pthread_mutex_unlock(&b->lock);
 	return rc;
+}
+
+int cart_bundle_closed(struct cart_bundle *b, struct cart_err *err)
+{
+	bool full;
+
+	if (cart_bundle_failed(b, err) < 0)
+		return -1;
+	pthread_mutex_lock(&b->lock);
+	full = b->full;
+	pthread_mutex_unlock(&b->lock);
+	if (full)
+		return cart_err_errno(err, ENOSPC, "%s",
+				      b->stream.sink->location);
+	return 0;
 }
 
 /* --- tickets --- */
@@ -254,6 +270,11 @@ static int timers(struct cart_bundle *b, int64_t *ret_wait_ns,
 	const struct cart_stream *s = &b->stream;
 
 	*ret_wait_ns = -1;
+	/* Space ran out: what is there is made whole at once. */
+	if (s->sink->low && !b->log.low_noted) {
+		b->log.low_noted = true;
+		return cart_log_flush(b, err);
+	}
 	if (s->sink->durable_by_segment &&
 	    s->segment[s->n_segments - 1].length > 0) {
 		due = s->segment_since_ns + SEGMENT_NS;
@@ -309,6 +330,7 @@ static void note_counts(struct cart_bundle *b)
 	b->counts.lines = b->log.lines;
 	b->counts.members = b->index.payload.n + b->index.tags.n;
 	b->counts.bytes = b->stream.total;
+	b->full = b->stream.sink->low;
 }
 
 static void finish(struct cart_bundle *b, struct cart_ticket *t, int rc)
@@ -482,6 +504,9 @@ struct cart_bundle *cart_bundle_make(const struct cart_bundle_options *o,
 		cart_err_nomem(err);
 		goto fail;
 	}
+	/* all that may be in flight, its lines, and the end */
+	o->sink->keep_bytes = cart_budget_total(o->budget) + QUEUE_MAX +
+			      END_BYTES;
 	if (cart_stream_init(&b->stream, o->sink, b->name,
 			     (uint64_t)(o->start_utc_ns / NS_PER_S),
 			     o->segment_bytes, err) < 0)

@@ -21,6 +21,10 @@
  * reach the stream in the order of the calls; one writer thread orders and
  * writes, pool threads hash and compress.  After a sink failure every call
  * fails with the same error.
+ *
+ * When a disk is full, but the sink kept space for the end, only new exhibits,
+ * buffers and files are refused (SYSTEM, ENOSPC): what was begun can be closed,
+ * lines are taken, and the bundle can be sealed.
  */
 struct cart_bundle;
 

@@ -30,6 +30,12 @@ struct cart_sink {
 	/* The bundle is about to be sealed: gives up space that was kept for
 	 * that.  May be NULL. */
 	void (*ending)(struct cart_sink *s);
+	/* Set by the bundle before the first sync: so much may still come when
+	 * the bundle takes no new exhibits any more.  A sink that can keeps
+	 * space for it. */
+	uint64_t keep_bytes;
+	/* Set by the sink: space ran out, and what was kept is being used. */
+	int low;
 	/* Stores a companion: suffix is ".seal" or ".seal.minisig".  Called
 	 * after the last byte of the stream; durable when it returns. */
 	int (*companion)(struct cart_sink *s, const char *suffix,
@@ -46,9 +52,8 @@ void cart_sink_free(struct cart_sink *s);	/* accepts NULL */
 /* Makes DIR/NAME.tar (and .tar.002 ...); dirfd stays the caller's.
  * resume_segments 0: new files (O_EXCL), else: opens the existing segments to
  * append to the last one at offset (the file is cut there, and later segments
- * are removed).  While it is written, up to 4 MiB are kept in DIR/.NAME.spare,
- * so that a bundle that filled its disk can still be resumed at once, without
- * its steps, and sealed.  A second process that writes the same bundle is
+ * are removed).  While it is written, space for the end is kept in
+ * DIR/.NAME.spare.  A second process that writes the same bundle is
  * refused (EWOULDBLOCK). */
 struct cart_sink *cart_sink_file(int dirfd, const char *dir, const char *name,
 				 unsigned resume_segments, uint64_t offset,

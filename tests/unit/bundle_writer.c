@@ -514,6 +514,55 @@ static void any_failure_of_the_sink(void **state)
 	}
 }
 
+/* Space ran out, and the sink lives on what it kept for the end. */
+static void no_new_exhibits_when_low(void **state)
+{
+	struct stat st = { .st_mode = S_IFREG | 0600 };
+	struct cart_file file = { .path = "/x", .path_len = 2, .st = &st,
+				  .btime_ns = INT64_MIN };
+	struct cart_exhibit *e, *more;
+	struct cart_fileset *set;
+	struct cart_seal_result r;
+	struct seen s;
+	struct fix f;
+
+	fix_memory(&f, "B1");
+	fix_open(&f);
+	assert_true(f.mem->sink.keep_bytes > 34 * MIB);
+	e = cart_exhibit_open(f.b, fix_info("image"), true, &f.err);
+	more = cart_exhibit_open(f.b, fix_info("more"), true, &f.err);
+	set = cart_fileset_open(f.b, fix_info("files"), &f.err);
+	assert_true(e && more && set);
+	send(e, 1000, 'x');
+	assert_non_null(cart_exhibit_reserve(e, &f.err));
+	assert_int_equal(cart_fileset_add(set, &file, "x", 1, &f.err), 0);
+	f.mem->sink.low = 1;
+	assert_int_equal(cart_bundle_sync(f.b, &f.err), 0);
+	/* nothing new */
+	assert_int_equal(cart_bundle_put(f.b, fix_info("a"), "a", 1, NULL,
+					 &f.err), -1);
+	assert_int_equal(f.err.class, CART_ERR_SYSTEM);
+	assert_int_equal(f.err.code, ENOSPC);
+	assert_null(cart_exhibit_open(f.b, fix_info("a"), true, &f.err));
+	assert_null(cart_fileset_open(f.b, fix_info("a"), &f.err));
+	assert_null(cart_exhibit_reserve(more, &f.err));
+	assert_int_equal(f.err.code, ENOSPC);
+	/* what was begun ends, and lines are taken */
+	assert_int_equal(cart_exhibit_submit(e, 1000, &f.err), 0);
+	assert_int_equal(cart_exhibit_close(e, NULL, NULL, NULL, &f.err), 0);
+	assert_int_equal(cart_exhibit_close(more, "truncated", NULL, NULL,
+					    &f.err), 0);
+	assert_int_equal(cart_fileset_add(set, &file, "y", 1, &f.err), 0);
+	assert_int_equal(cart_fileset_close(set, NULL, NULL, &f.err), 0);
+	assert_int_equal(fix_gap(f.b, &f.err), 0);
+	fix_seal(&f, &r);
+	seen_init(&s, NULL);
+	seen_stream(&s, f.mem->data, f.mem->len);
+	assert_int_equal(s.bag.log.exhibits, 3);
+	seen_clear(&s);
+	fix_clear(&f);
+}
+
 /* Given up in the middle of work: nothing hangs, nothing leaks. */
 static void given_up(void **state)
 {
@@ -623,6 +672,7 @@ int main(void)
 		cmocka_unit_test(groups_have_bounds),
 		cmocka_unit_test(many_threads_write),
 		cmocka_unit_test(any_failure_of_the_sink),
+		cmocka_unit_test(no_new_exhibits_when_low),
 		cmocka_unit_test(given_up),
 		cmocka_unit_test(to_files),
 		cmocka_unit_test(to_a_pipe),
