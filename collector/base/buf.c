@@ -12,6 +12,15 @@ void cart_buf_init(struct cart_buf *b, size_t max_bytes)
 	b->max = max_bytes;
 }
 
+void cart_buf_init_fixed(struct cart_buf *b, void *memory, size_t size)
+{
+	/* with cap above max, growing never gets as far as realloc */
+	cart_buf_init(b, size - 1);
+	b->data = memory;
+	b->cap = size;
+	b->data[0] = '\0';
+}
+
 void cart_buf_clear(struct cart_buf *b)
 {
 	free(b->data);

@@ -114,19 +114,18 @@ static bool eat_line(struct reader *r, const char **ret, size_t *ret_len)
 
 static bool eat_base64(struct reader *r, unsigned char *out, size_t len)
 {
+	unsigned char bytes[NOTE_ID_SIZE + CART_ED25519_SIGNATURE_SIZE + 1];
 	struct cart_buf b;
 	const char *line;
 	size_t n;
-	bool ok;
 
-	if (!eat_line(r, &line, &n))
+	if (len >= sizeof(bytes) || !eat_line(r, &line, &n))
 		return false;
-	cart_buf_init(&b, len);
-	ok = cart_text_unbase64(line, n, &b) == 0 && b.len == len;
-	if (ok)
-		memcpy(out, b.data, len);
-	cart_buf_clear(&b);
-	return ok;
+	cart_buf_init_fixed(&b, bytes, len + 1);
+	if (cart_text_unbase64(line, n, &b) < 0 || b.len != len)
+		return false;
+	memcpy(out, bytes, len);
+	return true;
 }
 
 int cart_checkpoint_verify(const void *data, size_t len, const char *origin,

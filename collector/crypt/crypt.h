@@ -4,9 +4,7 @@
 
 #include <openssl/evp.h>
 
-/* Starts OpenSSL (without its configuration file: the host's must not be
- * read) and libsodium, once. */
-void cart_crypt_start(void);
+#include <crashcart/digest.h>
 
 /* OpenSSL's fetched SHA-256, NULL if it cannot be had (no memory). */
 const EVP_MD *cart_crypt_sha256(void);

@@ -22,13 +22,14 @@ static EVP_MD *fast_sha256;
 
 static void start(void)
 {
-	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG |
-			    OPENSSL_INIT_NO_ATEXIT, NULL);
+	int ok = OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG |
+				     OPENSSL_INIT_NO_ATEXIT, NULL);
+
 	/* A failure is not final: sodium_malloc says so when it matters, and
-	 * digests and signatures work without. */
-	if (sodium_init() < 0)
-		fast_sha256 = NULL;
-	fast_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	 * digests and signatures work without.  So do digests without
+	 * OpenSSL, slowly. */
+	if (sodium_init() >= 0 && ok == 1)
+		fast_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 }
 
 void cart_crypt_start(void)

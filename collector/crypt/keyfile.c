@@ -70,6 +70,7 @@ static int read_file(const char *text, size_t len,
 		     unsigned char raw[FILE_SIZE], struct cart_err *err)
 {
 	const size_t prefix = sizeof(comment_prefix) - 1;
+	unsigned char bytes[FILE_SIZE + 1];
 	struct cart_buf b;
 	const char *line;
 	int rc = -1;
@@ -83,14 +84,12 @@ static int read_file(const char *text, size_t len,
 	len -= (size_t)(line - text);
 	while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
 		len--;
-	cart_buf_init(&b, FILE_SIZE);
+	cart_buf_init_fixed(&b, bytes, sizeof(bytes));
 	if (cart_text_unbase64(line, len, &b) == 0 && b.len == FILE_SIZE) {
-		memcpy(raw, b.data, FILE_SIZE);
+		memcpy(raw, bytes, FILE_SIZE);
 		rc = 0;
 	}
-	if (b.data)
-		sodium_memzero(b.data, b.cap);
-	cart_buf_clear(&b);
+	sodium_memzero(bytes, sizeof(bytes));
 	if (rc < 0)
 		return not_a_key(err);
 	if (memcmp(raw, "Ed", 2) != 0 || memcmp(raw + AT_CHECK_ALG, "B2", 2) != 0)

@@ -61,16 +61,16 @@ static int take_comment(const char **text, size_t *len, const char *prefix,
 
 static int decode(const char *s, size_t s_len, unsigned char *out, size_t len)
 {
+	unsigned char bytes[SIG_SIZE + 1];
 	struct cart_buf b;
-	int rc = -1;
 
-	cart_buf_init(&b, len);
-	if (cart_text_unbase64(s, s_len, &b) == 0 && b.len == len) {
-		memcpy(out, b.data, len);
-		rc = 0;
-	}
-	cart_buf_clear(&b);
-	return rc;
+	if (len >= sizeof(bytes))
+		return -1;
+	cart_buf_init_fixed(&b, bytes, len + 1);
+	if (cart_text_unbase64(s, s_len, &b) < 0 || b.len != len)
+		return -1;
+	memcpy(out, bytes, len);
+	return 0;
 }
 
 static int take_bytes(const char **text, size_t *len, unsigned char *out,

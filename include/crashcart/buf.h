@@ -25,6 +25,9 @@ struct cart_buf {
 
 /* max_bytes: hard maximum of len. */
 void cart_buf_init(struct cart_buf *b, size_t max_bytes);
+/* Over the caller's memory of size bytes (at least 1): holds size - 1 and
+ * allocates nothing.  Such a buffer must be neither cleared nor stolen. */
+void cart_buf_init_fixed(struct cart_buf *b, void *memory, size_t size);
 /* Frees the data; the buffer can be used again with the same maximum. */
 void cart_buf_clear(struct cart_buf *b);
 /* Forgets the content but keeps the memory; resets failed. */

@@ -7,6 +7,14 @@
 
 #include <crashcart/err.h>
 
+/*
+ * Starts OpenSSL (without its configuration file: the host's must not be
+ * read) and libsodium.  Everything in crypt does so by itself; a program calls
+ * it first thing, since OpenSSL 3.5 waits for itself for ever when memory is
+ * short at that very moment.
+ */
+void cart_crypt_start(void);
+
 #define CART_SHA256_SIZE 32
 #define CART_SHA256_HEX_SIZE 65		/* with the ending NUL */
 #define CART_BLAKE2B_SIZE 64

@@ -30,8 +30,9 @@ static void one_text(const unsigned char *data, size_t len, unsigned indent,
 
 	cart_buf_init(&b, BYTES_MAX);
 	j = cart_json_parse(data, len, limits, &err);
-	if (j) {
+	if (j)
 		cart_json_print(j, indent, &b);
+	if (j && cart_buf_check(&b, "print", &err) == 0) {
 		printf("ok %zu\n", b.len);
 		fwrite(b.data, 1, b.len, stdout);
 	} else {
@@ -97,7 +98,10 @@ static int xml(const struct cart_buf *in)
 	cart_buf_init(&b, BYTES_MAX);
 	print_xml(cart_xml_root(doc), &b);
 	cart_buf_addc(&b, '\n');
-	fwrite(b.data, 1, b.len, stdout);
+	if (cart_buf_check(&b, "print", &err) == 0)
+		fwrite(b.data, 1, b.len, stdout);
+	else
+		printf("no %s\n", err.text);
 	cart_buf_clear(&b);
 	cart_xml_free(doc);
 	return 0;

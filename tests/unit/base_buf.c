@@ -106,6 +106,21 @@ static void reserves(void **state)
 	cart_buf_clear(&b);
 }
 
+static void wraps_fixed_memory(void **state)
+{
+	unsigned char memory[5];
+	struct cart_buf b;
+
+	cart_buf_init_fixed(&b, memory, sizeof(memory));
+	assert_string_equal((char *)b.data, "");
+	cart_buf_adds(&b, "abcd");
+	assert_true(cart_buf_ok(&b));
+	assert_ptr_equal(b.data, memory);
+	cart_buf_addc(&b, 'e');
+	assert_false(cart_buf_ok(&b));
+	assert_string_equal((char *)memory, "abcd");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -113,6 +128,7 @@ int main(void)
 		cmocka_unit_test(keeps_its_maximum),
 		cmocka_unit_test(steals),
 		cmocka_unit_test(reserves),
+		cmocka_unit_test(wraps_fixed_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
