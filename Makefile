@@ -83,10 +83,12 @@ OUR_CPPFLAGS := -Iinclude -I$(B)/gen -D_GNU_SOURCE= -D_FILE_OFFSET_BITS=64 \
 OUR_CFLAGS := -std=gnu11 -ffunction-sections -fdata-sections -fno-strict-aliasing
 OUR_LDFLAGS := $(DEP_LDFLAGS) -Wl,--gc-sections
 
+comma := ,
 HARDENING := -fstack-protector-strong -fstack-clash-protection \
 	-ftrivial-auto-var-init=zero
 ifeq ($(FLAVOUR),release)
-OUR_CFLAGS += -O2 -g0 -fPIE -fno-plt $(HARDENING) \
+OUR_CFLAGS += -O2 -g0 -fPIE -fno-plt -fno-asynchronous-unwind-tables \
+	$(HARDENING) \
 	-ffile-prefix-map=$(DEPS)=/dep
 OUR_LDFLAGS += -static-pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,text \
 	-Wl,-z,separate-code -Wl,--build-id=none \
@@ -109,7 +111,6 @@ OUR_CPPFLAGS := $(filter-out -D_FILE_OFFSET_BITS=64,$(OUR_CPPFLAGS))
 SHIM := $(B)/tests/torture/shim.o
 OUR_LDFLAGS += $(WRAPPED:%=-Wl,--wrap=%)
 endif
-comma := ,
 
 ALL_CFLAGS = $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(WARNINGS) $(CFLAGS)
 ALL_LDFLAGS = $(OUR_LDFLAGS) $(LDFLAGS)
@@ -190,8 +191,8 @@ $(B)/flags: FORCE | $(DEPS_READY)
 
 $(B)/gen/version-gen.h: FORCE | $(DEPS_READY)
 	@mkdir -p $(@D)
-	@scripts/gen-version '$(VERSION)' '$(CC)' '$(DEP_PREFIX)' > $@.new
-	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+	@new=$@.$$$$; scripts/gen-version '$(VERSION)' '$(CC)' '$(DEP_PREFIX)' \
+		> $$new && if cmp -s $$new $@; then rm $$new; else mv $$new $@; fi
 $(B)/collector/base/version.o: $(B)/gen/version-gen.h
 
 $(B)/%.o: %.c $(B)/flags | $(DEPS_READY)
