@@ -71,7 +71,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wold-style-definition -Wformat=2 -Wpointer-arith -Wwrite-strings \
 	-Wvla -Wundef -Wnested-externs -Wredundant-decls -Wnull-dereference \
 	-Wimplicit-fallthrough -Wno-unused-parameter \
-	-Wno-format-truncation \
+	-Wno-format-truncation -Wno-type-limits \
 	-Werror=implicit-function-declaration -Werror=incompatible-pointer-types
 ifeq ($(WERROR),1)
 WARNINGS += -Werror
