@@ -17,6 +17,16 @@ struct positions {
 	bool any;
 };
 
+/* 16 KiB that the compiler must not fill with zeros for every path. */
+#if defined(__has_attribute)
+#if __has_attribute(uninitialized)
+#define NOT_FILLED __attribute__((uninitialized))
+#endif
+#endif
+#ifndef NOT_FILLED
+#define NOT_FILLED
+#endif
+
 static void put(struct positions *s, size_t i)
 {
 	size_t w;
@@ -140,7 +150,8 @@ static void step_stars(struct positions *from, struct positions *to,
 
 bool cart_text_glob(const char *pattern, const char *path, size_t path_len)
 {
-	struct positions sets[2], *from = &sets[0], *to = &sets[1], *t;
+	struct positions sets[2] NOT_FILLED;
+	struct positions *from = &sets[0], *to = &sets[1], *t;
 	const unsigned char *bytes = (const unsigned char *)path;
 	const char *p = pattern;
 

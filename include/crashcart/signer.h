@@ -18,9 +18,8 @@ struct cart_public_key {
 
 /*
  * Something that makes pure Ed25519 signatures (RFC 8032): a session key in
- * memory, a key file, KMS.  message is at most
- * CART_SIGNER_MESSAGE_MAX bytes.  sign is called
- * from one thread at a time.
+ * memory, a key file, KMS.  message is at most CART_SIGNER_MESSAGE_MAX bytes.
+ * sign is called from one thread at a time.
  */
 struct cart_signer {
 	struct cart_public_key public_key;
