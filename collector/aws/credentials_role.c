@@ -33,28 +33,67 @@ static void session_name(struct cart_aws *a, const char *configured, char *out,
 		snprintf(out, size, "crashcart-%s", now);
 }
 
-static int assume(struct cart_aws *a, const char *operation,
-		  struct cart_json *input, struct cart_creds *by,
-		  struct cart_creds *ret, struct cart_err *err)
+/* Adds the case as a tag of the session. */
+static int add_tag(struct cart_aws *a, struct cart_json *input,
+		   struct cart_err *err)
+{
+	struct cart_json *list, *tag;
+
+	if (!a->opt.session_case)
+		return 0;
+	list = cart_json_add(input, "Tags", cart_json_new_array());
+	tag = cart_json_append(list, cart_json_new_object());
+	cart_json_add(tag, "Key", text("crashcart-case"));
+	if (!cart_json_add(tag, "Value", text(a->opt.session_case)))
+		return cart_err_nomem(err);
+	return 0;
+}
+
+static int ask_sts(struct cart_aws *a, const char *operation,
+		   struct cart_json *input, struct cart_creds *by,
+		   struct cart_creds *ret, struct cart_err *err)
 {
 	struct cart_aws_call call = {
 		.service = "sts", .operation = operation, .input = input,
 		.region = a->region[0] ? a->region : "us-east-1",
 	};
 	struct cart_aws_reply r;
-	struct cart_json *c;
 	int rc = cart_call_as(a, &call, by, &r, err);
 
-	if (!rc) {
-		c = cart_json_get(r.view, "Credentials");
-		rc = cart_creds_from_json(c, "SecretAccessKey", "SessionToken",
+	if (!rc)
+		rc = cart_creds_from_json(cart_json_get(r.view, "Credentials"),
+					  "SecretAccessKey", "SessionToken",
 					  ret, err);
-	} else {
+	else
 		cart_err_prefix(err, "%s", ret->source);
-	}
 	if (r.raw.data)
 		cart_wipe(r.raw.data, r.raw.len);
 	cart_aws_reply_clear(&r);
+	return rc;
+}
+
+/* A trust policy must allow sts:TagSession as well; many do not.  1 or -1. */
+static int assume(struct cart_aws *a, struct cart_json *input,
+		  struct cart_creds *by, struct cart_creds *ret,
+		  struct cart_err *err)
+{
+	struct cart_json *tags;
+	int rc;
+
+	if (add_tag(a, input, err) < 0)
+		return -1;
+	rc = ask_sts(a, "AssumeRole", input, by, ret, err);
+	tags = cart_json_get(input, "Tags");
+	/* a code of an MFA device does not count twice */
+	if (rc < 0 && err->class == CART_ERR_DENIED && tags &&
+	    !cart_json_get(input, "TokenCode")) {
+		cart_json_free(cart_json_detach(input, tags));
+		rc = ask_sts(a, "AssumeRole", input, by, ret, err);
+		if (!rc)
+			cart_session_note(a, "%s does not allow sts:TagSession: "
+					  "its session carries the case in its "
+					  "name only", ret->source);
+	}
 	return rc < 0 ? -1 : 1;
 }
 
@@ -183,7 +222,7 @@ int cart_creds_role(struct cart_aws *a, const char *profile, unsigned depth,
 		goto out;
 	snprintf(ret->source, sizeof(ret->source), "role %.120s of profile %.60s",
 		 role, profile);
-	rc = assume(a, "AssumeRole", input, by, ret, err);
+	rc = assume(a, input, by, ret, err);
 out:
 	cart_json_free(input);
 	cart_secret_free(by, sizeof(*by));
@@ -210,7 +249,7 @@ int cart_creds_assumed(struct cart_aws *a, struct cart_creds *ret,
 	if (!cart_json_add(o, "RoleSessionName", text(session)))
 		cart_err_nomem(err);
 	else
-		rc = assume(a, "AssumeRole", o, by, ret, err);
+		rc = assume(a, o, by, ret, err);
 	cart_json_free(o);
 	cart_creds_release(a->base, by);
 	return rc;
@@ -238,7 +277,8 @@ static int web_identity(struct cart_aws *a, const char *role,
 	cart_json_add(o, "RoleSessionName", text(session));
 	cart_json_add(o, "WebIdentityToken", cart_json_new_string_n(
 		      (const char *)token.data, token.len));
-	rc = assume(a, "AssumeRoleWithWebIdentity", o, NULL, ret, err);
+	rc = ask_sts(a, "AssumeRoleWithWebIdentity", o, NULL, ret, err) < 0 ?
+		-1 : 1;
 out:
 	cart_json_free(o);
 	if (token.data)

@@ -295,7 +295,8 @@ struct cart_aws *cart_aws_new(const struct cart_aws_options *o,
 		a->opt.max_elapsed_ms = 300000;
 	if (copy_text(&a->opt.profile) + copy_text(&a->opt.region) +
 	    copy_text(&a->opt.endpoint_url) + copy_text(&a->opt.home) +
-	    copy_text(&a->opt.session_name) < 0) {
+	    copy_text(&a->opt.session_name) +
+	    copy_text(&a->opt.session_case) < 0) {
 		cart_err_nomem(err);
 		goto fail;
 	}
@@ -310,6 +311,22 @@ struct cart_aws *cart_aws_new(const struct cart_aws_options *o,
 fail:
 	cart_aws_free(a);
 	return NULL;
+}
+
+int cart_aws_setting(const struct cart_aws_options *o, const char *key,
+		     struct cart_buf *ret, struct cart_err *err)
+{
+	struct cart_aws *a = cart_aws_new(o, err);
+	const char *v = a ? cart_session_setting(a, a->profile, key) : NULL;
+	int rc = !a ? -1 : v ? 1 : 0;
+
+	if (v) {
+		cart_buf_adds(ret, v);
+		if (cart_buf_check(ret, key, err) < 0)
+			rc = -1;
+	}
+	cart_aws_free(a);
+	return rc;
 }
 
 /* What is known of the clock is true for every session. */
@@ -363,6 +380,7 @@ void cart_aws_free(struct cart_aws *a)
 	free((void *)(uintptr_t)a->opt.endpoint_url);
 	free((void *)(uintptr_t)a->opt.home);
 	free((void *)(uintptr_t)a->opt.session_name);
+	free((void *)(uintptr_t)a->opt.session_case);
 	pthread_mutex_destroy(&a->lock);
 	pthread_mutex_destroy(&a->creds.lock);
 	pthread_mutex_destroy(&a->offset.lock);

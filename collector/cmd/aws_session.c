@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aws_session.h"
 
+#include "key_load.h"
+
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -20,7 +22,9 @@ struct cmd_aws {
 	struct cart_aws *aws;
 	struct cart_imds *imds;
 	struct cart_buf ca;
-	char agent[96];
+	char agent[128];
+	char session_name[65];
+	const char *mfa_code, *mfa_fd;
 	pthread_mutex_t lock;
 	struct cart_bundle *bundle;
 	struct {
@@ -67,40 +71,113 @@ void cart_cmd_aws_log_to(struct cmd_aws *s, struct cart_bundle *b)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* --ca-bundle, then AWS_CA_BUNDLE where the environment is trusted, then the
- * roots built in. */
-static int load_roots(const struct cart_args *a, const struct cart_env *env,
-		      bool trusted, struct cmd_aws *s, struct cart_err *err)
+static int add_file(struct cmd_aws *s, const char *path, struct cart_err *err)
 {
-	const char *path = cart_args_value(a, "ca-bundle");
-
-	if (path == NULL && trusted)
-		path = cart_env_get(env, "AWS_CA_BUNDLE");
-	if (path == NULL || *path == '\0') {
-		cart_buf_add(&s->ca, cart_embed_roots, cart_embed_roots_len);
-		return cart_buf_check(&s->ca, "CA roots", err);
-	}
 	if (cart_file_read(AT_FDCWD, path, &s->ca, err) < 0)
 		return cart_err_prefix(err, "CA bundle %s", path);
-	return 0;
+	cart_buf_addc(&s->ca, '\n');
+	return cart_buf_check(&s->ca, "CA roots", err);
+}
+
+/* --ca-bundle, then where the environment is trusted AWS_CA_BUNDLE, ca_bundle
+ * of the profile and REQUESTS_CA_BUNDLE, then the roots built in; and what
+ * --ca-add names. */
+static int load_roots(const struct cart_args *a,
+		      const struct cart_aws_options *o, struct cmd_aws *s,
+		      struct cart_err *err)
+{
+	const char *path = cart_args_value(a, "ca-bundle");
+	struct cart_buf setting;
+	size_t i;
+	int rc = 0;
+
+	cart_buf_init(&setting, 4096);
+	if (path == NULL && o->trust_environment) {
+		path = cart_env_get(o->env, "AWS_CA_BUNDLE");
+		if (path == NULL || *path == '\0') {
+			rc = cart_aws_setting(o, "ca_bundle", &setting, err);
+			path = rc > 0 ? (const char *)setting.data :
+				cart_env_get(o->env, "REQUESTS_CA_BUNDLE");
+		}
+	}
+	if (rc >= 0 && (path == NULL || *path == '\0')) {
+		cart_buf_add(&s->ca, cart_embed_roots, cart_embed_roots_len);
+		rc = cart_buf_check(&s->ca, "CA roots", err);
+	} else if (rc >= 0) {
+		rc = add_file(s, path, err);
+	}
+	for (i = 0; rc >= 0 && (path = cart_args_at(a, "ca-add", i)); i++)
+		rc = add_file(s, path, err);
+	cart_buf_clear(&setting);
+	return rc < 0 ? -1 : 0;
+}
+
+/* Either spelling of a proxy variable, where the environment is trusted. */
+static const char *proxy_env(const struct cart_aws_options *o,
+			     const char *upper, const char *lower)
+{
+	const char *v;
+
+	if (!o->trust_environment)
+		return NULL;
+	v = cart_env_get(o->env, lower);
+	if (v == NULL || *v == '\0')
+		v = cart_env_get(o->env, upper);
+	return v != NULL && *v != '\0' ? v : NULL;
 }
 
 static const char *proxy_of(const struct cart_args *a,
-			    const struct cart_env *env, bool trusted)
+			    const struct cart_aws_options *o)
 {
 	const char *proxy = cart_args_value(a, "proxy");
 
-	if (proxy == NULL && trusted)
-		proxy = cart_env_get(env, "HTTPS_PROXY");
-	if (proxy == NULL && trusted)
-		proxy = cart_env_get(env, "https_proxy");
+	if (proxy == NULL)
+		proxy = proxy_env(o, "HTTPS_PROXY", "https_proxy");
 	return proxy != NULL && *proxy != '\0' ? proxy : NULL;
+}
+
+/* A code counts once: --mfa-code is for the first role that asks. */
+static int on_mfa(void *arg, const char *serial, char *out, size_t size)
+{
+	struct cmd_aws *s = arg;
+	char prompt[256], code[CART_PASSWORD_MAX + 1];
+	const char *given = s->mfa_code;
+	struct cart_err err;
+
+	s->mfa_code = NULL;
+	if (given == NULL) {
+		snprintf(prompt, sizeof(prompt), "MFA code of %.150s: ", serial);
+		if (cart_key_password(prompt, s->mfa_fd, false, code, &err) < 0)
+			return -1;
+		given = code;
+	}
+	if (strlen(given) >= size)
+		return -1;
+	snprintf(out, size, "%s", given);
+	return 0;
+}
+
+/* So that CloudTrail tells our calls from everyone else's: the case in the
+ * user agent, and in session name and tag of roles that are assumed. */
+static void name_session(const struct cart_args *a, struct cmd_aws *s,
+			 struct cart_aws_options *o)
+{
+	const char *id = cart_args_value(a, "case");
+
+	snprintf(s->agent, sizeof(s->agent), "crashcart/%s%s%.64s",
+		 cart_version_text(), id != NULL ? " case/" : "",
+		 id != NULL ? id : "");
+	if (id == NULL)
+		return;
+	snprintf(s->session_name, sizeof(s->session_name), "crashcart-%.54s",
+		 id);
+	o->session_name = s->session_name;
+	o->session_case = id;
 }
 
 struct cmd_aws *cart_cmd_aws_new(const struct cart_args *a, struct cart_env *env,
 			    bool host_steps, struct cart_err *err)
 {
-	bool trusted = !host_steps || cart_args_flag(a, "trust-environment");
 	struct cart_net_options net = { 0 };
 	struct cart_aws_options aws = { 0 };
 	struct cmd_aws *s = calloc(1, sizeof(*s));
@@ -111,32 +188,36 @@ struct cmd_aws *cart_cmd_aws_new(const struct cart_args *a, struct cart_env *env
 	}
 	pthread_mutex_init(&s->lock, NULL);
 	cart_buf_init(&s->ca, (size_t)16 << 20);
-	if (load_roots(a, env, trusted, s, err) < 0)
-		goto fail;
-	snprintf(s->agent, sizeof(s->agent), "crashcart/%s",
-		 cart_version_text());
-	net.ca_pem = (const char *)s->ca.data;
-	net.ca_pem_len = s->ca.len;
-	net.proxy = proxy_of(a, env, trusted);
-	net.no_proxy = trusted ? cart_env_get(env, "NO_PROXY") : NULL;
-	net.user_agent = s->agent;
-	s->net = cart_net_new(&net, err);
-	if (s->net == NULL)
-		goto fail;
 	aws.env = env;
 	aws.profile = cart_args_value(a, "profile");
 	aws.region = cart_args_value(a, "region");
 	aws.endpoint_url = cart_args_value(a, "endpoint-url");
-	aws.trust_environment = trusted;
+	aws.trust_environment = !host_steps ||
+				cart_args_flag(a, "trust-environment");
 	aws.home = cart_env_get(env, "HOME");
+	name_session(a, s, &aws);
+	if (load_roots(a, &aws, s, err) < 0)
+		goto fail;
+	net.ca_pem = (const char *)s->ca.data;
+	net.ca_pem_len = s->ca.len;
+	net.proxy = proxy_of(a, &aws);
+	net.no_proxy = proxy_env(&aws, "NO_PROXY", "no_proxy");
+	net.user_agent = s->agent;
+	s->net = cart_net_new(&net, err);
+	if (s->net == NULL)
+		goto fail;
+	cart_buf_clear(&s->ca);
 	aws.net = s->net;
+	s->mfa_code = cart_args_value(a, "mfa-code");
+	s->mfa_fd = cart_args_value(a, "mfa-fd");
+	aws.mfa_code = on_mfa;
 	aws.fact = on_fact;
 	aws.arg = s;
 	aws.cancelled = on_cancelled;
 	s->aws = cart_aws_new(&aws, err);
 	if (s->aws == NULL)
 		goto fail;
-	s->imds = cart_imds_new(s->net, env, trusted, err);
+	s->imds = cart_imds_new(s->net, env, aws.trust_environment, err);
 	if (s->imds == NULL)
 		goto fail;
 	return s;

@@ -17,6 +17,11 @@
 	{ "proxy", 0, "URL", false, "HTTP proxy for https calls." }, \
 	{ "ca-bundle", 0, "FILE", false, \
 	  "CA roots (PEM) instead of the built-in ones." }, \
+	{ "ca-add", 0, "FILE", true, \
+	  "CA roots (PEM) beside the built-in ones." }, \
+	{ "mfa-code", 0, "CODE", false, \
+	  "Code for a profile with mfa_serial; otherwise asked for." }, \
+	{ "mfa-fd", 0, "N", false, "Read MFA codes from this descriptor." }, \
 	{ "trust-environment", 0, NULL, false, \
 	  "Let environment and config files change endpoints, proxy and CA " \
 	  "even where the manifest reads a suspect host." }

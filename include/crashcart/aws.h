@@ -45,8 +45,11 @@ struct cart_aws_options {
 	bool trust_environment;
 	const char *home;		/* for ~/.aws, or NULL */
 	struct cart_net *net;		/* borrowed */
-	const char *session_name;	/* of roles that are assumed; NULL: made
-					 * of the time */
+	/* Of roles that are assumed: their session's name (NULL: made of the
+	 * time), and the value of its tag "crashcart-case" (NULL: none).  Where
+	 * a role does not allow tags, it is assumed without. */
+	const char *session_name;
+	const char *session_case;
 	/* Of our usual share of AWS's published rates (aws/rate.c): 0 is 100,
 	 * CART_RATE_UNBOUNDED is for servers that are not AWS. */
 	unsigned rate_percent;
@@ -65,6 +68,12 @@ struct cart_aws_options {
 struct cart_aws *cart_aws_new(const struct cart_aws_options *o,
 			      struct cart_err *err);
 void cart_aws_free(struct cart_aws *a);
+
+/* Value of a key of the profile that a session of these options would use
+ * ("ca_bundle"), for what must be known before there is a net.  1 appended to
+ * ret, 0 not set, -1 with err. */
+int cart_aws_setting(const struct cart_aws_options *o, const char *key,
+		     struct cart_buf *ret, struct cart_err *err);
 
 /* A session like base (settings, net, region, facts), whose credentials are
  * those of a role, assumed with base's and renewed before they end.  Nothing is

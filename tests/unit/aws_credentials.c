@@ -32,6 +32,7 @@ struct world {
 	unsigned life_s;		/* of what is served; 0: an hour */
 	unsigned served;
 	bool broken;			/* the server has only errors */
+	bool no_tags;			/* sts:TagSession is not allowed */
 };
 
 static void end_text(struct world *w, char end[CART_CLOCK_TEXT_SIZE])
@@ -51,7 +52,7 @@ static void sts(struct world *w, const struct httpd_request *r,
 		 (int)r->body_len, r->body, *auth ?
 		 (int)strcspn(strchr(auth, '=') + 1, "/") : 4,
 		 *auth ? strchr(auth, '=') + 1 : "none");
-	if (w->broken) {
+	if (w->broken || (w->no_tags && strstr(r->body, "Tags"))) {
 		httpd_say(a, 403, NULL, "<ErrorResponse><Error><Code>AccessDenied"
 			  "</Code><Message>no</Message></Error></ErrorResponse>");
 		return;
@@ -331,6 +332,66 @@ static void another_account(void **state)
 	cart_aws_free(other);
 }
 
+static int code(void *arg, const char *serial, char *out, size_t size)
+{
+	snprintf(out, size, "123456");
+	return strcmp(serial, "arn:aws:iam::1:mfa/me") ? -1 : 0;
+}
+
+static void note(void *arg, const char *type, const struct cart_json *fields)
+{
+	struct world *w = arg;
+	size_t n = strlen(w->asked);
+
+	snprintf(w->asked + n, sizeof(w->asked) - n, "%s: %s\n", type,
+		 cart_json_get_string(fields, "text"));
+}
+
+static void case_and_mfa(void **state)
+{
+	struct world *w = *state;
+	struct cart_aws_options o = {
+		.env = &w->env, .net = w->net, .home = w->home,
+		.profile = "p", .trust_environment = true,
+		.session_name = "crashcart-C1", .session_case = "C1",
+		.mfa_code = code,
+	};
+	struct cart_creds *c;
+	struct cart_err err;
+
+	write_file(w, "config",
+		   "[profile p]\nrole_arn=arn:aws:iam::1:role/r\n"
+		   "source_profile=p\nmfa_serial=arn:aws:iam::1:mfa/me\n"
+		   "aws_access_key_id=AKIAP\naws_secret_access_key=s\n"
+		   "[profile q]\nrole_arn=arn:aws:iam::1:role/r\n"
+		   "source_profile=p\n");
+	assert_int_equal(begin(w, "p", &err), 0);
+	cart_aws_free(w->aws);
+	w->aws = cart_aws_new(&o, &err);
+	c = cart_creds_hold(w->aws, &err);
+	if (!c)
+		fail_msg("%s", err.text);
+	cart_creds_release(w->aws, c);
+	assert_non_null(strstr(w->asked, "&RoleSessionName=crashcart-C1&"
+		"SerialNumber=arn%3Aaws%3Aiam%3A%3A1%3Amfa%2Fme&TokenCode=123456"
+		"&Tags.member.1.Key=crashcart-case&Tags.member.1.Value=C1 by "
+		"AKIAP\n"));
+	cart_aws_free(w->aws);
+	w->asked[0] = '\0';
+	w->no_tags = true;
+	o.profile = "q";
+	o.fact = note;
+	o.arg = w;
+	w->aws = cart_aws_new(&o, &err);
+	c = cart_creds_hold(w->aws, &err);
+	if (!c)
+		fail_msg("%s", err.text);
+	cart_creds_release(w->aws, c);
+	assert_non_null(strstr(w->asked, "&RoleSessionName=crashcart-C1 by "
+			       "AKIAP\n"));
+	assert_non_null(strstr(w->asked, "does not allow sts:TagSession"));
+}
+
 static void identity_center(void **state)
 {
 	struct world *w = *state;
@@ -532,7 +593,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(order), TEST(none), TEST(roles), TEST(another_account), TEST(identity_center),
+		TEST(order), TEST(none), TEST(roles), TEST(another_account), TEST(case_and_mfa),
+		TEST(identity_center),
 		TEST(process),
 		TEST(web_identity),
 		TEST(container), TEST(renewal),
