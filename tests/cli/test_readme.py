@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# run-tests: serial
+# run-tests: release-only
+"""Run every command that the README shows, as it stands there, against the
+simulated account.  Only what cannot be the same here is replaced: the key, the
+instance, /mnt/usb, and ssh, which stands for another machine's shell."""
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+
+TOP = os.environ["TOP"]
+CART = os.environ["CRASHCART"]
+WORK = os.getcwd()
+# blocks that other tests and everybody's first minute run
+ELSEWHERE = ("make run", "make test")
+
+
+def blocks(text):
+    return [b.strip("\n") for b in re.findall(r"^```\n(.*?)^```", text,
+                                               re.M | re.S)]
+
+
+def shell(script, env, statuses=(0,)):
+    print("+ " + script.replace("\n", "\n  "), flush=True)
+    p = subprocess.run(["bash", "-c", script], env=env, cwd=env["WORK"],
+                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT, text=True, check=False)
+    if p.returncode not in statuses:
+        sys.exit("exit %d\n%s" % (p.returncode, p.stdout[-3000:]))
+    return p.stdout
+
+
+def with_terminal(words, env, lines):
+    """Run something that asks for a password on its terminal."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.chdir(WORK)
+        os.execvpe(words[0], words, env)
+    seen = b""
+    for line in lines:
+        while not seen.endswith(b": "):
+            seen += os.read(fd, 100)
+        os.write(fd, line.encode() + b"\n")
+        seen = b""
+    try:
+        while os.read(fd, 1000):
+            pass
+    except OSError:
+        pass
+    status = os.waitpid(pid, 0)[1]
+    if status != 0:
+        sys.exit("%s: status %d" % (words, status))
+
+
+def interrupt(usb, env):
+    """A collection onto the stick that dies half way."""
+    for f in os.listdir(usb):
+        os.unlink(os.path.join(usb, f))
+    for pause in (0.15, 0.4, 0.8, 1.5):
+        p = subprocess.Popen([CART, "collect", "host-triage", "--case", "IR-8",
+                              "--out", usb, "--quiet"], env=env,
+                             stdout=subprocess.DEVNULL,
+                             stderr=subprocess.DEVNULL)
+        time.sleep(pause)
+        p.send_signal(signal.SIGKILL)
+        p.wait()
+        names = os.listdir(usb)
+        tars = [n for n in names if n.endswith(".tar")]
+        if tars and os.path.getsize(os.path.join(usb, tars[0])) > 100000 \
+                and not any(n.endswith(".seal") for n in names):
+            return
+        for f in names:
+            os.unlink(os.path.join(usb, f))
+    sys.exit("could not interrupt a collection half way")
+
+
+def main():
+    env = dict(os.environ)
+    bin_dir, usb, vault = (os.path.join(WORK, d) for d in
+                           ("bin", "usb", "vault"))
+    for d in (bin_dir, usb, vault):
+        os.mkdir(d)
+    os.symlink(CART, os.path.join(bin_dir, "crashcart"))
+    with open(os.path.join(bin_dir, "ssh"), "w") as f:
+        f.write("#!/bin/sh\ncd '%s' && shift && exec sh -c \"$*\"\n" % vault)
+    os.chmod(os.path.join(bin_dir, "ssh"), 0o755)
+    env["PATH"] = bin_dir + ":" + env["PATH"]
+    env["USER"] = "examiner"
+    env["WORK"] = WORK
+    state = os.path.join(env["TMPDIR"], "sim")
+    text = subprocess.run([TOP + "/tests/sim/start", "--state", state,
+                           "--snapshot-delay", "1", "--snapshot-seconds", "1"],
+                          check=True, stdout=subprocess.PIPE, text=True).stdout
+    for key, value in re.findall(r"^export (\w+)='?([^'\n;]*)'?", text, re.M):
+        env[key] = value
+    with open(TOP + "/README.md") as f:
+        readme = blocks(f.read())
+    key, ran = "", 0
+    try:
+        for block in readme:
+            if block.startswith(ELSEWHERE):
+                continue
+            script = block.replace("/mnt/usb", usb)
+            script = script.replace("i-0123456789abcdef0",
+                                    env["SIM_INSTANCE_ID"])
+            script = script.replace("RWQ...", key)
+            # the seal of the pipe lies where no other run's does
+            script = script.replace("/dev/shm/", WORK + "/shm-")
+            if "crashcart resume" in script:
+                interrupt(usb, env)
+            if "keygen" in script:
+                assert script == "crashcart keygen lab-2026", script
+                with_terminal(script.split(), env, ["horse", "horse"])
+                assert os.path.exists("lab-2026.key")
+            elif "tests/sim/start" in script:
+                out = shell("cd '%s'\nrm -rf build/drill\n%s" % (TOP, script),
+                            env, (0, 3))
+                assert "Sealed" in out, out
+            else:
+                # a collection with gaps exits 3, and that is no failure
+                script = "set -o pipefail\n" + "\n".join(
+                    "{ %s\n} || [ $? = 3 ] || exit" % c for c in
+                    script.replace("\\\n", " ").split("\n"))
+                out = shell(script, env)
+                found = re.search(r"^Key +(\S+)", out, re.M)
+                if found and "instance-compromise" in script:
+                    key = found.group(1)
+            ran += 1
+    finally:
+        subprocess.run([TOP + "/tests/sim/stop"], env=env, check=False,
+                       stdout=subprocess.DEVNULL)
+    print("%d of %d blocks ran" % (ran, len(readme)))
+    assert ran == len(readme) - 1, "a block was not run"
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
