@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "cmd/command.h"
-#include "crashcart/msg.h"
+#include "crashcart/digest.h"
 
 /*
  * Makes sure that descriptors 0, 1 and 2 are open, so that no evidence file
@@ -28,6 +28,7 @@ int main(int argc, char **argv)
 
 	if (check_fds() < 0)
 		return CART_EXIT_FAILED;
+	cart_crypt_start();
 	if (argc < 2)
 		return cart_command_greet();
 	command = cart_command_find(argv[1]);

@@ -205,7 +205,7 @@ static int take_image(struct image *m, int fd, uint64_t size, bool device,
 	int rc;
 
 	cart_json_add(origin, "path", cart_json_new_string(m->path));
-	cart_json_add(origin, "bytes", cart_json_new_double((double)size));
+	cart_json_add(origin, "bytes", cart_json_new_int((int64_t)size));
 	cart_json_add(origin, "device", cart_block_facts(fd));
 	info.name = m->path;
 	info.slug = "image";

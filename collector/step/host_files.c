@@ -40,7 +40,8 @@ static const struct {
 	bool gap;			/* else a note */
 } tellings[TOLD_N] = {
 	[TOLD_DENIED] = { "files that permission refuses", "denied",
-		"run as root to read them", true },
+		"run as root to read them; root itself can be refused by a "
+		"security module", true },
 	[TOLD_FAILED] = { "files that could not be read", "failed",
 		"the file lines say why for each", true },
 	[TOLD_PSEUDO] = { "pseudo and network file systems", "unsupported",

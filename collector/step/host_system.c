@@ -406,7 +406,9 @@ static int processes(struct cart_step_ctx *c, struct cart_err *err)
 	if (denied > 0) {
 		gap.what = "parts of what /proc says of processes";
 		gap.reason = "denied";
-		gap.detail = "run as root to read the executables, files and "
+		gap.detail = geteuid() == 0 ? "refused though we are root: a "
+			"security module, or processes of another namespace" :
+			"run as root to read the executables, files and "
 			"namespaces of other users' processes";
 		gap.count = denied;
 		c->ops->gap(c, &gap);
