@@ -103,16 +103,18 @@ static int plan(const struct cart_args *a)
 	struct cart_manifest *m;
 	struct cart_json *j = NULL;
 	struct cart_err err = { 0 };
+	bool policy = cart_args_flag(a, "policy");
 	struct cart_buf b;
 	int status;
 
 	cart_buf_init(&b, (size_t)16 << 20);
 	m = cart_manifest_load(a, a->positional[0], true, NULL, &err);
 	if (m != NULL)
-		j = cart_manifest_plan(m, &err);
+		j = policy ? cart_manifest_policy(m, &err) :
+			cart_manifest_plan(m, &err);
 	if (j == NULL) {
 		status = cart_command_fail(a, &err);
-	} else if (cart_args_flag(a, "json")) {
+	} else if (policy || cart_args_flag(a, "json")) {
 		cart_json_print(j, 4, &b);
 		cart_buf_addc(&b, '\n');
 		status = cart_buf_ok(&b) &&
@@ -129,13 +131,15 @@ static int plan(const struct cart_args *a)
 
 static const struct cart_option options[] = {
 	{ "param", 'p', "NAME=VALUE", true, "Set a parameter of the manifest." },
+	{ "policy", 0, NULL, false,
+	  "Print the IAM policy that the run needs, and no more." },
 	{ NULL, 0, NULL, false, NULL }
 };
 
 const struct cart_command cart_cmd_plan = {
 	.name = "plan",
 	.summary = "Print every step and call of a manifest; touch nothing.",
-	.usage = "MANIFEST [-p NAME=VALUE]...",
+	.usage = "MANIFEST [-p NAME=VALUE]... [--policy]",
 	.min_positional = 1,
 	.max_positional = 1,
 	.options = options,

@@ -27,6 +27,7 @@ static int builtin_op(const char *call, struct cart_op_facts *ret,
 	ret->secret = cart_model_class(op) == CART_OP_SECRET;
 	ret->class = cart_op_class_name(cart_model_class(op));
 	ret->global = cart_svc_info(cart_op_svc(op))->global;
+	ret->signing = cart_svc_info(cart_op_svc(op))->signing_name;
 	return 0;
 }
 

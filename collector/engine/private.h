@@ -31,6 +31,7 @@ struct cart_op_facts {
 	bool secret;			/* its reply may hold secrets */
 	bool global;			/* one endpoint for all regions */
 	const char *class;		/* "read", "write" ... */
+	const char *signing;		/* name that requests are signed for */
 };
 
 struct cart_oracle {

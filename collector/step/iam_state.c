@@ -483,7 +483,7 @@ static void plan(const struct cart_json *with,
 
 	(void)with;
 	emit(arg, "iam:GetAccountAuthorizationDetails", false, "every page");
-	emit(arg, "iam:ListUsers", false, "only if the details are denied");
+	emit(arg, "iam:ListUsers", false, "fallback, if the details are denied");
 	emit(arg, "iam:GenerateCredentialReport", true,
 	     "only if the step says changes and --allow evidence is given");
 	emit(arg, "iam:GetCredentialReport", false, "");

@@ -446,6 +446,90 @@ static void test_schema(void **state)
 	cart_buf_clear(&b);
 }
 
+/* Statement whose actions hold this one; NULL if there is none. */
+static const struct cart_json *granting(const struct cart_json *policy,
+					const char *action)
+{
+	const struct cart_json *st, *a;
+
+	st = cart_json_first(cart_json_get(policy, "Statement"));
+	for (; st; st = cart_json_next(st)) {
+		a = cart_json_first(cart_json_get(st, "Action"));
+		for (; a; a = cart_json_next(a)) {
+			if (!strcmp(cart_json_string(a), action))
+				return st;
+		}
+	}
+	return NULL;
+}
+
+static const char *resource(const struct cart_json *policy, const char *action,
+			    size_t n)
+{
+	return cart_json_string(cart_json_at(cart_json_get(
+		granting(policy, action), "Resource"), n));
+}
+
+#define POLICY_STEP(id, call, input) "{ \"id\": \"" id "\", \"do\": \"aws.call\", " \
+	"\"with\": { \"call\": \"" call "\", \"input\": " input " } },"
+
+static void test_policy(void **state)
+{
+	static const char text[] = HEAD "\"role\": \"R\", \"params\": "
+	"{ \"i\": {}, \"u\": {} }, \"steps\": ["
+	POLICY_STEP("who", "sts:GetCallerIdentity", "{}")
+	POLICY_STEP("a", "ec2:GetConsoleOutput", "{ \"InstanceId\": \"${params.i}\" }")
+	POLICY_STEP("b", "iam:ListAccessKeys", "{ \"UserName\": \"${params.u}\" }")
+	POLICY_STEP("c", "s3:ListObjectsV2", "{ \"Bucket\": \"b1\" }")
+	POLICY_STEP("d", "s3:GetObject", "{ \"Bucket\": \"b1\", \"Key\": \"k\" }")
+	POLICY_STEP("e", "s3:ListBuckets", "{}")
+	POLICY_STEP("f", "kms:DescribeKey", "{ \"KeyId\": \"alias/x\" }")
+	"{ \"id\": \"s\", \"do\": \"ec2.snapshot\", \"changes\": \"evidence\", "
+	"\"with\": { \"instance_id\": \"i-0123456789abcdef0\" } },"
+	"{ \"id\": \"t\", \"do\": \"iam.state\", \"accounts\": [\"444455556666\"] },"
+	"{ \"id\": \"ev\", \"do\": \"cloudtrail.events\", \"regions\": \"all\" },"
+	"{ \"id\": \"host\", \"do\": \"host.system\" } ] }";
+	struct cart_err err = { 0 };
+	struct cart_manifest *m = cart_manifest_parse("m.json", text,
+						      strlen(text), &err);
+	struct cart_json *p;
+
+	(void)state;
+	if (!m)
+		fail_msg("%s", err.text);
+	assert_int_equal(cart_manifest_param(m, "i=i-0123456789abcdef0", &err), 0);
+	p = cart_manifest_policy(m, &err);
+	assert_non_null(p);
+	assert_null(granting(p, "sts:GetCallerIdentity"));
+	assert_string_equal(resource(p, "ec2:GetConsoleOutput", 0),
+		"arn:aws:ec2:*:*:instance/i-0123456789abcdef0");
+	assert_string_equal(resource(p, "iam:ListAccessKeys", 0), "*");
+	assert_string_equal(resource(p, "s3:ListBucket", 0), "arn:aws:s3:::b1");
+	assert_string_equal(resource(p, "s3:GetObject", 0), "arn:aws:s3:::b1/k");
+	assert_string_equal(resource(p, "s3:ListAllMyBuckets", 0), "*");
+	assert_string_equal(resource(p, "kms:DescribeKey", 0), "*");
+	assert_string_equal(resource(p, "ec2:CreateSnapshots", 0),
+		"arn:aws:ec2:*:*:instance/i-0123456789abcdef0");
+	assert_string_equal(cart_json_get_string(cart_json_get(cart_json_get(
+		granting(p, "ec2:CreateTags"), "Condition"), "StringEquals"),
+		"ec2:CreateAction"), "CreateSnapshots");
+	/* a step that does not say "changes" does not get the right to */
+	assert_null(granting(p, "iam:GenerateCredentialReport"));
+	assert_null(granting(p, "iam:ListUsers"));
+	assert_string_equal(resource(p, "sts:AssumeRole", 0),
+			    "arn:aws:iam::444455556666:role/R");
+	assert_non_null(granting(p, "ec2:DescribeRegions"));
+	cart_json_free(p);
+	assert_int_equal(cart_manifest_param(m, "u=ann", &err), 0);
+	p = cart_manifest_policy(m, &err);
+	assert_string_equal(resource(p, "iam:ListAccessKeys", 0),
+			    "arn:aws:iam::*:user/ann");
+	assert_string_equal(resource(p, "iam:ListAccessKeys", 1),
+			    "arn:aws:iam::*:user/*/ann");
+	cart_json_free(p);
+	cart_manifest_free(m);
+}
+
 /* The built-in oracle knows operations and what they take. */
 static void test_builtin(void **state)
 {
@@ -528,6 +612,7 @@ int main(void)
 		cmocka_unit_test(test_params_in_with),
 		cmocka_unit_test(test_plan),
 		cmocka_unit_test(test_schema),
+		cmocka_unit_test(test_policy),
 		cmocka_unit_test(test_builtin),
 		cmocka_unit_test(test_table),
 	};

@@ -84,6 +84,9 @@ def resources(ctx, name, p):
             inst = p.get("InstanceSpecification", {}).get("InstanceId", "*")
             return [ctx.arn("ec2", "instance/" + inst),
                     ctx.arn("ec2", "snapshot/*", account="")]
+        if name in ("GetConsoleOutput", "GetConsoleScreenshot",
+                    "GetPasswordData"):
+            return [ctx.arn("ec2", "instance/" + str(p.get("InstanceId")))]
         if not name.startswith(("Describe", "Get", "List")):
             for key, kind in (("InstanceId", "instance"),
                               ("SnapshotId", "snapshot"),
