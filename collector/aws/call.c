@@ -207,6 +207,21 @@ static void add_lines(struct message *m)
 	}
 }
 
+/* The canonical request, without the token of the session. */
+static void debug_canonical(struct work *w, const struct cart_buf *canonical)
+{
+	const char *text = canonical->data ? (const char *)canonical->data : "";
+	const char *token = strstr(text, "\nx-amz-security-token:");
+	const char *rest = token ? strchr(token + 1, '\n') : NULL;
+
+	if (!rest)
+		cart_session_debug(w->a, "canonical request:\n%s", text);
+	else
+		cart_session_debug(w->a, "canonical request:\n%.*s\n"
+				   "x-amz-security-token:(masked)%s",
+				   (int)(token - text), text, rest);
+}
+
 static int sign(struct work *w, struct message *m, const char *path,
 		const char *query)
 {
@@ -219,11 +234,23 @@ static int sign(struct work *w, struct message *m, const char *path,
 		.s3 = !strcmp(w->target.signing_name, "s3"),
 	};
 
+	bool debug = w->a->opt.debug && !w->own;
+	struct cart_buf canonical;
+	int rc;
+
+	cart_buf_init(&canonical, (size_t)1 << 20);
 	w->signed_ns = r.utc_ns = cart_aws_now_ns(w->a);
-	if (cart_sigv4(&r, &w->creds->c, &m->signature, NULL, w->err) < 0)
-		return -1;
-	add_lines(m);
-	return 0;
+	rc = cart_sigv4(&r, &w->creds->c, &m->signature,
+			debug ? &canonical : NULL, w->err);
+	if (!rc)
+		add_lines(m);
+	if (debug) {
+		debug_canonical(w, &canonical);
+		if (canonical.data)
+			cart_wipe(canonical.data, canonical.len);
+	}
+	cart_buf_clear(&canonical);
+	return rc;
 }
 
 static int hold_credentials(struct work *w)
@@ -468,14 +495,19 @@ static bool can_redirect(struct work *w, const struct cart_http_reply *p)
 static void set_aws_error(struct work *w, enum cart_err_class class)
 {
 	struct cart_aws_reply *ret = w->ret;
+	char who[128] = "";
 
-	cart_err_set(w->err, class, ret->status, "%s:%s in %s: %s%s%.300s%s%s%s",
+	/* whoever is refused wants to know who asked */
+	if (class == CART_ERR_DENIED && w->creds)
+		snprintf(who, sizeof(who), "; access key %.32s from %.60s",
+			 w->creds->c.access_key_id, w->creds->source);
+	cart_err_set(w->err, class, ret->status, "%s:%s in %s: %s%s%.240s%s%s%s%s",
 		     w->service, w->info->name,
 		     ret->region[0] ? ret->region : "no region",
 		     ret->error_code, ret->error_message[0] ? ": " : "",
 		     ret->error_message, ret->request_id[0] ?
 		     " (request id " : "", ret->request_id,
-		     ret->request_id[0] ? ")" : "");
+		     ret->request_id[0] ? ")" : "", who);
 }
 
 static enum verdict judge_error(struct work *w, const struct cart_http_reply *p,
@@ -573,6 +605,10 @@ static int wait_turn(struct work *w)
 	int64_t wait = cart_rate_take(&w->a->rate, w->service, w->info->name,
 				      rate_region(w), now);
 
+	if (wait)
+		cart_session_debug(w->a, "%s:%s in %s: waits %jd ms for its "
+				   "turn", w->service, w->info->name,
+				   w->ret->region, (intmax_t)(wait / NS_PER_MS));
 	if (now + wait > w->deadline_mono_ns)
 		return cart_err_set(w->err, CART_ERR_THROTTLED, 0,
 				    "%s:%s in %s: no turn within %u s, the "
@@ -591,6 +627,22 @@ static int wait_turn(struct work *w)
 static int64_t sent_mono_ns(const struct cart_http_reply *p)
 {
 	return cart_clock_mono_ns() - (p->finished_utc_ns - p->sent_utc_ns);
+}
+
+static void debug_attempt(struct work *w, const struct cart_http_reply *p,
+			  enum verdict v)
+{
+	int64_t sent = p->sent_utc_ns ? p->sent_utc_ns - p->started_utc_ns : -1;
+
+	cart_session_debug(w->a, "%s:%s in %s, attempt %u: status %d from %s, "
+			   "sent after %jd ms, ended after %ju ms, %zu bytes, "
+			   "request id %s%s%s", w->service, w->info->name,
+			   w->ret->region, w->ret->attempts, p->status,
+			   *p->address ? p->address : "nobody",
+			   (intmax_t)(sent < 0 ? -1 : sent / NS_PER_MS),
+			   (uintmax_t)p->duration_ms, w->ret->raw.len,
+			   *w->ret->request_id ? w->ret->request_id : "none",
+			   v == DONE ? "" : ": ", v == DONE ? "" : w->err->text);
 }
 
 static enum verdict attempt(struct work *w, enum cart_retry_kind *ret_kind,
@@ -628,6 +680,7 @@ static enum verdict attempt(struct work *w, enum cart_retry_kind *ret_kind,
 		v = judge_silence(w, &p, ret_kind);
 	else
 		v = judge_answer(w, &p, &r, ret_kind);
+	debug_attempt(w, &p, v);
 	if (v == WAIT_AGAIN)
 		*ret_after_ms = cart_retry_after_ms(&p, cart_aws_now_ns(w->a));
 	if (v == DONE || w->err->class != CART_ERR_THROTTLED)
@@ -659,6 +712,9 @@ static int wait_between(struct work *w, enum cart_retry_kind kind,
 				 rate_region(w), true, until);
 	if (until > w->deadline_mono_ns)
 		return -1;
+	cart_session_debug(w->a, "%s:%s in %s: waits %u ms before attempt %u",
+			   w->service, w->info->name, w->ret->region, ms,
+			   w->ret->attempts + 1);
 	if (cart_session_sleep(w->a, ms) < 0)
 		return cart_err_set(w->err, CART_ERR_CANCELLED, 0,
 				    "%s:%s was cancelled", w->service,

@@ -15,17 +15,7 @@
 #define SLOW_MAX	5
 #define GOOD_CALLS	5	/* undo one halving */
 
-/* AWS's published limits where there are any, and what we take of them.
- * First match wins; prefix "" is any operation. */
-struct cart_rate_family {
-	const char *service;
-	const char *prefix;
-	unsigned milli_per_s;	/* published, calls in 1000 seconds */
-	unsigned percent;	/* of it for us */
-	unsigned burst;
-	bool per_operation;	/* AWS counts each operation on its own */
-};
-
+/* AWS's published limits where there are any; the first match wins. */
 static const struct cart_rate_family families[] = {
 	/* 2/s an account and region, not adjustable; nobody else's dashboards
 	 * depend on it, and it is the slowest thing we do */
@@ -48,16 +38,84 @@ static const struct cart_rate_family families[] = {
 	{ NULL, "", 20000, 50, 20, true },
 };
 
-static const struct cart_rate_family *family_of(const char *service,
+static bool matches(const struct cart_rate_family *f, const char *service,
+		    const char *operation)
+{
+	return !strcmp(f->service, service) &&
+	       !strncmp(operation, f->prefix, strlen(f->prefix));
+}
+
+static const struct cart_rate_family *family_of(const struct cart_rate *r,
+						const char *service,
 						const char *operation)
 {
 	const struct cart_rate_family *f = families;
+	size_t i;
 
-	while (f->service && (strcmp(f->service, service) != 0 ||
-			      strncmp(operation, f->prefix,
-				      strlen(f->prefix)) != 0))
+	for (i = 0; i < r->n_own; i++)
+		if (matches(&r->own[i], service, operation))
+			return &r->own[i];
+	while (f->service && !matches(f, service, operation))
 		f++;
 	return f;
+}
+
+static int set_one(struct cart_rate *r, const struct cart_aws_rate *rate,
+		   struct cart_err *err)
+{
+	const char *colon = strchr(rate->call, ':');
+	size_t i = r->n_own, len = strlen(rate->call);
+	struct cart_rate_family *f = &r->own[i];
+	char *service = r->own_text[i][0], *prefix = r->own_text[i][1];
+	size_t size = sizeof(r->own_text[i][0]);
+
+	if (!colon || colon == rate->call || !colon[1] || len >= size ||
+	    !rate->milli_per_s || rate->milli_per_s > 1000000000)
+		return cart_err_set(err, CART_ERR_USAGE, 0,
+				    "rate of \"%.60s\": write SERVICE:OPERATION "
+				    "or SERVICE:Prefix*, and more than 0.001 "
+				    "calls a second", rate->call);
+	snprintf(service, size, "%.*s", (int)(colon - rate->call), rate->call);
+	snprintf(prefix, size, "%s", colon + 1);
+	len = strcspn(prefix, "*");
+	if (prefix[len] && prefix[len + 1])
+		return cart_err_set(err, CART_ERR_USAGE, 0,
+				    "rate of \"%.60s\": a * stands at the end",
+				    rate->call);
+	prefix[len] = '\0';
+	*f = (struct cart_rate_family){ service, prefix, rate->milli_per_s, 100,
+					rate->burst ? rate->burst : 1, false };
+	r->n_own++;
+	return 0;
+}
+
+int cart_rate_set(struct cart_rate *r, const struct cart_aws_rate *rates,
+		  size_t n, struct cart_err *err)
+{
+	size_t i;
+
+	r->n_own = 0;
+	if (n > CART_RATE_OVERRIDES)
+		return cart_err_set(err, CART_ERR_USAGE, 0,
+				    "more than %d rates", CART_RATE_OVERRIDES);
+	for (i = 0; i < n; i++)
+		if (set_one(r, &rates[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+void cart_rate_copy(struct cart_rate *r, const struct cart_rate *from)
+{
+	size_t i;
+
+	r->percent = from->percent;
+	r->n_own = from->n_own;
+	memcpy(r->own_text, from->own_text, sizeof(r->own_text));
+	for (i = 0; i < r->n_own; i++) {
+		r->own[i] = from->own[i];
+		r->own[i].service = r->own_text[i][0];
+		r->own[i].prefix = r->own_text[i][1];
+	}
 }
 
 static struct cart_rate_bucket *bucket_of(struct cart_rate *r,
@@ -65,7 +123,7 @@ static struct cart_rate_bucket *bucket_of(struct cart_rate *r,
 					  const char *operation,
 					  const char *region)
 {
-	const struct cart_rate_family *f = family_of(service, operation);
+	const struct cart_rate_family *f = family_of(r, service, operation);
 	char name[96];
 	struct cart_rate_bucket *b;
 	size_t i;

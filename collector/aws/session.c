@@ -76,12 +76,30 @@ void cart_session_note(struct cart_aws *a, const char *fmt, ...)
 	/* it may quote a variable, which may hold anything */
 	if (cart_buf_ok(&b))
 		cart_text_escape(b.data, b.len, &safe);
-	if (cart_buf_ok(&safe) && safe.len)
+	if (cart_buf_ok(&safe) && safe.len) {
+		cart_session_debug(a, "%s", (const char *)safe.data);
 		cart_json_add(o, "text", cart_json_new_string_n(
 			      (const char *)safe.data, safe.len));
+	}
 	cart_buf_clear(&b);
 	cart_buf_clear(&safe);
 	cart_session_fact(a, "note", o, 1);
+}
+
+void cart_session_debug(struct cart_aws *a, const char *fmt, ...)
+{
+	struct cart_buf b;
+	va_list ap;
+
+	if (!a->opt.debug)
+		return;
+	cart_buf_init(&b, (size_t)1 << 20);
+	va_start(ap, fmt);
+	cart_buf_vaddf(&b, fmt, ap);
+	va_end(ap);
+	if (cart_buf_ok(&b) && b.len)
+		a->opt.debug(a->opt.arg, (const char *)b.data);
+	cart_buf_clear(&b);
 }
 
 bool cart_session_first(struct cart_aws *a, const char *text)
@@ -313,6 +331,12 @@ fail:
 	return NULL;
 }
 
+int cart_aws_set_rates(struct cart_aws *a, const struct cart_aws_rate *rates,
+		       size_t n, struct cart_err *err)
+{
+	return cart_rate_set(&a->rate, rates, n, err);
+}
+
 int cart_aws_setting(const struct cart_aws_options *o, const char *key,
 		     struct cart_buf *ret, struct cart_err *err)
 {
@@ -362,6 +386,7 @@ struct cart_aws *cart_aws_assume(struct cart_aws *base, const char *role_arn,
 		return NULL;
 	}
 	copy_offset(&a->offset, &base->offset);
+	cart_rate_copy(&a->rate, &base->rate);
 	return a;
 }
 

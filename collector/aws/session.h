@@ -148,6 +148,17 @@ int64_t cart_clock_offset_applied(struct cart_clock_offset *o);
 /* ---- rate.c --------------------------------------------------------------- */
 
 #define CART_RATE_BUCKETS 512
+#define CART_RATE_OVERRIDES 32
+
+/* What AWS publishes, and what we take of it. */
+struct cart_rate_family {
+	const char *service;
+	const char *prefix;		/* of the operation; "": any */
+	unsigned milli_per_s;		/* published, calls in 1000 seconds */
+	unsigned percent;		/* of it for us */
+	unsigned burst;
+	bool per_operation;		/* AWS counts each operation on its own */
+};
 
 struct cart_rate_bucket {
 	const struct cart_rate_family *family;
@@ -162,10 +173,18 @@ struct cart_rate_bucket {
 struct cart_rate {
 	pthread_mutex_t lock;
 	unsigned percent;		/* of the rates in the table */
+	struct cart_rate_family own[CART_RATE_OVERRIDES];
+	char own_text[CART_RATE_OVERRIDES][2][64];
+	size_t n_own;
 	struct cart_rate_bucket bucket[CART_RATE_BUCKETS];
 	size_t n;
 };
 
+/* Overrides, as in aws.h. */
+int cart_rate_set(struct cart_rate *r, const struct cart_aws_rate *rates,
+		  size_t n, struct cart_err *err);
+/* Takes over the overrides and percent of another session. */
+void cart_rate_copy(struct cart_rate *r, const struct cart_rate *from);
 /* Reserves a place for one call; returns how many ns to wait for it. */
 int64_t cart_rate_take(struct cart_rate *r, const char *service,
 		       const char *operation, const char *region,
@@ -268,6 +287,9 @@ struct cart_aws {
 const char *cart_session_setting(const struct cart_aws *a, const char *profile,
 				 const char *key);
 void cart_session_note(struct cart_aws *a, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Does nothing unless somebody listens. */
+void cart_session_debug(struct cart_aws *a, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* True the first time that this text is given. */
 bool cart_session_first(struct cart_aws *a, const char *text);

@@ -49,6 +49,17 @@ static void on_fact(void *arg, const char *type, const struct cart_json *fields)
 	pthread_mutex_unlock(&s->lock);
 }
 
+static void on_debug(void *arg, const char *text)
+{
+	const char *end;
+
+	(void)arg;
+	for (; *text; text = *end ? end + 1 : end) {
+		end = text + strcspn(text, "\n");
+		cart_msg(CART_MSG_DEBUG, "%.*s", (int)(end - text), text);
+	}
+}
+
 static bool on_cancelled(void *arg)
 {
 	(void)arg;
@@ -214,6 +225,8 @@ struct cmd_aws *cart_cmd_aws_new(const struct cart_args *a, struct cart_env *env
 	aws.fact = on_fact;
 	aws.arg = s;
 	aws.cancelled = on_cancelled;
+	if (cart_args_flag(a, "debug"))
+		aws.debug = on_debug;
 	s->aws = cart_aws_new(&aws, err);
 	if (s->aws == NULL)
 		goto fail;

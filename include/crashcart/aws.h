@@ -59,6 +59,9 @@ struct cart_aws_options {
 	 * type is a log type ("endpoint", "clock", "note"), fields borrowed. */
 	void (*fact)(void *arg, const char *type, const struct cart_json *fields);
 	void *arg;
+	/* What happens, for whoever looks for a fault: canonical requests, times,
+	 * retries; never a secret.  May hold line ends; NULL: not wanted. */
+	void (*debug)(void *arg, const char *text);
 	bool (*cancelled)(void *arg);	/* asked while waiting; may be NULL */
 	/* A fresh code of an MFA device, for profiles that name one; NULL or -1:
 	 * there is none. */
@@ -68,6 +71,20 @@ struct cart_aws_options {
 struct cart_aws *cart_aws_new(const struct cart_aws_options *o,
 			      struct cart_err *err);
 void cart_aws_free(struct cart_aws *a);
+
+/* A rate of ours that replaces what aws/rate.c would take: call is
+ * "cloudtrail:LookupEvents", "ec2:Describe*" or "iam:*"; rates are for each
+ * account and region. */
+struct cart_aws_rate {
+	const char *call;
+	unsigned milli_per_s;		/* calls in 1000 seconds, at least 1 */
+	unsigned burst;			/* 0: 1 */
+};
+
+/* At most 32; the first that matches counts.  Before the first call.  0, or -1
+ * with err (USAGE) that names the one that is wrong. */
+int cart_aws_set_rates(struct cart_aws *a, const struct cart_aws_rate *rates,
+		       size_t n, struct cart_err *err);
 
 /* Value of a key of the profile that a session of these options would use
  * ("ca_bundle"), for what must be known before there is a net.  1 appended to

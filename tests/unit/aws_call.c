@@ -337,6 +337,42 @@ static void a_change_happens_once(void **state)
 	}
 }
 
+static void debugging(void *arg, const char *text)
+{
+	struct world *w = arg;
+	size_t n = strlen(w->facts);
+
+	snprintf(w->facts + n, sizeof(w->facts) - n, "%s\n", text);
+}
+
+static void debug_tells_no_secret(void **state)
+{
+	struct world *w = *state;
+	struct cart_aws_options o = {
+		.env = &w->env, .net = w->net, .trust_environment = true,
+		.debug = debugging, .arg = w,
+	};
+	struct cart_aws_reply r;
+	struct cart_err err;
+
+	begin(w, true);
+	put(w, "AWS_SESSION_TOKEN", "TOKENEXAMPLE");
+	cart_aws_free(w->aws);
+	w->aws = cart_aws_new(&o, &err);
+	w->play = THROTTLE;
+	w->bad = 1;
+	assert_int_equal(who(w, &r, &err), 0);
+	cart_aws_reply_clear(&r);
+	assert_non_null(strstr(w->facts, "canonical request:\nPOST\n/\n\n"));
+	assert_non_null(strstr(w->facts, "\nx-amz-security-token:(masked)\n"));
+	assert_non_null(strstr(w->facts, ", attempt 1: status 400 from 127.0.0.1"));
+	assert_non_null(strstr(w->facts, "ms before attempt 2\n"));
+	assert_non_null(strstr(w->facts, ", attempt 2: status 200 from 127.0.0.1"));
+	assert_null(strstr(w->facts, "TOKENEXAMPLE"));
+	assert_null(strstr(w->facts, "SECRETEXAMPLE"));
+	assert_null(strstr(w->facts, "Signature="));
+}
+
 static void only_reviewed_reads(void **state)
 {
 	struct world *w = *state;
@@ -620,7 +656,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(good_call), TEST(retries), TEST(a_change_happens_once),
-		TEST(only_reviewed_reads), TEST(the_clock_is_corrected),
+		TEST(debug_tells_no_secret), TEST(only_reviewed_reads), TEST(the_clock_is_corrected),
 		TEST(a_bucket_elsewhere), TEST(nobody_there),
 		TEST(instance_role), TEST(metadata_token_is_renewed),
 		TEST(no_metadata_service), TEST(untrusted_environment),

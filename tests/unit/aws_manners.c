@@ -83,6 +83,42 @@ static void one_backs_off_for_all(void **state)
 	assert_int_equal(r->bucket[0].slow, 0);
 }
 
+static void rates_of_the_manifest(void **state)
+{
+	static const struct cart_aws_rate rates[] = {
+		{ "ec2:DescribeVolumes", 500, 0 }, { "ec2:Describe*", 1000, 2 },
+		{ "iam:*", 4000, 1 },
+	};
+	static const struct cart_aws_rate bad[] = {
+		{ "ec2", 1, 1 }, { ":x", 1, 1 }, { "ec2:", 1, 1 },
+		{ "ec2:*x", 1, 1 }, { "ec2:x", 0, 1 },
+	};
+	struct cart_rate *r = *state, copy = { .n = 0 };
+	struct cart_err err;
+	size_t i;
+
+	for (i = 0; i < 5; i++) {
+		assert_int_equal(cart_rate_set(r, &bad[i], 1, &err), -1);
+		assert_int_equal(err.class, CART_ERR_USAGE);
+	}
+	assert_int_equal(cart_rate_set(r, rates, 3, &err), 0);
+	cart_rate_copy(&copy, r);
+	pthread_mutex_init(&copy.lock, NULL);
+	memset(r, 0, sizeof(*r));
+	r = &copy;
+	assert_int_equal(cart_rate_take(r, "ec2", "DescribeVolumes", "r", S), 0);
+	assert_int_equal(cart_rate_take(r, "ec2", "DescribeVolumes", "r", S),
+			 2 * S);
+	/* one family, two at once, then one a second */
+	assert_int_equal(cart_rate_take(r, "ec2", "DescribeVpcs", "r", S), 0);
+	assert_int_equal(cart_rate_take(r, "ec2", "DescribeTags", "r", S), 0);
+	assert_int_equal(cart_rate_take(r, "ec2", "DescribeVpcs", "r", S), S);
+	assert_int_equal(cart_rate_take(r, "iam", "GetUser", "global", S), 0);
+	assert_int_equal(cart_rate_take(r, "iam", "GetRole", "global", S),
+			 S / 4);
+	pthread_mutex_init(&((struct cart_rate *)*state)->lock, NULL);
+}
+
 static void many_buckets(void **state)
 {
 	struct cart_rate *r = *state;
@@ -187,6 +223,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(lookup_events, setup, teardown),
 		cmocka_unit_test_setup_teardown(bursts, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_backs_off_for_all, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(rates_of_the_manifest, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(many_buckets, setup, teardown),
 		cmocka_unit_test(waits), cmocka_unit_test(retry_after),
