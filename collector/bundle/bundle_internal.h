@@ -221,6 +221,7 @@ struct cart_piece {
 	uint64_t offset, length;
 	enum member_form form;
 	bool zero;
+	const char *about;		/* ,"instance":... of part 1, or "" */
 };
 
 struct cart_ticket {
@@ -241,6 +242,7 @@ struct cart_ticket {
 	uint64_t *counter;		/* of the bundle, or NULL */
 	struct cart_piece piece;
 	const char *step;		/* in the ticket's own memory */
+	char *about;			/* what piece.about points to */
 	struct cart_buf files;		/* records: struct cart_file_record */
 	/* sync and end: who waits */
 	struct cart_wait *wait;
@@ -403,6 +405,8 @@ struct cart_info_copy *cart_info_copy(const struct cart_exhibit_info *info,
 				      struct cart_err *err);
 void cart_info_free(struct cart_info_copy *i);
 const char *cart_info_step(const struct cart_info_copy *i);
+/* ,"instance":...,"name":...,"media":... */
+const char *cart_info_about(const struct cart_info_copy *i);
 void cart_info_print(const struct cart_info_copy *i,
 		     const struct cart_exhibit_line *line, struct cart_buf *out);
 

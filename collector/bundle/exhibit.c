@@ -42,6 +42,11 @@ const char *cart_info_step(const struct cart_info_copy *i)
 	return i->step;
 }
 
+const char *cart_info_about(const struct cart_info_copy *i)
+{
+	return i->head;
+}
+
 /* The log must not get a line that a verifier refuses: reads what was made
  * once more, strictly.  depth: how deep the object stands in its line. */
 static int check_object(const char *text, size_t len, unsigned depth,
@@ -505,7 +510,15 @@ int cart_open_part(struct cart_open_exhibit *o, enum member_form form,
 	t->charge = charge;
 	t->piece = (struct cart_piece){ .exhibit = o->number,
 		.part = o->parts + 1, .offset = o->offset, .length = len,
-		.form = form };
+		.form = form, .about = "" };
+	if (o->parts == 0) {
+		t->about = strdup(cart_info_about(o->info));
+		if (!t->about) {
+			cart_ticket_free(b, t);
+			return cart_err_nomem(err);
+		}
+		t->piece.about = t->about;
+	}
 	t->id = cart_member_id(form, o->number, t->piece.part);
 	cart_index_path(&b->index, t->id, path);
 	if (cart_bundle_admit(b, strlen(path), err) < 0) {
@@ -529,7 +542,8 @@ static int zero_part(struct cart_open_exhibit *o, size_t len,
 {
 	struct cart_piece piece = { .exhibit = o->number,
 		.part = o->parts + 1, .offset = o->offset, .length = len,
-		.zero = true };
+		.zero = true,
+		.about = o->parts ? "" : cart_info_about(o->info) };
 	unsigned char sha256[CART_SHA256_SIZE];
 	struct cart_buf text;
 	size_t n;

@@ -70,6 +70,7 @@ void cart_tail_part(struct cart_buf *b, const char *step,
 	cart_tail_u64(b, "offset", piece->offset);
 	cart_tail_u64(b, "length", piece->length);
 	cart_tail_text(b, "encoding", encoding);
+	cart_buf_adds(b, piece->about);
 	cart_buf_addc(b, '}');
 }
 

@@ -97,7 +97,8 @@ static const struct log_key k_exhibit[] = {
 static const struct log_key k_part[] = {
 	KEY("exhibit", EXHIBIT), KEY("part", INT), OPT("path", TEXT),
 	KEY("size", INT), KEY("sha256", SHA256), KEY("offset", INT),
-	KEY("length", INT), WORDS("encoding", "zstd tar.zst none zero"), END
+	KEY("length", INT), WORDS("encoding", "zstd tar.zst none zero"),
+	OPT("instance", TEXT), OPT("name", TEXT), OPT("media", TEXT), END
 };
 
 static const struct log_key k_file[] = {

@@ -46,6 +46,7 @@ struct cut_exhibit {
 	bool is_set;
 	uint64_t files, file_bytes;
 	char *step;
+	struct cart_json *first;	/* line of part 1 */
 };
 
 struct cart_resume_point {
@@ -167,13 +168,19 @@ nomem:
 	return NULL;
 }
 
+static void clear_cut(struct cut_exhibit *c)
+{
+	free(c->step);
+	cart_json_free(c->first);
+}
+
 static void drop_cut(struct cart_resume_point *r, uint32_t number)
 {
 	struct cut_exhibit *c = find_cut(r, number);
 
 	if (!c)
 		return;
-	free(c->step);
+	clear_cut(c);
 	*c = r->cut[--r->n_cut];
 }
 
@@ -201,6 +208,11 @@ static int take_part(struct cart_resume_point *r, const struct cart_json *line,
 
 	if (!c)
 		return -1;
+	if (c->parts == 0) {
+		c->first = cart_json_copy(line);
+		if (!c->first)
+			return cart_err_nomem(err);
+	}
 	c->parts++;
 	c->total += number_of(line, "length");
 	c->is_set = strcmp(text_of(line, "encoding"), "tar.zst") == 0;
@@ -742,7 +754,7 @@ void cart_resume_free(struct cart_resume_point *r)
 	for (i = 0; i < r->n_early; i++)
 		cart_buf_clear(&r->early[i].data);
 	for (i = 0; i < r->n_cut; i++)
-		free(r->cut[i].step);
+		clear_cut(&r->cut[i]);
 	free(r->cut);
 	free(r->length);
 	cart_index_clear(&r->index);
@@ -871,14 +883,24 @@ static int log_text(struct cart_bundle *b, struct cart_buf *text,
 	return cart_bundle_tail(b, s, len, counter, err);
 }
 
+/* A file set that was cut before its first part says nothing of itself. */
+static const char *about(const struct cut_exhibit *c, const char *key,
+			 const char *otherwise)
+{
+	const char *s = text_of(c->first, key);
+
+	return *s ? s : otherwise;
+}
+
 /* An exhibit line for what is there of an exhibit, and a gap for the rest. */
 static int close_cut(struct cart_bundle *b, const struct cut_exhibit *c,
 		     struct cart_err *err)
 {
 	struct cart_exhibit_info info = { .step = c->step,
-		.name = "interrupted exhibit", .repeatable = false,
-		.media = c->is_set ? "application/x-tar" :
-				     "application/octet-stream" };
+		.instance = about(c, "instance", ""),
+		.name = about(c, "name", "interrupted exhibit"),
+		.media = about(c, "media", "application/octet-stream"),
+		.repeatable = false };
 	char id[CART_EXHIBIT_ID_SIZE];
 	struct cart_exhibit_line line = { .id = id, .state = "truncated",
 		.note = "the run was interrupted while it collected this",

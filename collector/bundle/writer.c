@@ -98,6 +98,7 @@ void cart_ticket_free(struct cart_bundle *b, struct cart_ticket *t)
 		return;
 	drop_data(b, t);
 	free(t->line.text);
+	free(t->about);
 	cart_buf_clear(&t->files);
 	free(t);
 }

@@ -398,7 +398,8 @@ TYPES = {
             'page? error{code,message}? exhibit?',
     'exhibit': 'exhibit instance name media size sha256? path? parts? files? '
                'origin derived_from? repeatable state note?',
-    'part': 'exhibit part path? size sha256 offset length encoding',
+    'part': 'exhibit part path? size sha256 offset length encoding instance? '
+            'name? media?',
     'file': 'exhibit path|path_b64 kind size sha256? mode uid gid mtime ctime '
             'atime btime? ino dev nlink part? offset? in? target|target_b64? '
             'state note?',

@@ -156,6 +156,21 @@ static void after_a_sync(void **state)
 	fix_clear(&f);
 }
 
+/* What was cut is still named as it was begun. */
+static void check_cut(struct fix *f)
+{
+	static const char want[] =
+		"\"exhibit\":\"e000002\",\"instance\":\"step@-/-#1\","
+		"\"name\":\"exhibit\",\"media\":\"application/octet-stream\","
+		"\"size\":15000,\"parts\":3,";
+	struct cart_buf b;
+
+	cart_buf_init(&b, 64 * MIB);
+	assert_int_equal(cart_file_read(f->dirfd, NAME ".tar", &b, &f->err), 0);
+	assert_non_null(memmem(b.data, b.len, want, strlen(want)));
+	cart_buf_clear(&b);
+}
+
 /* Wherever the file ends, and with bytes of the next write behind. */
 static void at_any_length(void **state)
 {
@@ -185,6 +200,7 @@ static void at_any_length(void **state)
 	assert_true(first > 0 && first < 16384);
 	put_back(&f, &c, c.data.len);	/* all but the seal */
 	finish(&f, &v);
+	check_cut(&f);
 	assert_int_equal(v.gaps, 2);	/* the open image and file set */
 	cart_buf_clear(&c.data);
 	fix_clear(&f);
