@@ -10,6 +10,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,8 +35,7 @@ struct job {
 	struct cart_err *err;
 	struct cart_url url;
 	int rc;
-	bool done;
-	pthread_cond_t cond;
+	sem_t done;		/* the waiter owns the job again */
 	struct job *next;
 
 	/* of the net thread alone */
@@ -55,6 +55,7 @@ struct cart_net {
 
 	pthread_mutex_t lock;		/* of what follows */
 	struct job *queue, **queue_end;
+	bool rung;			/* the eventfd is readable */
 	bool cancelled;
 	bool ending;
 	unsigned waiting;		/* threads inside cart_net_perform */
@@ -142,14 +143,12 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
 
 /* ---- jobs ----------------------------------------------------------------- */
 
-static void finish(struct cart_net *n, struct job *j, int rc)
+/* After this the waiter may return and take the job with it.  A semaphore is
+ * posted without the net's lock, which the waiter does not need to wake up. */
+static void finish(struct job *j, int rc)
 {
-	/* After done is set the waiter may return and take the job with it. */
-	pthread_mutex_lock(&n->lock);
 	j->rc = rc;
-	j->done = true;
-	pthread_cond_signal(&j->cond);
-	pthread_mutex_unlock(&n->lock);
+	sem_post(&j->done);
 }
 
 static int has_header(const struct cart_http_request *r, const char *name)
@@ -323,7 +322,7 @@ static void start(struct cart_net *n, struct job *j)
 	j->easy = n->idle_count ? n->idle[--n->idle_count] : curl_easy_init();
 	if (!j->easy || make_headers(j) < 0) {
 		drop_handle(n, j);
-		finish(n, j, cart_err_nomem(j->err));
+		finish(j, cart_err_nomem(j->err));
 		return;
 	}
 	c = set_options(n, j);
@@ -332,7 +331,7 @@ static void start(struct cart_net *n, struct job *j)
 			     "cannot prepare a request to %s: %s",
 			     j->url.authority, curl_easy_strerror(c));
 		drop_handle(n, j);
-		finish(n, j, -1);
+		finish(j, -1);
 		return;
 	}
 	j->reply->started_utc_ns = cart_clock_utc_ns();
@@ -342,7 +341,7 @@ static void start(struct cart_net *n, struct job *j)
 			     "cannot start a request to %s: %s",
 			     j->url.authority, curl_multi_strerror(m));
 		drop_handle(n, j);
-		finish(n, j, -1);
+		finish(j, -1);
 		return;
 	}
 	n->active[n->active_count++] = j;
@@ -431,7 +430,7 @@ static void complete(struct cart_net *n, struct job *j, CURLcode c)
 				  "%s answered without a status",
 				  j->url.authority);
 	drop_handle(n, j);
-	finish(n, j, rc);
+	finish(j, rc);
 }
 
 static int set_cancelled(struct job *j)
@@ -454,8 +453,25 @@ static void drop_cancelled(struct cart_net *n, bool all)
 		read_facts(j, CURLE_ABORTED_BY_CALLBACK);
 		take_out(n, j);
 		drop_handle(n, j);
-		finish(n, j, set_cancelled(j));
+		finish(j, set_cancelled(j));
 	}
+}
+
+/* With the lock held: rings once until it is heard. */
+static void ring(struct cart_net *n)
+{
+	uint64_t one = 1;
+
+	if (!n->rung && write(n->wake, &one, sizeof(one)) == sizeof(one))
+		n->rung = true;
+}
+
+static void hush(struct cart_net *n)
+{
+	uint64_t count;
+
+	if (n->rung && read(n->wake, &count, sizeof(count)) == sizeof(count))
+		n->rung = false;
 }
 
 /* Takes the next job that may start; NULL if there is none. */
@@ -464,6 +480,7 @@ static struct job *next_job(struct cart_net *n, bool *cancelled, bool *ending)
 	struct job *j = NULL;
 
 	pthread_mutex_lock(&n->lock);
+	hush(n);
 	*cancelled = n->cancelled;
 	*ending = n->ending;
 	if (n->queue && (n->active_count < n->max_connections ||
@@ -484,7 +501,7 @@ static bool start_jobs(struct cart_net *n)
 
 	while ((j = next_job(n, &cancelled, &ending))) {
 		if (ending || (cancelled && !j->req->despite_cancel))
-			finish(n, j, set_cancelled(j));
+			finish(j, set_cancelled(j));
 		else
 			start(n, j);
 	}
@@ -497,7 +514,6 @@ static void *net_main(void *arg)
 {
 	struct cart_net *n = arg;
 	struct curl_waitfd fd = { .fd = n->wake, .events = CURL_WAIT_POLLIN };
-	uint64_t count;
 	int running, left;
 
 	while (start_jobs(n)) {
@@ -515,19 +531,8 @@ static void *net_main(void *arg)
 		}
 		fd.revents = 0;
 		curl_multi_poll(n->multi, &fd, 1, POLL_MS, NULL);
-		if (read(n->wake, &count, sizeof(count)) < 0)
-			continue;	/* nobody rang */
 	}
 	return NULL;
-}
-
-static void ring(struct cart_net *n)
-{
-	uint64_t one = 1;
-
-	/* can only fail when it is ringing already */
-	if (write(n->wake, &one, sizeof(one)) < 0)
-		return;
 }
 
 /* ---- for everybody else --------------------------------------------------- */
@@ -571,25 +576,27 @@ int cart_net_perform(struct cart_net *n, const struct cart_http_request *req,
 		   DEFAULT_REPLY_BYTES);
 	if (check_request(req, &j, err) < 0)
 		return -1;
-	if (pthread_cond_init(&j.cond, NULL))
-		return cart_err_nomem(err);
+	sem_init(&j.done, 0, 0);
 
 	pthread_mutex_lock(&n->lock);
-	n->waiting++;
 	if (n->ending || (n->cancelled && !req->despite_cancel)) {
-		j.done = true;
-		j.rc = set_cancelled(&j);
-	} else {
-		*n->queue_end = &j;
-		n->queue_end = &j.next;
-		ring(n);
+		pthread_mutex_unlock(&n->lock);
+		sem_destroy(&j.done);
+		return set_cancelled(&j);
 	}
-	while (!j.done)
-		pthread_cond_wait(&j.cond, &n->lock);
+	n->waiting++;
+	*n->queue_end = &j;
+	n->queue_end = &j.next;
+	ring(n);
+	pthread_mutex_unlock(&n->lock);
+
+	while (sem_wait(&j.done) < 0)
+		;			/* a signal */
+	sem_destroy(&j.done);
+	pthread_mutex_lock(&n->lock);
 	if (!--n->waiting)
 		pthread_cond_signal(&n->nobody);
 	pthread_mutex_unlock(&n->lock);
-	pthread_cond_destroy(&j.cond);
 	return j.rc;
 }
 
@@ -597,8 +604,8 @@ void cart_net_cancel(struct cart_net *n)
 {
 	pthread_mutex_lock(&n->lock);
 	n->cancelled = true;
-	pthread_mutex_unlock(&n->lock);
 	ring(n);
+	pthread_mutex_unlock(&n->lock);
 }
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
@@ -717,8 +724,8 @@ void cart_net_free(struct cart_net *n)
 		return;
 	pthread_mutex_lock(&n->lock);
 	n->ending = true;
-	pthread_mutex_unlock(&n->lock);
 	ring(n);
+	pthread_mutex_unlock(&n->lock);
 	pthread_join(n->thread, NULL);
 	pthread_mutex_lock(&n->lock);
 	while (n->waiting)
