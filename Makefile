@@ -152,7 +152,7 @@ FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_$(T).c))
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRCS))
 
 .PHONY: all help drivers unit unit-build fuzz fuzz-build fuzz-replay fuzz-replay-build \
-	deps test run lint clean install schema FORCE
+	deps test run bench lint clean install schema FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 .DEFAULT_GOAL := all
@@ -167,6 +167,7 @@ help:
 	@echo 'make fuzz-replay     replay the fuzz corpora'
 	@echo 'make fuzz T=base_json SECONDS=60   fuzz with libFuzzer (clang-19)'
 	@echo 'make lint            static checks'
+	@echo 'make bench           speed beside that of other tools'
 	@echo 'make deps            only the dependencies'
 	@echo 'make schema          manifests/schema.json and man/crashcart.1, from the tables'
 	@echo 'make install         PREFIX=/usr/local, DESTDIR='
@@ -359,6 +360,8 @@ test:
 	$(MAKE) deps
 	$(MAKE) FLAVOUR=asan deps
 	scripts/run-tests
+bench: drivers
+	DRIVERS=$(abspath $(B)/driver) tests/bench/run aws_calls.py
 run:
 	scripts/bootstrap
 	$(MAKE) build/crashcart
