@@ -234,7 +234,10 @@ int main(void)
 		if (rc)
 			failed(err.text, &out);
 		cart_json_free(line);
-		fwrite(out.data, 1, out.len, stdout);
+		if (cart_buf_ok(&out) && out.len)
+			fwrite(out.data, 1, out.len, stdout);
+		else
+			puts("{\"failed\":\"out of memory\"}");
 		fflush(stdout);
 	}
 	free(text);
