@@ -73,6 +73,7 @@ static void print_json(const struct cart_verdict *v)
 static void print_signer(const struct cart_verdict *v, size_t n_keys)
 {
 	struct cart_buf bare;
+	char id[17];
 
 	if (v->signer_id[0] == '\0') {
 		printf("Signed by     nobody that can be named\n");
@@ -87,8 +88,12 @@ static void print_signer(const struct cart_verdict *v, size_t n_keys)
 	}
 	cart_buf_init(&bare, 128);
 	cart_minisign_print_public_bare(&v->trusted, &bare);
-	if (cart_buf_ok(&bare))
+	cart_minisign_id_text(v->trusted.id, id);
+	if (cart_buf_ok(&bare) && strcmp(id, v->signer_id) == 0)
 		printf("Trusted       yes: by you, as %s\n", (char *)bare.data);
+	else if (cart_buf_ok(&bare))
+		printf("Trusted       yes: counter-signed by key %s, which you "
+		       "named\n              as %s\n", id, (char *)bare.data);
 	cart_buf_clear(&bare);
 }
 

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "command.h"
+#include "crashcart/digest.h"
+#include "crashcart/fdio.h"
+#include "crashcart/minisign.h"
+#include "crashcart/msg.h"
+#include "crashcart/reader.h"
+#include "key_load.h"
+#include "verdict_print.h"
+
+/* NAME.seal of a bundle that was named as .tar, .seal or folder. */
+static int seal_path(const char *bundle, const char *name, char out[4096],
+		     struct cart_err *err)
+{
+	const char *slash = strrchr(bundle, '/');
+	struct stat st;
+	int n;
+
+	if (stat(bundle, &st) < 0)
+		return cart_err_errno(err, errno, "%s", bundle);
+	if (S_ISDIR(st.st_mode))
+		n = snprintf(out, 4096, "%s/%s.seal", bundle, name);
+	else
+		n = snprintf(out, 4096, "%.*s%s.seal", slash != NULL ?
+			     (int)(slash - bundle + 1) : 0, bundle, name);
+	if (n < 0 || n >= 4000)
+		return cart_err_set(err, CART_ERR_USAGE, 0,
+				    "the path is too long");
+	return 0;
+}
+
+/* FORMAT.md F23: the counter-signature's fixed comments. */
+static int sign(struct cart_signer *signer, const struct cart_verdict *v,
+		const char *seal, char out_path[4200], struct cart_err *err)
+{
+	unsigned char prehash[CART_BLAKE2B_SIZE];
+	struct cart_blake2b hash;
+	struct cart_buf b, sig;
+	char trusted[512], id[17];
+	int rc = -1;
+
+	cart_buf_init(&b, (size_t)64 << 20);
+	cart_buf_init(&sig, 8192);
+	if (cart_file_read(AT_FDCWD, seal, &b, err) < 0)
+		goto out;
+	cart_blake2b_init(&hash);
+	cart_blake2b_update(&hash, b.data, b.len);
+	cart_blake2b_final(&hash, prehash);
+	snprintf(trusted, sizeof(trusted), "crashcart counter-signature "
+		 "bundle=%s case=%s root=%s", v->name, v->case_id, v->root);
+	if (cart_minisign_sign(signer, prehash, "crashcart counter-signature",
+			       trusted, &sig, err) < 0)
+		goto out;
+	cart_minisign_id_text(signer->public_key.id, id);
+	snprintf(out_path, 4200, "%s.%s.minisig", seal, id);
+	rc = cart_file_write_new(AT_FDCWD, out_path, sig.data, sig.len, 0644,
+				 err);
+out:
+	cart_buf_clear(&b);
+	cart_buf_clear(&sig);
+	return rc;
+}
+
+static int countersign(const struct cart_args *a)
+{
+	const char *key = cart_args_value(a, "key");
+	struct cart_verify_options o = { 0 };
+	struct cart_public_key *keys = NULL;
+	struct cart_signer *signer = NULL;
+	char seal[4096], path[4200];
+	struct cart_verdict v = { 0 };
+	struct cart_err err = { 0 };
+	int status = CART_EXIT_FAILED;
+
+	if (key == NULL)
+		return cart_command_usage(a, "say with which key: --key FILE");
+	o.bundle = a->positional[0];
+	o.progress = cart_verdict_progress;
+	if (cart_key_public_all(a, "pubkey", &keys, &o.n_keys, &err) < 0) {
+		err.class = CART_ERR_USAGE;
+		goto fail;
+	}
+	o.keys = keys;
+	signer = cart_key_load(key, cart_args_value(a, "password-fd"), &err);
+	if (signer == NULL || cart_verify(&o, &v, &err) < 0)
+		goto fail;
+	cart_msg_progress_end();
+	if (v.kind == CART_VERDICT_INVALID) {
+		cart_verdict_print(&v, o.n_keys, cart_args_flag(a, "json"));
+		cart_msg(CART_MSG_ERROR, "not signed: the bundle does not hold");
+		status = CART_EXIT_INVALID;
+		goto out;
+	}
+	if (v.extracted || v.root[0] == '\0') {
+		cart_err_set(&err, CART_ERR_USAGE, 0, "%s has no outer seal to "
+			     "sign: name the .tar, the .seal or their folder",
+			     o.bundle);
+		goto fail;
+	}
+	if (seal_path(o.bundle, v.name, seal, &err) < 0 ||
+	    sign(signer, &v, seal, path, &err) < 0)
+		goto fail;
+	printf("%s\n", path);
+	status = CART_EXIT_OK;
+	goto out;
+fail:
+	cart_msg_progress_end();
+	status = cart_command_fail(a, &err);
+out:
+	cart_signer_free(signer);
+	free(keys);
+	return status;
+}
+
+static const struct cart_option options[] = {
+	{ "key", 0, "FILE", false, "The minisign secret key to sign with." },
+	{ "password-fd", 0, "N", false,
+	  "Read the key's password from descriptor N." },
+	{ "pubkey", 'P', "FILE|BASE64", true, "A key that you trust already." },
+	{ NULL, 0, NULL, false, NULL }
+};
+
+const struct cart_command cart_cmd_countersign = {
+	.name = "countersign",
+	.summary = "Verify a bundle, then sign its seal with a key of yours.",
+	.usage = "BUNDLE --key FILE [--pubkey FILE|BASE64]...",
+	.min_positional = 1,
+	.max_positional = 1,
+	.options = options,
+	.about =
+"For the examiner who takes over a bundle that was sealed by a session key: the\n"
+"whole bundle is checked first, and a bundle that does not hold is not signed.\n"
+"Writes NAME.seal.KEYID.minisig beside the seal; verify accepts it like the\n"
+"first signature.  minisign -Vm NAME.seal -x that file checks it by hand.\n"
+"\n"
+"Example:\n"
+"  crashcart countersign IR-7-b01.tar --key lab.key --pubkey RWQ...\n"
+"  crashcart verify IR-7-b01.tar --pubkey lab.pub\n",
+	.run = countersign,
+};
