@@ -232,7 +232,7 @@ static int note_name(struct cart_bag *b, const char *path, struct cart_err *err)
 	char lower[101];
 	size_t i;
 
-	for (i = 0; path[i] && i < sizeof(lower); i++)
+	for (i = 0; i < sizeof(lower) && path[i]; i++)
 		lower[i] = path[i] >= 'A' && path[i] <= 'Z' ?
 				   (char)(path[i] | 0x20) : path[i];
 	cart_sha256(lower, i, sha256);

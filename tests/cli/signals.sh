@@ -15,12 +15,12 @@ echo '[ { "do": "hang", "service": "ec2", "operation": "DescribeVolumes" } ]' > 
 
 # start NAME: collects in the background until the hanging call is under way.
 start() {
-	local i
+	local _
 	# a job in the background ignores SIGINT; env takes that back
 	env --default-signal=INT "$CRASHCART" collect ./m.json --case "$1" \
 		--out "$1" --trust-environment --json > out 2> err &
 	pid=$!
-	for i in $(seq 100); do
+	for _ in $(seq 100); do
 		! grep -q DescribeVolumes "$SIM_LOG" || return 0
 		sleep 0.1
 	done
