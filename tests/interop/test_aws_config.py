@@ -174,7 +174,7 @@ def ours(text):
 
 
 def main():
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 400
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 150
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(2 ** 32)
     print(f"{count} cases, seed {seed}, botocore {botocore.__version__}")
     rng = random.Random(seed)

@@ -656,11 +656,11 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(good_call), TEST(retries), TEST(a_change_happens_once),
-		TEST(debug_tells_no_secret), TEST(only_reviewed_reads), TEST(the_clock_is_corrected),
-		TEST(a_bucket_elsewhere), TEST(nobody_there),
-		TEST(instance_role), TEST(metadata_token_is_renewed),
-		TEST(no_metadata_service), TEST(untrusted_environment),
-		TEST(no_credentials),
+		TEST(debug_tells_no_secret), TEST(only_reviewed_reads),
+		TEST(the_clock_is_corrected), TEST(a_bucket_elsewhere),
+		TEST(nobody_there), TEST(instance_role),
+		TEST(metadata_token_is_renewed), TEST(no_metadata_service),
+		TEST(untrusted_environment), TEST(no_credentials),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
