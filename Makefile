@@ -32,6 +32,7 @@ endif
 
 B := $(BUILD)/$(FLAVOUR)$(if $(filter-out $(MACHINE),$(ARCH)),-$(ARCH))
 PROGRAM := $(if $(filter $(BUILD)/release,$(B)),$(BUILD)/crashcart,$(B)/crashcart)
+VERIFIER := $(dir $(PROGRAM))crashcart-verify
 G := $(BUILD)/gen
 
 # ---- dependencies -----------------------------------------------------------
@@ -157,7 +158,7 @@ FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRCS))
 .SECONDARY:
 .DEFAULT_GOAL := all
 
-all: $(PROGRAM)
+all: $(PROGRAM) $(VERIFIER)
 
 help:
 	@echo 'make                 build/crashcart (builds the dependencies once)'
@@ -271,14 +272,30 @@ else
 	$(Q)ln -f $< $@
 endif
 
+# A second, smaller program for those who only check: no net, no AWS.
+VERIFY_OBJS := $(B)/collector/verify_main.o $(patsubst %,$(B)/collector/cmd/%.o,\
+	command verify list extract key_load verdict_print version_print)
+$(B)/crashcart-verify.full: $(VERIFY_OBJS) $(SHIM) \
+		$(filter-out $(B)/host.a $(B)/net.a,$(call archives,bundle))
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(filter-out -lcurl -lexpat,$(LDLIBS))
+$(VERIFIER): $(B)/crashcart-verify.full
+ifeq ($(FLAVOUR),release)
+	$(call say,STRIP,$@)
+	$(Q)$(STRIP) -s -o $@ $<
+else
+	$(Q)ln -f $< $@
+endif
+
 # What validators know of manifests, from the step table.
 schema: $(PROGRAM)
 	$(PROGRAM) show schema > manifests/schema.json
 	$(PROGRAM) show man > collector/man/crashcart.1
 
 PREFIX ?= /usr/local
-install: $(PROGRAM)
+install: $(PROGRAM) $(VERIFIER)
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/crashcart
+	install -D -m 755 $(VERIFIER) $(DESTDIR)$(PREFIX)/bin/crashcart-verify
 	for page in $(MAN); do \
 		install -D -m 644 $$page \
 		$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; \

@@ -11,17 +11,6 @@
 #include "crashcart/version.h"
 #include "version_print.h"
 
-#define CART_COMMAND(name) extern const struct cart_command cart_cmd_##name;
-#include "commands.def"
-#undef CART_COMMAND
-
-const struct cart_command *const cart_commands[] = {
-#define CART_COMMAND(name) &cart_cmd_##name,
-#include "commands.def"
-#undef CART_COMMAND
-	NULL
-};
-
 const struct cart_option cart_common_options[] = {
 	{ "json", 0, NULL, false, "Results and messages as JSON." },
 	{ "quiet", 'q', NULL, false, "Only errors and warnings on stderr." },
@@ -83,7 +72,8 @@ static void print_options(const struct cart_option *o)
 
 static void print_help(const struct cart_command *c)
 {
-	printf("Usage: crashcart %s %s\n\n%s\n", c->name, c->usage, c->summary);
+	printf("Usage: %s %s %s\n\n%s\n", cart_program_name, c->name, c->usage,
+	       c->summary);
 	if (c->options->name != NULL) {
 		printf("\nOptions:\n");
 		print_options(c->options);
@@ -98,17 +88,16 @@ static void print_overview(FILE *out)
 {
 	size_t i;
 
-	fprintf(out, "Usage: crashcart COMMAND ...\n\n"
-		"Collects evidence from this host and from AWS into one signed\n"
-		"bundle that anyone can check.\n\nCommands:\n");
+	fprintf(out, "Usage: %s COMMAND ...\n\n%s\nCommands:\n",
+		cart_program_name, cart_program_about);
 	for (i = 0; cart_commands[i] != NULL; i++)
-		fprintf(out, "  %-10s %s\n", cart_commands[i]->name,
+		fprintf(out, "  %-11s %s\n", cart_commands[i]->name,
 			cart_commands[i]->summary);
-	fprintf(out, "\n`crashcart COMMAND --help` explains each.  "
-		"`crashcart --version` says what this is.\n"
+	fprintf(out, "\n`%s COMMAND --help` explains each; --version says what "
+		"this is.\n"
 		"Exit status: 0 complete; 1 failed; 2 usage, nothing touched; "
 		"3 sealed, with gaps;\n4 invalid; 5 cannot tell, or nothing "
-		"sealed.\n");
+		"sealed.\n", cart_program_name);
 }
 
 int cart_command_greet(void)
@@ -117,6 +106,8 @@ int cart_command_greet(void)
 	bool root = stat("/proc/1/root/.", &st) == 0;
 
 	print_overview(stdout);
+	if (cart_command_find("collect") == NULL)
+		return CART_EXIT_OK;
 	printf("\nLikely here:\n"
 	       "  crashcart collect host-triage --case CASE%s\n"
 	       "  crashcart collect instance-compromise --case CASE "
@@ -168,7 +159,7 @@ int cart_command_other(int argc, char **argv)
 			 "mean '%s'?", word, guess);
 	else
 		cart_msg(CART_MSG_ERROR, "there is no command '%s'; "
-			 "`crashcart --help` lists them", word);
+			 "`%s --help` lists them", word, cart_program_name);
 	return CART_EXIT_USAGE;
 }
 
@@ -384,8 +375,9 @@ int cart_command_usage(const struct cart_args *a, const char *fmt, ...)
 	va_start(ap, fmt);
 	cart_buf_vaddf(&b, fmt, ap);
 	va_end(ap);
-	cart_msg(CART_MSG_ERROR, "%s (`crashcart %s --help` explains)",
-		 b.data != NULL ? (const char *)b.data : fmt, a->command->name);
+	cart_msg(CART_MSG_ERROR, "%s (`%s %s --help` explains)",
+		 b.data != NULL ? (const char *)b.data : fmt, cart_program_name,
+		 a->command->name);
 	cart_buf_clear(&b);
 	return CART_EXIT_USAGE;
 }

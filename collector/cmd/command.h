@@ -56,7 +56,11 @@ struct cart_command {
 
 /* Options that every command has: --json, --quiet, --debug, --help. */
 extern const struct cart_option cart_common_options[];
+/* What a program offers: defined once in each, in table.c for crashcart and in
+ * verify_main.c for crashcart-verify. */
 extern const struct cart_command *const cart_commands[];	/* NULL ends */
+extern const char *const cart_program_name;
+extern const char *const cart_program_about;	/* lines for --help */
 
 const struct cart_command *cart_command_find(const char *name);
 /* Parses the words after the command's name and runs it. */

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * crashcart-verify: for those who check bundles and will not run a collector.
+ * Linked from bundle, attest, crypt and base alone: no network, no AWS, no
+ * reading of hosts.
+ */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "cmd/command.h"
+#include "crashcart/digest.h"
+
+extern const struct cart_command cart_cmd_verify;
+extern const struct cart_command cart_cmd_list;
+extern const struct cart_command cart_cmd_extract;
+
+const struct cart_command *const cart_commands[] = {
+	&cart_cmd_verify, &cart_cmd_list, &cart_cmd_extract, NULL
+};
+
+const char *const cart_program_name = "crashcart-verify";
+const char *const cart_program_about =
+	"Checks, lists and extracts bundles of evidence, offline.\n";
+
+int main(int argc, char **argv)
+{
+	const struct cart_command *command;
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= 2);
+	if (fd < 0)
+		return CART_EXIT_FAILED;
+	close(fd);
+	cart_crypt_start();
+	if (argc < 2)
+		return cart_command_greet();
+	command = cart_command_find(argv[1]);
+	if (command == NULL)
+		return cart_command_other(argc, argv);
+	return cart_command_run(command, argc - 2, argv + 2);
+}
