@@ -113,7 +113,7 @@ def main():
             script = script.replace("/dev/shm/", WORK + "/shm-")
             if "crashcart resume" in script:
                 interrupt(usb, env)
-            if "keygen" in script:
+            if "keygen lab-2026" in script:
                 assert script == "crashcart keygen lab-2026", script
                 with_terminal(script.split(), env, ["horse", "horse"])
                 assert os.path.exists("lab-2026.key")
