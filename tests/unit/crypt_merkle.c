@@ -91,11 +91,48 @@ static void agrees_with_definition(void **state)
 	}
 }
 
+/* Every path of every tree of up to 70 leaves leads to the root, and to no
+ * other when it, the index or the size is another. */
+static void paths_lead_to_the_root(void **state)
+{
+	unsigned char leaves[70][CART_SHA256_SIZE], want[32], got[32];
+	unsigned char path[CART_MERKLE_PATH_MAX][CART_SHA256_SIZE];
+	struct cart_merkle m;
+	uint64_t n, i;
+	size_t len;
+
+	cart_merkle_init(&m);
+	for (n = 1; n <= 70; n++) {
+		unsigned char leaf = (unsigned char)(n * 7);
+
+		cart_merkle_leaf(&leaf, 1, leaves[n - 1]);
+		cart_merkle_add(&m, &leaf, 1);
+		cart_merkle_root(&m, want);
+		for (i = 0; i < n; i++) {
+			len = cart_merkle_path(leaves, n, i, path);
+			assert_int_equal(cart_merkle_path_root(leaves[i], n, i,
+					 path, len, got), 0);
+			assert_memory_equal(got, want, 32);
+			assert_int_equal(cart_merkle_path_root(leaves[i], n, n,
+					 path, len, got), -1);
+			assert_int_equal(cart_merkle_path_root(leaves[i], n, i,
+					 path, len + 1, got), -1);
+			if (len == 0)
+				continue;
+			path[len - 1][0] ^= 1;
+			assert_int_equal(cart_merkle_path_root(leaves[i], n, i,
+					 path, len, got), 0);
+			assert_memory_not_equal(got, want, 32);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(known_roots),
 		cmocka_unit_test(agrees_with_definition),
+		cmocka_unit_test(paths_lead_to_the_root),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
