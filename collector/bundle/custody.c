@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crashcart/custody.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "crashcart/clock.h"
+#include "crashcart/fdio.h"
+#include "crashcart/minisign.h"
+#include "crashcart/text.h"
+
+#define ENTRIES_MAX 100000
+#define ENTRY_MAX ((size_t)65536)
+#define NO_ENTRY \
+	"0000000000000000000000000000000000000000000000000000000000000000"
+
+static void entry_name(uint64_t n, const char *suffix, char out[48])
+{
+	snprintf(out, 48, "%06" PRIu64 ".json%s", n, suffix);
+}
+
+static void trusted_comment(const char *root, uint64_t n, const char *sha256,
+			    char out[512])
+{
+	snprintf(out, 512, "crashcart custody root=%s entry=%" PRIu64
+		 " sha256=%s", root, n, sha256);
+}
+
+static void prehash_of(const struct cart_buf *b,
+		       unsigned char out[CART_BLAKE2B_SIZE])
+{
+	struct cart_blake2b h;
+
+	cart_blake2b_init(&h);
+	cart_blake2b_update(&h, b->data, b->len);
+	cart_blake2b_final(&h, out);
+}
+
+/* ---- checking ------------------------------------------------------------ */
+
+struct chain {
+	int dirfd;
+	const char *root, *seal;
+	const struct cart_public_key *keys;
+	size_t n_keys;
+	const char *head;
+	bool head_seen;
+	char released_to[512], released_by[512];
+	void (*show)(void *arg, const struct cart_json *entry,
+		     const char *key_id, bool trusted, const char *sha256);
+	void *arg;
+	struct cart_custody_verdict *v;
+};
+
+static int bad(struct chain *c, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static int bad(struct chain *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	c->v->kind = CART_VERDICT_INVALID;
+	va_start(ap, fmt);
+	vsnprintf(c->v->reason, sizeof(c->v->reason), fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+static bool is(const struct cart_json *j, const char *key, const char *want)
+{
+	const char *s = cart_json_get_string(j, key);
+
+	return s != NULL && strcmp(s, want) == 0;
+}
+
+/* The signature beside an entry. 1: by a named key, 0: not, -1: bad. */
+static int check_signature(struct chain *c, uint64_t n,
+			   const struct cart_buf *entry, const char *sha256,
+			   char key_id[17])
+{
+	unsigned char prehash[CART_BLAKE2B_SIZE];
+	struct cart_minisign_sig sig;
+	char name[48], want[512];
+	struct cart_buf b;
+	int rc = 0;
+	size_t i;
+
+	cart_buf_init(&b, 8192);
+	entry_name(n, ".minisig", name);
+	trusted_comment(c->root, n, sha256, want);
+	if (cart_file_read(c->dirfd, name, &b, NULL) < 0 ||
+	    cart_minisign_parse_sig(b.data, b.len, &sig, NULL) < 0 ||
+	    strcmp(sig.untrusted, "crashcart custody") != 0 ||
+	    strcmp(sig.trusted, want) != 0) {
+		rc = bad(c, "entry %" PRIu64 " has no signature of its own", n);
+		goto out;
+	}
+	cart_minisign_id_text(sig.key_id, key_id);
+	prehash_of(entry, prehash);
+	for (i = 0; i < c->n_keys; i++) {
+		if (memcmp(c->keys[i].id, sig.key_id, sizeof(sig.key_id)) != 0)
+			continue;
+		if (cart_minisign_verify(&sig, &c->keys[i], prehash, NULL) < 0) {
+			rc = bad(c, "the signature of entry %" PRIu64 " does not "
+				 "hold under key %s: a forged hand-over", n,
+				 key_id);
+			goto out;
+		}
+		rc = 1;
+		c->v->trusted++;
+	}
+out:
+	cart_buf_clear(&b);
+	return rc;
+}
+
+/* A transfer is two entries: released, then received by whom it was for. */
+static int check_transfer(struct chain *c, uint64_t n,
+			  const struct cart_json *j)
+{
+	const char *by = cart_json_get_string(j, "by");
+	const char *other = cart_json_get_string(j, "other");
+
+	if (is(j, "event", "released")) {
+		if (c->v->open_release)
+			return bad(c, "entry %" PRIu64 " releases what an "
+				   "earlier release handed over and nobody "
+				   "received", n);
+		c->v->open_release = true;
+		snprintf(c->released_to, sizeof(c->released_to), "%s",
+			 other != NULL ? other : "");
+		snprintf(c->released_by, sizeof(c->released_by), "%s", by);
+	} else if (is(j, "event", "received")) {
+		if (c->v->open_release &&
+		    (strcmp(c->released_to, by) != 0 || other == NULL ||
+		     strcmp(c->released_by, other) != 0))
+			return bad(c, "entry %" PRIu64 ": %.100s received from "
+				   "%.100s, but %.100s had released to %.100s",
+				   n, by, other != NULL ? other : "nobody",
+				   c->released_by, c->released_to);
+		c->v->open_release = false;
+	}
+	return 0;
+}
+
+static int check_entry(struct chain *c, uint64_t n, const struct cart_buf *b,
+		       const struct cart_json *j)
+{
+	char sha256[CART_SHA256_HEX_SIZE], key_id[17] = "";
+	int64_t number;
+	int trusted;
+
+	if (cart_json_i64(cart_json_get(j, "n"), &number) < 0 ||
+	    number != (int64_t)n)
+		return bad(c, "entry %" PRIu64 " has another number inside: "
+			   "entries were reordered", n);
+	if (!is(j, "prev", c->v->head))
+		return bad(c, "entry %" PRIu64 " does not follow the entry "
+			   "before it: the chain was cut or rewritten there", n);
+	if (!is(j, "root", c->root) || !is(j, "seal_sha256", c->seal))
+		return bad(c, "entry %" PRIu64 " speaks of another bundle", n);
+	if (cart_json_get_string(j, "by") == NULL ||
+	    cart_json_get_string(j, "event") == NULL)
+		return bad(c, "entry %" PRIu64 " does not say who did what", n);
+	cart_sha256_hex(b->data, b->len, sha256);
+	trusted = check_signature(c, n, b, sha256, key_id);
+	if (trusted < 0 || check_transfer(c, n, j) < 0)
+		return -1;
+	memcpy(c->v->head, sha256, sizeof(sha256));
+	if (c->head != NULL && strcmp(c->head, sha256) == 0)
+		c->head_seen = true;
+	c->v->entries = n;
+	if (c->show != NULL)
+		c->show(c->arg, j, key_id, trusted == 1, sha256);
+	return 0;
+}
+
+/* 1: one more entry was good; 0: there is none; -1: bad or err. */
+static int next_entry(struct chain *c, uint64_t n, struct cart_err *err)
+{
+	struct cart_json *j;
+	struct cart_buf b;
+	char name[48];
+	int rc;
+
+	entry_name(n, "", name);
+	if (faccessat(c->dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	cart_buf_init(&b, ENTRY_MAX);
+	rc = cart_file_read(c->dirfd, name, &b, err);
+	if (rc == 0) {
+		j = cart_json_parse(b.data, b.len, NULL, NULL);
+		if (j == NULL)
+			rc = bad(c, "entry %" PRIu64 " is no JSON", n);
+		else
+			rc = check_entry(c, n, &b, j);
+		cart_json_free(j);
+	}
+	cart_buf_clear(&b);
+	return rc < 0 ? -1 : 1;
+}
+
+static int walk(struct chain *c, struct cart_err *err)
+{
+	uint64_t n;
+	int rc;
+
+	snprintf(c->v->head, sizeof(c->v->head), "%s", NO_ENTRY);
+	for (n = 1; n <= ENTRIES_MAX; n++) {
+		rc = next_entry(c, n, err);
+		if (rc < 0)
+			return c->v->kind == CART_VERDICT_INVALID ? 0 : -1;
+		if (rc == 0)
+			break;
+	}
+	if (c->head != NULL && !c->head_seen) {
+		bad(c, "the head %.16s... that you kept is not in this chain: "
+		    "it was cut or rewritten after entry %" PRIu64, c->head,
+		    c->v->entries);
+		return 0;
+	}
+	if (c->v->entries == 0) {
+		c->v->kind = CART_VERDICT_UNKNOWN;
+		snprintf(c->v->reason, sizeof(c->v->reason),
+			 "there is no custody entry");
+		return 0;
+	}
+	c->v->kind = c->v->trusted == c->v->entries ? CART_VERDICT_VALID :
+		CART_VERDICT_UNKNOWN;
+	snprintf(c->v->reason, sizeof(c->v->reason), c->v->kind ==
+		 CART_VERDICT_VALID ? "the chain is whole and every entry is "
+		 "signed by a key that you named" : "the chain is whole, but you "
+		 "named no key for %" PRIu64 " of its %" PRIu64 " entries",
+		 c->v->entries - c->v->trusted, c->v->entries);
+	return 0;
+}
+
+int cart_custody_check(const char *folder, const char *root,
+		       const char *seal_sha256,
+		       const struct cart_public_key *keys, size_t n_keys,
+		       const char *head,
+		       void (*show)(void *arg, const struct cart_json *entry,
+				    const char *key_id, bool trusted,
+				    const char *sha256), void *arg,
+		       struct cart_custody_verdict *ret, struct cart_err *err)
+{
+	struct chain c = {
+		.root = root, .seal = seal_sha256, .keys = keys,
+		.n_keys = n_keys, .head = head, .show = show, .arg = arg,
+		.v = ret,
+	};
+	int rc;
+
+	memset(ret, 0, sizeof(*ret));
+	c.dirfd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (c.dirfd < 0 && errno == ENOENT) {
+		c.dirfd = -1;
+		ret->kind = CART_VERDICT_UNKNOWN;
+		snprintf(ret->reason, sizeof(ret->reason),
+			 "there is no custody entry");
+		snprintf(ret->head, sizeof(ret->head), "%s", NO_ENTRY);
+		if (head != NULL)
+			bad(&c, "the head that you kept is not in this chain: "
+			    "there is no entry at all");
+		return 0;
+	}
+	if (c.dirfd < 0)
+		return cart_err_errno(err, errno, "%s", folder);
+	rc = walk(&c, err);
+	close(c.dirfd);
+	return rc;
+}
+
+/* ---- adding -------------------------------------------------------------- */
+
+static void add(struct cart_json *j, const char *key, const char *value)
+{
+	if (value != NULL)
+		cart_json_add(j, key, cart_json_new_string(value));
+}
+
+static int print_entry(const struct cart_verdict *v, const char *seal_sha256,
+		       const struct cart_custody_entry *e, uint64_t n,
+		       const char *prev, int64_t utc_ns, struct cart_buf *out,
+		       struct cart_err *err)
+{
+	struct cart_json *j = cart_json_new_object();
+	char t[CART_CLOCK_TEXT_SIZE];
+
+	cart_clock_text(utc_ns, 0, t);
+	cart_json_add(j, "crashcart_custody", cart_json_new_int(1));
+	cart_json_add(j, "n", cart_json_new_int((int64_t)n));
+	add(j, "t", t);
+	add(j, "prev", prev);
+	add(j, "bundle", v->name);
+	add(j, "case", v->case_id);
+	add(j, "root", v->root);
+	add(j, "seal_sha256", seal_sha256);
+	add(j, "event", e->event);
+	add(j, "by", e->by);
+	add(j, "other", e->other);
+	add(j, "purpose", e->purpose);
+	add(j, "method", e->method);
+	add(j, "storage", e->storage);
+	add(j, "text", e->text);
+	add(j, "verification", e->verdict);
+	cart_json_print(j, 4, out);
+	cart_buf_addc(out, '\n');
+	cart_json_free(j);
+	return cart_buf_check(out, "the custody entry", err);
+}
+
+int cart_custody_add(const char *folder, const struct cart_verdict *v,
+		     const char *seal_sha256, const struct cart_custody_entry *e,
+		     struct cart_signer *signer, int64_t utc_ns,
+		     char ret_head[CART_SHA256_HEX_SIZE], struct cart_err *err)
+{
+	struct cart_custody_verdict chain;
+	unsigned char prehash[CART_BLAKE2B_SIZE];
+	struct cart_buf entry, sig;
+	char name[48], comment[512];
+	int fd = -1, rc = -1;
+	uint64_t n;
+
+	cart_buf_init(&entry, ENTRY_MAX);
+	cart_buf_init(&sig, 8192);
+	if (cart_custody_check(folder, v->root, seal_sha256, NULL, 0, NULL,
+			       NULL, NULL, &chain, err) < 0)
+		goto out;
+	if (chain.kind == CART_VERDICT_INVALID) {
+		cart_err_set(err, CART_ERR_CRYPTO, 0, "%s: %s; nothing was added",
+			     folder, chain.reason);
+		goto out;
+	}
+	n = chain.entries + 1;
+	if (print_entry(v, seal_sha256, e, n, chain.head, utc_ns, &entry,
+			err) < 0)
+		goto out;
+	if (mkdir(folder, 0755) < 0 && errno != EEXIST) {
+		cart_err_errno(err, errno, "%s", folder);
+		goto out;
+	}
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0) {
+		cart_err_errno(err, errno, "%s", folder);
+		goto out;
+	}
+	cart_sha256_hex(entry.data, entry.len, ret_head);
+	trusted_comment(v->root, n, ret_head, comment);
+	prehash_of(&entry, prehash);
+	if (cart_minisign_sign(signer, prehash, "crashcart custody", comment,
+			       &sig, err) < 0)
+		goto out;
+	/* the signature first: an entry is there when it is signed */
+	entry_name(n, ".minisig", name);
+	if (cart_file_write_new(fd, name, sig.data, sig.len, 0644, err) < 0)
+		goto out;
+	entry_name(n, "", name);
+	rc = cart_file_write_new(fd, name, entry.data, entry.len, 0644, err);
+out:
+	if (fd >= 0)
+		close(fd);
+	cart_buf_clear(&entry);
+	cart_buf_clear(&sig);
+	return rc;
+}
