@@ -166,6 +166,22 @@ static int open_output(struct cmd_collection *c, struct cart_err *err)
 	return to_folder(c, out, err);
 }
 
+/* A segment holds whole chunks of 8 MiB (FORMAT.md F22). */
+static int read_segment(struct cmd_collection *c, struct cart_err *err)
+{
+	const char *text = cart_args_value(c->args, "segment");
+
+	if (text == NULL)
+		return 0;
+	if (cart_text_size(text, strlen(text), &c->segment_bytes) < 0 ||
+	    c->segment_bytes < (uint64_t)8 << 20 ||
+	    c->segment_bytes > (uint64_t)1 << 50)
+		return cart_err_set(err, CART_ERR_USAGE, 0, "--segment %s: a "
+				    "segment is a size of at least 8M (FAT: "
+				    "4095M)", text);
+	return 0;
+}
+
 static int read_allow(struct cmd_collection *c, struct cart_err *err)
 {
 	const char *word;
@@ -202,7 +218,8 @@ static int collect(const struct cart_args *a)
 	if (c.manifest == NULL || read_allow(&c, &err) < 0 ||
 	    cart_run_check_allow(c.manifest, c.allow, &err) < 0 ||
 	    cart_manifest_trusted(a, name, builtin, c.manifest, &err) < 0 ||
-	    set_case(&c, &err) < 0 || open_output(&c, &err) < 0)
+	    set_case(&c, &err) < 0 || read_segment(&c, &err) < 0 ||
+	    open_output(&c, &err) < 0)
 		status = cart_command_fail(a, &err);
 	else
 		status = cart_cmd_collection_run(&c);

@@ -78,6 +78,9 @@ static struct cart_json *options_json(const struct cmd_collection *c)
 
 	cart_json_add(j, "start", cart_json_new_int(c->start_utc_ns /
 						    1000000000));
+	if (c->segment_bytes > 0)
+		cart_json_add(j, "segment",
+			      cart_json_new_int((int64_t)c->segment_bytes));
 	cart_json_add(j, "params",
 		      cart_json_copy(cart_manifest_params(c->manifest)));
 	list = cart_json_add(j, "allow", cart_json_new_array());
@@ -143,19 +146,12 @@ static struct cart_bundle *open_bundle(const struct cmd_collection *c,
 	struct cart_bundle_options o = { 0 };
 	struct cart_bundle *bundle = NULL;
 	struct cart_json *line = session_line(c, session), *plan = NULL;
-	const char *segment = cart_args_value(c->args, "segment");
 	char agent[128];
 	struct cart_buf text;
 
 	cart_buf_init(&text, (size_t)16 << 20);
 	snprintf(agent, sizeof(agent), "crashcart %s (%s)", cart_version_text(),
 		 cart_version_commit());
-	if (segment != NULL && cart_text_size(segment, strlen(segment),
-					      &o.segment_bytes) < 0) {
-		cart_err_set(err, CART_ERR_USAGE, 0,
-			     "--segment '%s' is not a size (4095M)", segment);
-		goto out;
-	}
 	plan = cart_manifest_plan(c->manifest, err);
 	if (plan == NULL)
 		goto out;
@@ -169,6 +165,7 @@ static struct cart_bundle *open_bundle(const struct cmd_collection *c,
 	o.organization = c->organization;
 	o.agent = agent;
 	o.start_utc_ns = c->start_utc_ns;
+	o.segment_bytes = c->segment_bytes;
 	o.sink = c->sink;
 	o.session = session;
 	o.examiner = examiner;

@@ -20,6 +20,7 @@ struct cmd_collection {
 	unsigned allow;			/* CART_CHANGE_* */
 	char name[65], case_id[65], uuid[CART_UUID_SIZE];
 	int64_t start_utc_ns;
+	uint64_t segment_bytes;		/* 0: one segment */
 	const char *operator, *authority, *organization, *expect_account;
 	struct cart_sink *sink;
 	/* resume only: */

@@ -88,7 +88,7 @@ static int restore(struct cmd_collection *c, const struct cart_json *first,
 		   struct cart_err *err)
 {
 	const struct cart_json *o = cart_json_get(first, "options"), *p;
-	int64_t start = 0;
+	int64_t start = 0, segment;
 
 	if (copy_name(c->case_id, sizeof(c->case_id), first, "case", err) < 0 ||
 	    copy_name(c->uuid, sizeof(c->uuid), first, "uuid", err) < 0)
@@ -102,6 +102,9 @@ static int restore(struct cmd_collection *c, const struct cart_json *first,
 		return cart_err_set(err, CART_ERR_INPUT, 0, "the session line "
 				    "of the log has no options.start");
 	c->start_utc_ns = start * 1000000000;
+	if (cart_json_i64(cart_json_get(o, "segment"), &segment) == 0 &&
+	    segment > 0)
+		c->segment_bytes = (uint64_t)segment;
 	for (p = cart_json_first(cart_json_get(o, "allow")); p != NULL;
 	     p = cart_json_next(p))
 		c->allow |= cart_change_class(cart_json_string(p) ?

@@ -30,6 +30,9 @@ int cart_signals_setup(struct cart_err *err)
 	sa.sa_handler = SIG_IGN;
 	if (sigaction(SIGPIPE, &sa, NULL) < 0)
 		return cart_err_errno(err, errno, "SIGPIPE");
+	/* a file size limit is a full disk, not the end of us */
+	if (sigaction(SIGXFSZ, &sa, NULL) < 0)
+		return cart_err_errno(err, errno, "SIGXFSZ");
 	/* SA_NODEFER: the second may come while the first is handled. */
 	sa.sa_flags = SA_RESTART | SA_NODEFER;
 	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
