@@ -1,3 +1,711 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bundles that break one rule each: {name: (rule, hooks of Maker)}."""
+"""Bundles of which one thing is wrong: BREAKS = {name: Break}.
+
+A Break has the rule of FORMAT.md that a verifier must name ('' where it must
+say that it cannot tell), options for Maker, and hooks() for it.  What depends
+on the thing (digests, lists, signatures) is made anew by Maker, so that only
+the rule itself can refuse it.
+"""
+import json
+import re
+
 BREAKS = {}
+
+
+class Break:
+    def __init__(self, rule, hooks, **options):
+        self.rule, self.hooks, self.options = rule, hooks, options
+
+
+def add(name, rule, hooks, **options):
+    assert name not in BREAKS, name
+    BREAKS[name] = Break(rule, hooks, **options)
+
+
+# ---- the stream: F1 to F7 ---------------------------------------------------
+
+def headers(stream):
+    """Offsets of the headers."""
+    at = 0
+    while stream[at]:
+        yield at
+        size = int(stream[at + 124:at + 135], 8)
+        at += 512 + (size + 511) // 512 * 512
+
+
+def with_sum(block, form=b'%06o\0 '):
+    block = bytearray(block)
+    block[148:156] = b' ' * 8
+    block[148:156] = form % sum(block)
+    return bytes(block)
+
+
+def header_edit(at, data, number=2, form=b'%06o\0 '):
+    """Writes data into the header of the member of that number."""
+    def edit(stream):
+        start = list(headers(stream))[number]
+        block = bytearray(stream[start:start + 512])
+        block[at:at + len(data)] = data
+        return stream[:start] + with_sum(block, form) + stream[start + 512:]
+    return lambda: {'stream': edit}
+
+
+for _name, _at, _data in (
+        ('mode', 100, b'0000755\0'), ('mode-spaces', 100, b'   644 \0'),
+        ('uid', 108, b'0001750\0'), ('gid', 116, b'0000001\0'),
+        ('size-base256', 124, b'\x80' + bytes(10) + b'\x40'),
+        ('size-space', 135, b' '), ('mtime-sign', 136, b'-'),
+        ('type-old', 156, b'\0'), ('type-link', 156, b'1'),
+        ('type-symlink', 156, b'2'), ('type-device', 156, b'3'),
+        ('type-folder', 156, b'5'), ('type-contiguous', 156, b'7'),
+        ('type-pax', 156, b'x'), ('type-pax-global', 156, b'g'),
+        ('type-gnu-long', 156, b'L'), ('type-gnu-sparse', 156, b'S'),
+        ('linkname', 157, b'x'), ('magic-gnu', 257, b'ustar  \0'),
+        ('version', 263, b'01'), ('uname', 265, b'root'),
+        ('gname', 297, b'root'), ('devmajor', 329, b'0000001\0'),
+        ('devminor-blank', 337, b'\0' * 8), ('prefix', 345, b'x'),
+        ('last-bytes', 511, b'x'), ('name-garbage', 99, b'x'),
+        ('folder', 0, b'X')):
+    add('header-' + _name, 'F4', header_edit(_at, _data))
+add('header-sum-old-form', 'F4', header_edit(0, b'I', form=b'%06o \0'))
+add('header-sum-7-digits', 'F4', header_edit(0, b'I', form=b'%07o\0'))
+add('no-folder', 'F4', header_edit(0, b'manifest.json' + bytes(87)))
+add('folder-dot', 'F1', header_edit(0, b'.'))
+add('folder-empty', 'F1', header_edit(0, b'/x' + bytes(98)))
+add('other-time', 'F5', header_edit(136, b'00000000001'))
+
+
+def other_start():
+    def info(text):
+        return text.replace('Crashcart-Start: 1790000000',
+                            'Crashcart-Start: 1790000001')
+    return {'info': info}
+
+
+add('start-is-not-time', 'F5', other_start)
+
+
+def path_break(path):
+    def edit(stream):
+        start = list(headers(stream))[3]
+        block = bytearray(stream[start:start + 512])
+        top = bytes(block[:block.index(b'/') + 1])
+        block[:100] = (top + path).ljust(100, b'\0')
+        return stream[:start] + with_sum(block) + stream[start + 512:]
+    return lambda: {'stream': edit}
+
+
+for _name, _path in (
+        ('dotdot', b'data/../x'), ('dot', b'./plan.json'), ('absolute', b'/x'),
+        ('double-slash', b'keys//x'), ('trailing-slash', b'keys/'),
+        ('empty', b''), ('space', b'plan json'), ('newline', b'plan\njson'),
+        ('utf8', 'pl\u00e4n.json'.encode()), ('backslash', b'keys\\x'),
+        ('colon', b'C:x'), ('control', b'plan\x01json')):
+    add('path-' + _name, 'F7', path_break(_path))
+
+
+def stream_break(edit):
+    return lambda: {'stream': edit}
+
+
+def pad(stream):
+    start = list(headers(stream))[0]
+    at = start + 512 + int(stream[start + 124:start + 135], 8)
+    return stream[:at] + b'x' + stream[at + 1:]
+
+
+add('padding', 'F6', stream_break(pad))
+add('one-zero-block', 'F3', stream_break(lambda s: s[:-512]))
+add('no-zero-blocks', 'F3', stream_break(lambda s: s[:-1024]))
+add('three-zero-blocks', 'F3', stream_break(lambda s: s + bytes(512)))
+add('padded-to-10240', 'F3', stream_break(
+    lambda s: s + bytes(-len(s) % 10240 or 10240)))
+add('second-archive', 'F3', stream_break(lambda s: s + s))
+add('zero-block-inside', 'F3', stream_break(lambda s: bytes(512) + s))
+add('garbage-after', 'F3', stream_break(lambda s: s + b'x'))
+
+
+def too_long(stream):
+    start = list(headers(stream))[1]
+    block = bytearray(stream[start:start + 512])
+    block[124:136] = b'00100000001\0'
+    return stream[:start] + with_sum(block) + bytes(16777728) + stream[-1024:]
+
+
+add('too-long', 'F6', stream_break(too_long))
+
+# ---- members: F7, F8, F10, F13 ----------------------------------------------
+
+
+def members_break(edit):
+    """edit changes the list of (path, data) after everything was signed."""
+    def hook(members):
+        members = list(members)
+        return edit(members) or members
+    return lambda: {'members': hook}
+
+
+def place(members, path):
+    return [p for p, _ in members].index(path)
+
+
+def drop(path):
+    def edit(members):
+        del members[place(members, path)]
+    return members_break(edit)
+
+
+for _path in ('bagit.txt', 'VERIFY.txt', 'manifest.json', 'plan.json',
+              'keys/session-1.pub', 'checkpoint', 'bag-info.txt',
+              'manifest-sha256.txt', 'tagmanifest-sha256.txt',
+              'seal/tagmanifest-sha256.txt.minisig', 'log/000001.jsonl'):
+    add('without-' + _path.replace('/', '-'), 'F8', drop(_path))
+add('without-payload', 'F19', drop('data/e000001-caller.json'))
+
+
+def insert(path, data, at):
+    return members_break(lambda m: m.insert(at, (path, data)))
+
+
+add('extra-tag-file', 'F8', insert('notes.txt', b'x', 3))
+add('extra-fetch', 'F8', insert('fetch.txt', b'x', 5))
+add('extra-payload', 'F19', insert('data/e000009-x', b'x', 6))
+add('extra-key', 'F8', insert('keys/session-2.pub', b'x', 5))
+add('extra-at-end', 'F8', members_break(lambda m: m.append(('x', b''))))
+add('payload-twice', 'F7', members_break(lambda m: m.insert(6, m[5])))
+add('payload-after-log', 'F8', members_break(
+    lambda m: m.insert(place(m, 'checkpoint') + 1, ('data/e000009-x', b''))))
+add('stamp-before-seal', 'F8', members_break(
+    lambda m: m.insert(len(m) - 1, (m[-1][0][:-7] + 'tsr', b'0\0'))))
+
+
+def case_twin(members):
+    at = place(members, 'data/e000004-empty.json')
+    members.insert(at, ('data/e000004-empty.json', b''))
+
+
+add('same-name-twice', 'F7', members_break(case_twin))
+
+
+def member_edit(path, data):
+    """A tag file with other bytes, everything else made for it."""
+    def hook(one, old):
+        return (one, data(old) if callable(data) else data) \
+            if one == path else (one, old)
+    return lambda: {'member': hook}
+
+
+add('bagit-version', 'F10', member_edit(
+    'bagit.txt', lambda d: d.replace(b'1.0', b'0.97')))
+add('bagit-bom', 'F10', member_edit('bagit.txt',
+                                    lambda d: b'\xef\xbb\xbf' + d))
+add('bagit-crlf', 'F10', member_edit('bagit.txt',
+                                     lambda d: d.replace(b'\n', b'\r\n')))
+add('session-key-broken', 'F8', member_edit('keys/session-1.pub', b'x\n'))
+add('session-key-bare', 'F8', member_edit('keys/session-1.pub',
+                                          lambda d: d.split(b'\n')[1]))
+add('session-key-small-order', 'F8', member_edit(
+    'keys/session-1.pub', b'untrusted comment: x\nRWQ' + b'A' * 53 + b'\n'))
+add('session-key-other', 'F16', member_edit(
+    'keys/session-1.pub', b'untrusted comment: x\nRWQf6LRCGA9i53mlYecO4IzT51'
+    b'TGPpvWucNSCh1CBM0QTaLn73Y7GFO3\n'))
+
+
+def payload_path(old, new):
+    """A payload member of another name, also in its line."""
+    def member(path, data):
+        return (new if path == old else path), data
+
+    def line(one):
+        if one.get('path') == old:
+            one['path'] = new
+        return one
+    return lambda: {'member': member, 'line': line}
+
+
+_PLAIN = 'data/e000001-caller.json'
+for _name, _path in (
+        ('short-number', 'data/e00001-caller.json'),
+        ('zeros', 'data/e0000001-caller.json'),
+        ('number-0', 'data/e000000-caller.json'),
+        ('upper-case', 'data/e000001-Caller.json'),
+        ('no-slug', 'data/e000001-'), ('slug-dot', 'data/e000001-.json'),
+        ('no-dash', 'data/e000001caller'), ('deep', 'data/e000001-a/b'),
+        ('long-slug', 'data/e000001-' + 'a' * 65),
+        ('no-number', 'data/caller.json'),
+        ('part-0', 'data/e000001/00000000.bin'),
+        ('part-short', 'data/e000001/0000001.bin'),
+        ('part-ext', 'data/e000001/00000001.gz'),
+        ('part-tar', 'data/e000001/00000001.tar')):
+    add('payload-' + _name, 'F13', payload_path(_PLAIN, _path))
+add('payload-of-another', 'F19', payload_path(_PLAIN, 'data/e000007-x'))
+add('payload-as-part', 'F19', payload_path(_PLAIN,
+                                           'data/e000001/00000001.bin'))
+add('payload-number-high', 'F9', payload_path(_PLAIN, 'data/e10000000-x'))
+
+# ---- lists and bag-info: F11, F12 -------------------------------------------
+
+
+def text_break(place_, *edit):
+    return lambda: {place_: lambda text: text.replace(*edit)
+                    if len(edit) > 1 else edit[0](text)}
+
+
+for _list in ('manifest', 'tagmanifest'):
+    for _name, _edit in (
+            ('extra', lambda t: t + '0' * 64 + '  data/e000009-x\n'),
+            ('missing', lambda t: t[t.index('\n') + 1:]),
+            ('order', lambda t: ''.join(reversed(t.splitlines(True)))),
+            ('digest', lambda t: t.replace(t[:64], '0' * 64)),
+            ('upper', lambda t: t[:64].upper() + t[64:]),
+            ('one-space', lambda t: t.replace('  ', ' ')),
+            ('binary-mark', lambda t: t.replace('  ', ' *')),
+            ('crlf', lambda t: t.replace('\n', '\r\n')),
+            ('comment', lambda t: '# x\n' + t),
+            ('twice', lambda t: t + t[:t.index('\n') + 1]),
+            ('no-lf', lambda t: t[:-1]), ('empty', lambda t: '')):
+        add('%s-%s' % (_list, _name), 'F11', text_break(_list, _edit))
+
+for _name, _old, _new in (
+        ('date', '2026-09-21', '2026-09-22'),
+        ('name', 'Identifier: IR-2026-014-b01', 'Identifier: IR-2026-014-b02'),
+        ('case', 'Bag-Group-Identifier: IR', 'Bag-Group-Identifier: ir'),
+        ('agent', 'crashcart 0.1.0', 'crashcart-0.1.0'),
+        ('agent-more', '(abcdef0)', '(abcdef0) x'),
+        ('format', 'Format: 1', 'Format: 2'),
+        ('uuid', 'Uuid: 6f', 'Uuid: 7f'), ('state', 'State: gaps', 'State: ok'),
+        ('state-case', 'State: gaps', 'State: Gaps'),
+        ('start-zero', 'Start: 17', 'Start: 017'),
+        ('crlf', '\n', '\r\n'), ('folded', ': Example', ':\n Example'),
+        ('no-space', ': gaps', ':gaps'), ('label', 'Bagging-', 'Bagging_'),
+        ('control', 'Example Org', 'Example\tOrg'),
+        ('c1', 'Example Org', 'Example\u0085Org'),
+        ('empty-value', 'Example Org', '')):
+    add('info-' + _name, 'F12', text_break('info', _old, _new))
+add('info-bytes', 'F12', text_break('info', lambda t: t.replace(
+    'Oxum: ', 'Oxum: 1')))
+add('info-files', 'F12', text_break('info', lambda t: t.replace(
+    '.5\n', '.6\n')))
+add('info-log', 'F12', text_break('info', lambda t: t.replace(
+    'Crashcart-Log: ', 'Crashcart-Log: 1')))
+add('info-extra', 'F12', text_break('info', lambda t: t + 'X: y\n'))
+add('info-twice', 'F12', text_break('info', lambda t: t + t))
+add('info-no-lf', 'F12', text_break('info', lambda t: t[:-1]))
+add('info-order', 'F12', text_break('info', lambda t: ''.join(
+    reversed(t.splitlines(True)))))
+add('info-complete', 'F16', text_break('info', 'State: gaps',
+                                       'State: complete'))
+
+# ---- lines: F14, F15, F20 ---------------------------------------------------
+
+
+def dumps(value):
+    return json.dumps(value, ensure_ascii=False,
+                      separators=(',', ':')).encode()
+
+
+def line_edit(kind, edit, nth=0, place_='line'):
+    """edit changes the nth line of that type; it may give bytes."""
+    def hooks():
+        seen = [0]
+
+        def hook(line):
+            if line['type'] != kind:
+                return line
+            seen[0] += 1
+            if seen[0] != nth + 1:
+                return line
+            new = edit(line)
+            return line if new is None else new
+        return {place_: hook}
+    return hooks
+
+
+def put(**values):
+    def edit(line):
+        for key, value in values.items():
+            line[key.rstrip('_')] = value
+    return edit
+
+
+def insert_key(after, key, value):
+    def edit(line):
+        new = {}
+        for old, v in line.items():
+            new[old] = v
+            if old == after:
+                new[key] = value
+        return new
+    return edit
+
+
+def without(key):
+    def edit(line):
+        del line[key]
+    return edit
+
+
+def raw(old, new):
+    return lambda line: dumps(line).replace(old, new, 1)
+
+
+def nested(depth):
+    value = {}
+    for _ in range(depth):
+        value = {'a': value}
+    return value
+
+
+for _name, _edit in (
+        ('duplicate-key', raw(b'{"n":', b'{"n":1,"n":')),
+        ('duplicate-escaped', raw(b'"text":', b'"t\\u0065xt":"","text":')),
+        ('nul', raw(b'"text":"', b'"text":"\\u0000')),
+        ('surrogate', raw(b'"text":"', b'"text":"\\ud800')),
+        ('bad-utf8', raw(b'"text":"', b'"text":"\xff')),
+        ('overlong-utf8', raw(b'"text":"', b'"text":"\xc0\xaf')),
+        ('control', raw(b'"text":"', b'"text":"\x01')),
+        ('bom', raw(b'{', b'\xef\xbb\xbf{')),
+        ('trailing', raw(b'"}', b'"}x')), ('trailing-comma', raw(b'"}', b'",}')),
+        ('array', lambda line: b'[' + dumps(line) + b']'),
+        ('scalar', lambda line: b'1'), ('empty', lambda line: b''),
+        ('comment', lambda line: b'/**/' + dumps(line)),
+        ('single-quote', raw(b'"text"', b"'text'")),
+        ('too-long', put(text='x' * 262144)),
+        ('leading-zero', raw(b'"n":', b'"n":0')),
+        ('plus', raw(b'"n":', b'"n":+')), ('nan', raw(b'"text":"', b'"text":NaN,"x":"'))):
+    add('line-' + _name, 'F14', line_edit('note', _edit))
+for _name, _value in (('too-deep', nested(31)),
+                      ('beyond-2-53', {'a': 2 ** 53 + 1}),
+                      ('beyond-2-64', {'a': 2 ** 70}),
+                      ('beyond-minus', {'a': -2 ** 53 - 1})):
+    add('line-' + _name, 'F14', line_edit('session', put(options=_value)))
+add('line-infinite', 'F14', line_edit('session', raw(b'"ratio":0.5', b'"ratio":1e999')))
+add('line-long-number', 'F14', line_edit('session',
+                                         raw(b'"ratio":0.5',
+                                                 b'"ratio":0.' + b'5' * 64)))
+
+for _name, _edit in (
+        ('n-gap', lambda line: put(n=line['n'] + 1)(line)),
+        ('n-text', lambda line: put(n=str(line['n']))(line)),
+        ('n-fraction', lambda line: put(n=line['n'] + 0.5)(line)),
+        ('salt-upper', lambda line: put(salt=line['salt'].upper()[:31] +
+                                        'A')(line)),
+        ('salt-short', put(salt='00')), ('t-seconds', put(
+            t='2026-09-21T13:33:20Z')),
+        ('t-offset', put(t='2026-09-21T13:33:20.000000000+00:00')),
+        ('t-month', put(t='2026-13-21T13:33:20.000000000Z')),
+        ('t-day', put(t='2026-02-30T13:33:20.000000000Z')),
+        ('t-second', put(t='2026-09-21T13:33:60.000000000Z')),
+        ('t-space', put(t='2026-09-21 13:33:20.000000000Z')),
+        ('mono-number', put(mono_ns=1)), ('mono-zero', put(mono_ns='01')),
+        ('boot', put(boot='0badcaf')), ('step', put(step='Step')),
+        ('session-text', put(session='1')), ('step-null', put(step=None)),
+        ('no-salt', without('salt')),
+        ('order', lambda line: dict([('salt', line['salt'])] +
+                                    list(line.items())))):
+    add('prefix-' + _name, 'F15', line_edit('note', _edit))
+
+for _name, _kind, _edit in (
+        ('unknown-type', 'note', put(type='remark')),
+        ('unknown-key', 'note', put(more='x')),
+        ('missing-key', 'clock', without('from')),
+        ('key-order', 'note', lambda line: dict(
+            list(line.items())[:8] + [('z', 1)] + list(line.items())[8:])),
+        ('other-case', 'note', raw(b'"text"', b'"Text"')),
+        ('bool-as-number', 'clock', put(applied=1)),
+        ('bool-as-text', 'exhibit', put(repeatable='true')),
+        ('null', 'note', put(text=None)),
+        ('negative', 'clock', put(uncertainty_ms=-1)),
+        ('fraction', 'clock', put(offset_ms=0.25)),
+        ('enum-clock', 'clock', put(source='ntp')),
+        ('enum-case', 'clock', put(source='Kernel')),
+        ('enum-empty', 'clock', put(source='')),
+        ('enum-two', 'clock', put(source='sntp kernel')),
+        ('enum-endpoint', 'endpoint', put(origin='file')),
+        ('enum-event', 'instance', put(event='begin')),
+        ('start-with-outcome', 'instance', put(outcome='ok')),
+        ('enum-exhibit', 'exhibit', put(state='ok')),
+        ('enum-gap', 'gap', put(reason='unknown')),
+        ('enum-change', 'change', put(class_='other')),
+        ('object-as-text', 'exhibit', put(origin='x')),
+        ('object-keys', 'session', put(tool={'name': 'x'})),
+        ('object-more', 'session', lambda line: line['host'].update(x=1)),
+        ('object-order', 'session', lambda line: put(manifest=dict(
+            reversed(list(line['manifest'].items()))))(line)),
+        ('started', 'call', put(started='yesterday')),
+        ('uuid', 'change', put(uuid='x')),
+        ('uuid-upper', 'change', lambda line: put(
+            uuid=line['uuid'].upper())(line)),
+        ('mode', 'file', put(mode='0999')), ('dev', 'file', put(dev='2049')),
+        ('dev-zero', 'file', put(dev='08:01')),
+        ('ino-number', 'file', put(ino=5)),
+        ('ino-high', 'file', put(ino='18446744073709551616')),
+        ('mtime', 'file', put(mtime='2026-09-21T13:33:20.Z')),
+        ('mtime-10', 'file', put(mtime='2026-09-21T13:33:20.0123456789Z')),
+        ('both-paths', 'file', insert_key('path', 'path_b64', 'eA==')),
+        ('no-path', 'file', without('path')),
+        ('exhibit-id', 'call', put(exhibit='e1')),
+        ('derived', 'exhibit', insert_key('origin', 'derived_from', ['x'])),
+        ('list-as-text', 'change', insert_key('input', 'made', 'x')),
+        ('list-of-numbers', 'change', insert_key('input', 'made', [1])),
+        ('sha-upper', 'part', lambda line: put(
+            sha256=line['sha256'].upper())(line)),
+        ('sha-short', 'exhibit', put(sha256='00')),
+        ('encoding', 'part', put(encoding='gzip'))):
+    add('value-' + _name, 'F20', line_edit(_kind, _edit))
+for _name, _edit in (
+        ('false-partial', put(partial_input=False)),
+        ('enum-outcome', put(outcome='good')), ('no-outcome',
+                                                without('outcome')),
+        ('keep-list', put(keep=[]))):
+    add('value-' + _name, 'F20', line_edit('instance', _edit, 1))
+for _name, _value in (('base64', 'eA'), ('base64-bits', 'eB=='),
+                      ('base64-space', 'e A='), ('base64-url', '_-==')):
+    add('value-' + _name, 'F20', line_edit('file', put(path_b64=_value), 4))
+add('value-head-sig', 'F20', line_edit('head', put(sig='eA=='), 0, 'head'))
+
+# ---- the log: F14, F16 to F19 -----------------------------------------------
+
+
+def part_edit(edit):
+    return lambda: {'part': edit}
+
+
+add('log-no-head', 'F14', part_edit(lambda lines: lines[:-1]))
+add('log-two-heads', 'F14', part_edit(lambda lines: lines + lines[-1:]))
+add('log-empty', 'F14', part_edit(lambda lines: []))
+add('log-line-gone', 'F15', part_edit(lambda lines: lines[:2] + lines[3:]))
+add('log-line-twice', 'F15', part_edit(lambda lines: lines[:2] + lines[1:]))
+add('log-order', 'F15', part_edit(
+    lambda lines: lines[:1] + [lines[2], lines[1]] + lines[3:]))
+add('log-line-changed', 'F17', part_edit(
+    lambda lines: lines[:1] + [lines[1].replace(b'sts', b'iam')] + lines[2:]))
+add('log-no-lf', 'F14', member_edit('log/000001.jsonl', lambda d: d[:-1]))
+add('log-crlf-end', 'F14', member_edit('log/000001.jsonl', lambda d: d + b'\r'))
+add('log-blank-line', 'F14', member_edit('log/000001.jsonl',
+                                         lambda d: b'\n' + d))
+add('log-too-long', 'F14', lambda: {
+    'part': lambda lines: [b' ' * 262144] * 4 + lines})
+
+for _name, _edit in (('size', lambda l: put(size=l['size'] + 1)(l)),
+                     ('root', put(root='0' * 64)),
+                     ('sig', put(sig='A' * 86 + '=='))):
+    add('head-' + _name, 'F17', line_edit('head', _edit, 0, 'head'))
+
+for _name, _kind, _edit in (
+        ('end-exhibits', 'end', put(exhibits=1)),
+        ('end-calls', 'end', put(calls=9)), ('end-gaps', 'end', put(gaps=0)),
+        ('end-changes', 'end', put(changes=2)),
+        ('end-bytes', 'end', put(bytes=1)),
+        ('end-complete', 'end', put(outcome='complete')),
+        ('no-end', 'end', lambda line: note_instead(line)),
+        ('session-number', 'note', put(session=2)),
+        ('session-bundle', 'session', put(bundle='other')),
+        ('session-manifest', 'session', lambda line: line['manifest'].update(
+            sha256='0' * 64)),
+        ('session-key-line', 'session', put(session_key='RWQf6LRCGA9i53mlYecO'
+                                            '4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7'
+                                            'GFO3')),
+        ('no-session', 'session', lambda line: note_instead(line)),
+        ('session-late', 'clock', lambda line: session_instead(line))):
+    add('log-' + _name, 'F16', line_edit(_kind, _edit))
+add('log-case', 'F1', line_edit('session', put(case='a b')))
+for _name, _edit in (('uuid', put(uuid='0' * 8 + '-0000-0000-0000-' + '0' * 12)),
+                     ('case', put(case='other')),
+                     ('number', put(session=1)),
+                     ('gone', lambda line: note_instead(line))):
+    add('second-session-' + _name, 'F16', line_edit('session', _edit, 1),
+        resumed=True)
+
+
+def note_instead(line):
+    new = dict(list(line.items())[:8], type='note')
+    new['text'] = 'instead'
+    return new
+
+
+def session_instead(line):
+    new = dict(list(line.items())[:8], type='session')
+    new.update({
+        'uuid': '0' * 8 + '-0000-0000-0000-' + '0' * 12, 'bundle': 'x',
+        'case': 'x', 'tool': {'name': 'x', 'version': 'x', 'commit': 'x',
+                              'sha256': '0' * 64},
+        'manifest': {'name': 'x', 'sha256': '0' * 64},
+        'session_key': 'RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7G'
+                       'FO3',
+        'host': {'hostname': 'x', 'kernel': 'x', 'machine': 'x',
+                 'boot_id': 'x'}, 'pid': 1, 'uid': 0})
+    return new
+
+
+def end_twice():
+    def part(lines):
+        return lines[:-1] + [end.replace(b'"n":', b'"n": ')
+                             for end in lines[-2:-1]] + lines[-1:] \
+            if b'"type":"end"' in lines[-2] else lines
+    return {'part': part}
+
+
+add('log-end-twice', 'F15', end_twice)
+
+for _name, _edit in (
+        ('size', lambda d: d.replace(b'\n25\n', b'\n24\n')),
+        ('origin', lambda d: d.replace(b'crashcart/', b'other/')),
+        ('empty', lambda d: b''), ('no-lf', lambda d: d[:-1]),
+        ('two-signatures', lambda d: d + d[d.index(b'\xe2'):]),
+        ('extra-line', lambda d: d.replace(b'\n\n', b'\nx\n\n')),
+        ('dash', lambda d: d.replace('\u2014'.encode(), b'-')),
+        ('signature', lambda d: d[:-6] + b'AAAA=\n'),
+        ('crlf', lambda d: d.replace(b'\n', b'\r\n'))):
+    add('checkpoint-' + _name, 'F18', text_break('checkpoint', _edit))
+
+
+def checkpoint_key(data):
+    """Another key id, so all but four bytes are right."""
+    at = data.rindex(b' ') + 1
+    return data[:at] + b'AAAA' + data[at + 4:]
+
+
+add('checkpoint-key-id', 'F18', text_break('checkpoint', checkpoint_key))
+
+for _name, _kind, _nth, _edit in (
+        ('size', 'exhibit', 0, lambda l: put(size=l['size'] + 1)(l)),
+        ('sha', 'exhibit', 0, put(sha256='0' * 64)),
+        ('no-sha', 'exhibit', 0, without('sha256')),
+        ('no-path', 'exhibit', 0, without('path')),
+        ('plain-parts', 'exhibit', 0, insert_key('path', 'parts', 1)),
+        ('other-id', 'exhibit', 0, put(exhibit='e000008')),
+        ('twice', 'exhibit', 2, put(exhibit='e000001')),
+        ('no-line', 'exhibit', 0, lambda line: note_instead(line)),
+        ('parts-count', 'exhibit', 1, put(parts=2)),
+        ('no-parts', 'exhibit', 1, without('parts')),
+        ('whole-size', 'exhibit', 1, put(size=1)),
+        ('image-as-set', 'exhibit', 1, lambda l: insert_key(
+            'parts', 'files', 1)({k: v for k, v in l.items()
+                                  if k != 'sha256'})),
+        ('set-as-image', 'exhibit', 3, without('files')),
+        ('set-sha', 'exhibit', 3, insert_key('size', 'sha256', '0' * 64)),
+        ('part-number', 'part', 0, put(part=2)),
+        ('part-offset', 'part', 1, put(offset=0)),
+        ('part-length-0', 'part', 1, put(length=0)),
+        ('part-length-high', 'part', 1, put(length=16777217)),
+        ('part-size', 'part', 0, lambda l: put(size=l['size'] + 1)(l)),
+        ('part-sha', 'part', 0, put(sha256='0' * 64)),
+        ('part-encoding', 'part', 0, put(encoding='zstd')),
+        ('part-zero-size', 'part', 1, put(size=1)),
+        ('part-zero-sha', 'part', 1, put(sha256='0' * 64)),
+        ('part-zero-path', 'part', 1, insert_key(
+            'part', 'path', 'data/e000002/00000002.bin')),
+        ('part-as-zero', 'part', 0, put(encoding='zero')),
+        ('part-no-path', 'part', 0, without('path')),
+        ('part-other', 'part', 0, put(exhibit='e000008')),
+        ('part-no-line', 'part', 0, lambda line: note_instead(line)),
+        ('part-after', 'part', 2, put(exhibit='e000001')),
+        ('mixed', 'part', 2, put(encoding='tar.zst'))):
+    add('agree-' + _name, 'F19', line_edit(_kind, _edit, _nth))
+add('agree-id-zeros', 'F13', line_edit('exhibit', put(exhibit='e0000001')))
+add('agree-id-0', 'F13', line_edit('exhibit', put(exhibit='e000000')))
+
+# ---- seals: F2, F21 to F23 --------------------------------------------------
+
+for _name, _edit in (
+        ('crlf', lambda t: t.replace('\n', '\r\n')),
+        ('extra-line', lambda t: t + 'x\n'), ('no-lf', lambda t: t[:-1]),
+        ('blank-line', lambda t: t + '\n'), ('empty', lambda t: ''),
+        ('two-spaces', lambda t: t.replace('state ', 'state  ')),
+        ('tab', lambda t: t.replace('state ', 'state\t')),
+        ('order', lambda t: t.replace('crashcart-seal 1\n', '') +
+         'crashcart-seal 1\n'),
+        ('version-0', lambda t: t.replace('seal 1', 'seal 0')),
+        ('version-01', lambda t: t.replace('seal 1', 'seal 01')),
+        ('state', lambda t: t.replace('gaps', 'good')),
+        ('chunk', lambda t: t.replace('8388608', '4194304')),
+        ('upper', lambda t: t.replace('root ', 'root A')),
+        ('hex-upper', lambda t: t[:-65] + t[-65:].upper()),
+        ('short-chunk', lambda t: t[:-2] + '\n'),
+        ('chunk-gone', lambda t: t[:-65]),
+        ('no-log', lambda t: '\n'.join(x for x in t.split('\n')
+                                       if not x.startswith('log '))),
+        ('log-zero', lambda t: t.replace('log ', 'log 0')),
+        ('case', lambda t: t.replace('case IR', 'case ir')),
+        ('complete', lambda t: t.replace('state gaps', 'state complete')),
+        ('root', lambda t: t.replace(t[t.index('root ') + 5:][:64], '0' * 64)),
+        ('log-size', lambda t: t.replace('log 25', 'log 24')),
+        ('bom', lambda t: '\ufeff' + t),
+        ('dash', lambda t: t.replace('-1\n', '\n'))):
+    add('seal-' + _name, 'F21', text_break('seal', _edit))
+add('seal-name-dot', 'F1', text_break('seal', 'bundle IR', 'bundle .R'))
+add('seal-other-name', 'F4', text_break('seal', 'bundle IR', 'bundle XR'))
+for _name, _edit in (
+        ('composite', lambda t: t.replace('=-1', '=-2')),
+        ('composite-digest', lambda t: t[:t.index('=-1') - 4] + 'AAAA' +
+         t[t.index('=-1'):]),
+        ('number', lambda t: t.replace('segment 2', 'segment 3')),
+        ('length-0', lambda t: t.replace(
+            t[t.index('segment 1 '):].split(' ')[2] + ' ', '0 ', 1)),
+        ('length', lambda t: t.replace('segment 1 ', 'segment 1 1')),
+        ('length-less', lambda t: re.sub(
+            'segment 1 ([0-9]+)',
+            lambda m: 'segment 1 %d' % (int(m.group(1)) - 1), t))):
+    add('segment-' + _name, 'F22', text_break('seal', _edit))
+add('seal-version-2', '', text_break('seal', 'seal 1', 'seal 2'))
+add('seal-partial', '', text_break('seal', 'state gaps', 'state partial'))
+
+
+def files_break(edit):
+    def hook(files):
+        files = dict(files)
+        edit(files)
+        return files
+    return lambda: {'files': hook}
+
+
+_NAME = 'IR-2026-014-b01'
+add('segment-gone', 'F2', files_break(lambda f: f.pop(_NAME + '.tar.002')))
+add('segment-first-gone', 'F2', files_break(lambda f: f.pop(_NAME + '.tar')))
+add('segment-more', 'F2', files_break(
+    lambda f: f.update({_NAME + '.tar.003': b'x'})))
+add('segment-badly-numbered', 'F2', files_break(
+    lambda f: f.update({_NAME + '.tar.2': f.pop(_NAME + '.tar.002')})))
+add('segments-swapped', 'F22', files_break(lambda f: f.update({
+    _NAME + '.tar': f[_NAME + '.tar.002'],
+    _NAME + '.tar.002': f[_NAME + '.tar']})))
+add('counter-name', 'F23', files_break(
+    lambda f: f.update({_NAME + '.seal.0123456789ABCDEF.minisig':
+                        f.pop(next(n for n in f if n.count('.') == 3))})),
+    counter=True)
+add('counter-name-lower', 'F23', files_break(
+    lambda f: f.update({_NAME + '.seal.x.minisig': b'x'})))
+add('signature-empty', 'F23', files_break(
+    lambda f: f.update({_NAME + '.seal.minisig': b''})))
+add('signature-of-other', 'F23', files_break(lambda f: f.update({
+    _NAME + '.seal.minisig': f[next(n for n in f if n.count('.') == 3)]})),
+    counter=True)
+add('seal-gone', '', files_break(lambda f: f.pop(_NAME + '.seal')))
+add('signature-gone', '', files_break(lambda f: f.pop(_NAME +
+                                                      '.seal.minisig')))
+
+
+def comment_break(which, edit):
+    def hook(one, both):
+        return one, (edit(*both) if one == which else both)
+    return lambda: {'comment': hook}
+
+
+for _which in ('outer', 'inner', 'counter'):
+    for _name, _edit in (
+            ('untrusted', lambda u, t: (u + 'x', t)),
+            ('untrusted-empty', lambda u, t: ('', t)),
+            ('case', lambda u, t: (u, t.replace('case=IR', 'case=ir'))),
+            ('bundle', lambda u, t: (u, t.replace('bundle=IR', 'bundle=ir'))),
+            ('root', lambda u, t: (u, t[:-64] + '0' * 64)),
+            ('space', lambda u, t: (u, t + ' ')),
+            ('more', lambda u, t: (u, t + ' x=y'))):
+        add('comment-%s-%s' % (_which, _name), 'F23',
+            comment_break(_which, _edit), counter=True)
+for _which in ('outer', 'inner'):
+    add('comment-%s-purpose' % _which, 'F23', comment_break(
+        _which, lambda u, t: (u, t.replace('=session', '=examiner'))))
+    add('comment-%s-purpose-examiner' % _which, 'F23', comment_break(
+        _which, lambda u, t: (u, t.replace('=examiner', '=session'))),
+        examiner=True)

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make small bundles, right ones and wrong ones, from collector/bundle/FORMAT.md.
 
-usage: make_bundle.py [--seed N] [--name NAME] [--examiner] [--resumed]
+usage: make_bundle.py [--seed N] [--secret FILE] [--name NAME] [--examiner] [--resumed]
                       [--counter] [--stamp] [--break WHAT] DIR
        make_bundle.py --list-breaks
 
 Writes the files of one bundle into DIR, and beside them NAME.keys: one line
-of base64 a public key, the seal's first, then the counter-signer's.  The same
+of base64 a public key, the seal's first, then the counter-signer's; with
+--secret also the secret key of the seal, in minisign's form.  The same
 arguments give the same bytes.  --break makes one thing wrong and then makes
 all digests and signatures anew that do not belong to it, as a hostile signer
 would: a verifier must refuse it with the rule that --list-breaks prints.
@@ -62,6 +63,16 @@ class Signer:
 
     def id_text(self):
         return self.id[::-1].hex().upper()
+
+    def secret(self):
+        """A minisign secret key file without a password."""
+        pair = self.key.private_bytes(
+            serialization.Encoding.Raw, serialization.PrivateFormat.Raw,
+            serialization.NoEncryption()) + self.point
+        check = hashlib.blake2b(b'Ed' + self.id + pair,
+                                digest_size=32).digest()
+        return b'untrusted comment: key of a test\n%s\n' % b64(
+            b'Ed\0\0B2' + bytes(48) + self.id + pair + check).encode()
 
     def minisig(self, data, untrusted, trusted):
         sig = self.key.sign(hashlib.blake2b(data).digest())
@@ -494,22 +505,26 @@ def main():
     parser.add_argument('--name', default='IR-2026-014-b01')
     for flag in ('examiner', 'resumed', 'counter', 'stamp'):
         parser.add_argument('--' + flag, action='store_true')
+    parser.add_argument('--secret')
     parser.add_argument('--break', dest='what', choices=sorted(BREAKS))
     parser.add_argument('--list-breaks', action='store_true')
     parser.add_argument('dir', nargs='?')
     options = parser.parse_args()
     if options.list_breaks:
-        for name, (rule, _) in sorted(BREAKS.items()):
-            print(name, rule)
+        for name, one in sorted(BREAKS.items()):
+            print(name, one.rule)
         return
     if not options.dir:
         parser.error('DIR is missing')
     maker = Maker(options.seed, options.name, examiner=options.examiner,
                   resumed=options.resumed, counter=options.counter,
                   stamp=options.stamp,
-                  hooks=BREAKS[options.what][1]() if options.what else None)
+                  hooks=BREAKS[options.what].hooks() if options.what else None)
     files = maker.make()
     files[options.name + '.keys'] = '\n'.join(maker.keys() + ['']).encode()
+    if options.secret:
+        with open(options.secret, 'wb') as out:
+            out.write(maker.sealer().secret())
     os.makedirs(options.dir, exist_ok=True)
     for name, data in files.items():
         with open(os.path.join(options.dir, name), 'wb') as out:

@@ -354,7 +354,7 @@ def walk(stream, name):
         block = take(512, 'a ' + where)
         if block == bytes(512):
             break
-        full = block[:100].rstrip(b'\0')
+        full = block[:100].split(b'\0')[0]
         size, mtime = octal(block[124:136], where), octal(block[136:148], where)
         need(block == header(full, size, mtime), 'F4',
              '%s is not as it must be' % where)
@@ -434,10 +434,11 @@ INTEGERS = set('n session pid uid gid interrupted_after uncertainty_ms attempt '
                'duration_ms status attempts bytes page size parts files part '
                'offset length nlink count exhibits calls gaps changes cpu_ms '
                'peak_rss_bytes'.split())
+DECIMALS = {'mono_ns', 'ino'}
 BOOLEANS = {'applied', 'partial_input', 'repeatable'}
 FORMS = {
     'sha256': '[0-9a-f]{64}', 'root': '[0-9a-f]{64}', 'salt': '[0-9a-f]{32}',
-    'boot': '[0-9a-f]{8}', 'mono_ns': NUMBER, 'ino': '(?:0|[1-9][0-9]{0,19})',
+    'boot': '[0-9a-f]{8}',
     'dev': '{0}:{0}'.format('(?:0|[1-9][0-9]{0,9})'), 'mode': '[0-7]{1,7}',
     'uuid': '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}',
     'exhibit': 'e[0-9]{6,7}', 'in': 'e[0-9]{6,7}',
@@ -542,6 +543,9 @@ def check_value(kind, key, value):
 def check_form(key, value, what):
     if key in FORMS:
         need(re.fullmatch(FORMS[key], value), 'F20', what)
+    elif key in DECIMALS:
+        need(re.fullmatch('0|[1-9][0-9]{0,19}', value) and
+             int(value) < 2 ** 64, 'F20', what)
     elif key in TIMES:
         need(is_time(value, '9' if key == 't' else '1,9'), 'F20', what)
     elif key.endswith('_b64'):
@@ -782,7 +786,7 @@ INFO = ['Source-Organization', 'Bagging-Date', 'External-Identifier',
         'Bag-Group-Identifier', 'Payload-Oxum', 'Bag-Software-Agent',
         'Crashcart-Format', 'Crashcart-Uuid', 'Crashcart-Start',
         'Crashcart-State', 'Crashcart-Log']
-PAYLOAD = re.compile(r'data/e([0-9]{6,7})(?:-[a-z0-9][a-z0-9._-]{0,63}|'
+PAYLOAD = re.compile(r'data/e([0-9]{6,9})(?:-[a-z0-9][a-z0-9._-]{0,63}|'
                      r'/(?!00000000)[0-9]{8}\.(?:zst|tar\.zst|bin))')
 
 
@@ -871,7 +875,11 @@ class Bag:
         return True
 
     def one_payload(self, path, data, digest):
-        need(PAYLOAD.fullmatch(path), 'F13', '%s is no payload path' % path)
+        found = PAYLOAD.fullmatch(path)
+        number = found.group(1) if found else '0'
+        need(int(number) > 0 and number == '%06d' % int(number), 'F13',
+             '%s is no payload path' % path)
+        need(int(number) <= 9999999, 'F9', 'number of %s' % path)
         self.payload += 1
         self.payload_bytes += len(data)
         need(self.payload <= 150000, 'F9', 'too many payload members')
