@@ -10,6 +10,8 @@ A rule is a dictionary:
   times      then spoil this many (default: all)
   every      spoil only every N-th matching call
   percent    spoil this share, drawn from the seed
+  per_second let so many calls a second pass, for each service and region,
+             and spoil those above: somebody else uses up the quota
   after      true: the call is carried out first, its answer is lost or
              spoiled (always so for cut, stall, slow, garbage, empty, delay;
              reset, close and hang may set it)
@@ -19,6 +21,7 @@ import fnmatch
 import json
 import os
 import random
+import time
 
 from .errors import AwsError
 
@@ -61,6 +64,18 @@ class Faults:
         except (OSError, ValueError):
             pass            # half-written: the next request reads it again
 
+    @staticmethod
+    def within(rule, service, region):
+        """A token bucket that holds one second's worth."""
+        rate = float(rule["per_second"])
+        buckets = rule.setdefault("_buckets", {})
+        k = "%s/%s" % (service, region)
+        t = time.monotonic()
+        level, last = buckets.get(k, (rate, t))
+        level = min(max(rate, 1.0), level + (t - last) * rate)
+        buckets[k] = (level - 1.0 if level >= 1.0 else level, t)
+        return level >= 1.0
+
     def match(self, service, operation, region, key_id=""):
         """The rules that spoil this call, in order."""
         self.reload()
@@ -80,6 +95,8 @@ class Faults:
             if "percent" in r and self.random.random() * 100 >= r["percent"]:
                 continue
             if r.get("times") and r["_done"] >= r["times"]:
+                continue
+            if r.get("per_second") and self.within(r, service, region):
                 continue
             r["_done"] += 1
             self.fired.append({"do": r["do"], "service": service,
