@@ -37,6 +37,6 @@ done
 # the instance's bundle holds what the incident is about
 expect 0 "$CRASHCART" list d.*instance/DEMO-*.tar --json
 for step in snapshots events_by iam metadata instance groups template console; do
-	jq -e --arg s $step 'select(.type == "exhibit" and .step == $s)' out > /dev/null ||
+	jq -es --arg s $step 'any(.[]; .type == "exhibit" and .step == $s)' out > /dev/null ||
 		die "nothing of step $step"
 done
