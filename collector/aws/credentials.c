@@ -13,7 +13,6 @@
 
 #define SECOND_NS	INT64_C(1000000000)
 #define RENEW_NS	(600 * SECOND_NS)	/* so long before the end */
-#define USABLE_NS	(30 * SECOND_NS)	/* less is as good as expired */
 #define RETRY_NS	(30 * SECOND_NS)	/* after a renewal that failed */
 
 /* ---- sources -------------------------------------------------------------- */
@@ -248,10 +247,15 @@ struct cart_creds *cart_creds_hold(struct cart_aws *a, struct cart_err *err)
 			k->next_try_mono_ns = cart_clock_mono_ns() + RETRY_NS;
 		}
 		left = left_ns(a, k->now);
-	} else if (left < USABLE_NS) {
+	} else if (left <= 0 && k->failure.text[0] != '\0') {
 		*err = k->failure;
+	} else if (left <= 0) {
+		cart_err_set(err, CART_ERR_DENIED, 0, "the credentials have "
+			     "expired, and their source gives no newer ones; "
+			     "renew them and collect again");
 	}
-	if (k->now && (left >= USABLE_NS || fresh)) {
+	/* to the last second: whether they still count is AWS's to say */
+	if (k->now && (left > 0 || fresh)) {
 		c = k->now;
 		c->users++;
 	}

@@ -12,7 +12,7 @@
 #include "session.h"
 
 #define SECOND_NS	INT64_C(1000000000)
-#define SLOW_MAX	5
+#define SLOW_MAX	3	/* an eighth of the rate */
 #define GOOD_CALLS	5	/* undo one halving */
 
 /* AWS's published limits where there are any; the first match wins. */
