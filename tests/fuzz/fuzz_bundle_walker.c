@@ -136,6 +136,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		data = script.data;
 		size = script.len;
 	}
+	if (size == 0)
+		goto out;
 	walk(data, size, steps[0], &first);
 	for (i = 1; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		walk(data, size, steps[i], &other);
@@ -144,6 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		    strcmp(other.text, first.text) != 0)
 			abort();
 	}
+out:
 	cart_buf_clear(&script);
 	return 0;
 }
