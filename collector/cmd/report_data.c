@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report_data.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crashcart/clock.h"
+#include "crashcart/compress.h"
+#include "crashcart/json.h"
+#include "crashcart/text.h"
+
+#define TRAIL_SLUG "-cloudtrail-events-"
+#define PARTS_MAX 4096			/* exhibits of events in parts */
+#define PART_MAX ((size_t)20 << 20)
+
+struct reading {
+	struct cart_report *r;
+	struct cart_buf line;		/* an event that is not whole yet */
+	struct cart_buf part;		/* a compressed part */
+	bool plain, packed;		/* the member that is being read */
+	char parts[PARTS_MAX][16];	/* "e000007": second pass */
+	size_t n_parts;
+	bool second;
+};
+
+/* ---- events -------------------------------------------------------------- */
+
+static int region_of(struct cart_report *r, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_regions; i++) {
+		if (strcmp(r->region[i], name) == 0)
+			return (int)i;
+	}
+	if (r->n_regions == REPORT_REGIONS)
+		return REPORT_REGIONS - 1;
+	snprintf(r->region[i], sizeof(r->region[i]), "%.31s", name);
+	return (int)r->n_regions++;
+}
+
+/* The value of "key":"..." in a line, without parsing the rest: events are
+ * many, and only two of their members are drawn. */
+static const char *member_of(const char *line, size_t len, const char *key,
+			     size_t *ret_len)
+{
+	const char *p = memmem(line, len, key, strlen(key)), *end;
+
+	if (p == NULL)
+		return NULL;
+	p += strlen(key);
+	end = memchr(p, '"', len - (size_t)(p - line));
+	if (end == NULL)
+		return NULL;
+	*ret_len = (size_t)(end - p);
+	return p;
+}
+
+static int add_event(struct cart_report *r, const char *line, size_t len,
+		     struct cart_err *err)
+{
+	struct cart_report_event *grown;
+	const char *time, *region;
+	char name[32];
+	size_t n = 0, m = 0;
+	int64_t t;
+
+	time = member_of(line, len, "\"eventTime\":\"", &n);
+	region = member_of(line, len, "\"awsRegion\":\"", &m);
+	if (time == NULL || cart_clock_parse(time, n, &t) < 0) {
+		r->bad_events++;
+		return 0;
+	}
+	if (r->n_events == REPORT_EVENTS)
+		return 0;
+	if (r->n_events == r->cap_events) {
+		r->cap_events = r->cap_events == 0 ? 4096 : r->cap_events * 2;
+		grown = realloc(r->event, r->cap_events * sizeof(*grown));
+		if (grown == NULL)
+			return cart_err_nomem(err);
+		r->event = grown;
+	}
+	snprintf(name, sizeof(name), "%.*s", region != NULL && m < 32 ? (int)m :
+		 0, region != NULL ? region : "");
+	r->event[r->n_events].t_s = t / 1000000000;
+	r->event[r->n_events++].region = (uint8_t)region_of(r, name);
+	return 0;
+}
+
+static int add_lines(struct reading *s, const char *p, size_t len,
+		     struct cart_err *err)
+{
+	const char *lf;
+	size_t n;
+
+	while (len > 0) {
+		lf = memchr(p, '\n', len);
+		n = lf != NULL ? (size_t)(lf - p) : len;
+		if (lf != NULL && s->line.len == 0) {
+			if (add_event(s->r, p, n, err) < 0)
+				return -1;
+		} else {
+			cart_buf_add(&s->line, p, n);
+			if (!cart_buf_ok(&s->line)) {
+				s->r->bad_events++;
+				cart_buf_reset(&s->line);
+			} else if (lf != NULL) {
+				if (add_event(s->r, (char *)s->line.data,
+					      s->line.len, err) < 0)
+					return -1;
+				cart_buf_reset(&s->line);
+			}
+		}
+		if (lf == NULL)
+			return 0;
+		p += n + 1;
+		len -= n + 1;
+	}
+	return 0;
+}
+
+static bool is_wanted_part(const struct reading *s, const char *path)
+{
+	const char *slash;
+	size_t i, n;
+
+	if (!s->second || strncmp(path, "data/", 5) != 0)
+		return false;
+	path += 5;
+	slash = strchr(path, '/');
+	n = slash != NULL ? (size_t)(slash - path) : 0;
+	for (i = 0; i < s->n_parts; i++) {
+		if (strlen(s->parts[i]) == n && memcmp(s->parts[i], path, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int end_part(struct reading *s, struct cart_err *err)
+{
+	struct cart_buf plain;
+	int rc = 0;
+
+	cart_buf_init(&plain, PART_MAX);
+	/* a part that cannot be inflated is extract's to complain of */
+	if (cart_zstd_decompress(s->part.data, s->part.len, NULL, 0, &plain,
+				 NULL) == 0)
+		rc = add_lines(s, (char *)plain.data, plain.len, err);
+	cart_buf_clear(&plain);
+	cart_buf_reset(&s->part);
+	return rc;
+}
+
+static int on_member(void *arg, const struct cart_walk_member *m,
+		     const void *data, size_t len, bool end,
+		     struct cart_err *err)
+{
+	struct reading *s = arg;
+
+	if (data == NULL && !end) {
+		s->plain = !s->second && strstr(m->path, TRAIL_SLUG) != NULL;
+		s->packed = is_wanted_part(s, m->path);
+		return 0;
+	}
+	if (data != NULL && len > 0 && s->plain &&
+	    add_lines(s, data, len, err) < 0)
+		return -1;
+	if (data != NULL && s->packed)
+		cart_buf_add(&s->part, data, len);
+	if (end && s->plain)
+		cart_buf_reset(&s->line);
+	return end && s->packed ? end_part(s, err) : 0;
+}
+
+/* ---- the log ------------------------------------------------------------- */
+
+static const char *get(const struct cart_json *line, const char *key)
+{
+	const char *s = cart_json_get_string(line, key);
+
+	return s != NULL ? s : "";
+}
+
+static struct cart_report_step *step_of(struct cart_report *r, const char *id)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_steps; i++) {
+		if (strcmp(r->step[i].id, id) == 0)
+			return &r->step[i];
+	}
+	if (r->n_steps == REPORT_STEPS)
+		return &r->step[REPORT_STEPS - 1];
+	snprintf(r->step[i].id, sizeof(r->step[i].id), "%.47s", id);
+	r->n_steps++;
+	return &r->step[i];
+}
+
+static void keep(struct cart_json **list, size_t *n, size_t max,
+		 const struct cart_json *line)
+{
+	if (*n < max && (list[*n] = cart_json_copy(line)) != NULL)
+		(*n)++;
+}
+
+static void on_exhibit(struct reading *s, const struct cart_json *line)
+{
+	struct cart_report_step *st = step_of(s->r, get(line, "step"));
+	int64_t size = 0;
+
+	cart_json_i64(cart_json_get(line, "size"), &size);
+	st->exhibits++;
+	st->bytes += size > 0 ? (uint64_t)size : 0;
+	s->r->exhibits++;
+	if (strncmp(get(line, "name"), "CloudTrail events of ", 21) == 0 &&
+	    cart_json_get(line, "parts") != NULL && s->n_parts < PARTS_MAX)
+		snprintf(s->parts[s->n_parts++], 16, "%.15s",
+			 get(line, "exhibit"));
+}
+
+static int rank(const char *outcome)
+{
+	static const char *const order[] = {
+		"", "ok", "skipped", "partial", "cancelled", "timeout",
+		"throttled", "denied", "failed"
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		if (strcmp(order[i], outcome) == 0)
+			return (int)i;
+	}
+	return 0;
+}
+
+static void on_instance(struct cart_report *r, const struct cart_json *line)
+{
+	struct cart_report_step *st = step_of(r, get(line, "step"));
+	const char *outcome = get(line, "outcome");
+
+	if (rank(outcome) > rank(st->outcome))
+		snprintf(st->outcome, sizeof(st->outcome), "%.15s", outcome);
+}
+
+static int on_call(struct cart_report *r, const struct cart_json *line,
+		   struct cart_err *err)
+{
+	const char *t = get(line, "t");
+	int64_t *grown, ns;
+
+	r->calls++;
+	r->errors += cart_json_get(line, "error") != NULL;
+	if (cart_clock_parse(t, strlen(t), &ns) < 0 ||
+	    r->n_call_t == REPORT_EVENTS)
+		return 0;
+	if (r->n_call_t == r->cap_call_t) {
+		r->cap_call_t = r->cap_call_t == 0 ? 1024 : r->cap_call_t * 2;
+		grown = realloc(r->call_t, r->cap_call_t * sizeof(*grown));
+		if (grown == NULL)
+			return cart_err_nomem(err);
+		r->call_t = grown;
+	}
+	r->call_t[r->n_call_t++] = ns / 1000000000;
+	return 0;
+}
+
+static int on_line(void *arg, const struct cart_json *line, struct cart_err *err)
+{
+	struct reading *s = arg;
+	struct cart_report *r = s->r;
+	const char *type = get(line, "type");
+
+	if (s->second)
+		return 0;
+	snprintf(r->ended, sizeof(r->ended), "%.39s", get(line, "t"));
+	if (strcmp(type, "session") == 0) {
+		if (r->session == NULL) {
+			r->session = cart_json_copy(line);
+			memcpy(r->began, r->ended, sizeof(r->began));
+		}
+		r->sessions++;
+	} else if (strcmp(type, "exhibit") == 0) {
+		on_exhibit(s, line);
+	} else if (strcmp(type, "gap") == 0) {
+		r->gaps++;
+		step_of(r, get(line, "step"))->gaps++;
+		keep(r->gap, &r->n_gaps, REPORT_GAPS, line);
+	} else if (strcmp(type, "change") == 0) {
+		keep(r->change, &r->n_changes, REPORT_CHANGES, line);
+	} else if (strcmp(type, "clock") == 0 || strcmp(type, "endpoint") == 0) {
+		keep(r->fact, &r->n_facts, REPORT_FACTS, line);
+	} else if (strcmp(type, "instance") == 0) {
+		on_instance(r, line);
+	} else if (strcmp(type, "file") == 0) {
+		r->files++;
+	} else if (strcmp(type, "call") == 0) {
+		return on_call(r, line, err);
+	}
+	return 0;
+}
+
+struct cart_report *cart_report_read(const struct cart_verify_options *o,
+				     struct cart_verdict *ret_v,
+				     struct cart_err *err)
+{
+	struct cart_verify_options v = *o;
+	struct reading *s = calloc(1, sizeof(*s));
+	struct cart_report *r = calloc(1, sizeof(*r));
+	struct cart_verdict again;
+	int rc = -1;
+
+	if (s == NULL || r == NULL) {
+		cart_err_nomem(err);
+		goto out;
+	}
+	s->r = r;
+	cart_buf_init(&s->line, (size_t)4 << 20);
+	cart_buf_init(&s->part, PART_MAX);
+	v.line = on_line;
+	v.member = on_member;
+	v.arg = s;
+	v.progress = NULL;
+	rc = cart_verify(&v, ret_v, err);
+	/* events in parts: which parts, only the whole log told */
+	if (rc == 0 && s->n_parts > 0 && ret_v->kind != CART_VERDICT_INVALID &&
+	    strcmp(o->bundle, "-") != 0) {
+		s->second = true;
+		rc = cart_verify(&v, &again, err);
+	}
+	cart_buf_clear(&s->line);
+	cart_buf_clear(&s->part);
+out:
+	free(s);
+	if (rc < 0) {
+		cart_report_free(r);
+		return NULL;
+	}
+	return r;
+}
+
+void cart_report_free(struct cart_report *r)
+{
+	size_t i;
+
+	if (r == NULL)
+		return;
+	cart_json_free(r->session);
+	for (i = 0; i < r->n_gaps; i++)
+		cart_json_free(r->gap[i]);
+	for (i = 0; i < r->n_changes; i++)
+		cart_json_free(r->change[i]);
+	for (i = 0; i < r->n_facts; i++)
+		cart_json_free(r->fact[i]);
+	free(r->event);
+	free(r->call_t);
+	free(r);
+}
