@@ -82,8 +82,13 @@ def resources(ctx, name, p):
                     ctx.arn("ec2", "snapshot/*", account="")]
         if name == "CreateSnapshots":
             inst = p.get("InstanceSpecification", {}).get("InstanceId", "*")
-            return [ctx.arn("ec2", "instance/" + inst),
+            i = ctx.ec2("instances").get(inst, {"BlockDeviceMappings": []})
+            return [ctx.arn("ec2", "instance/" + inst)] + [
+                ctx.arn("ec2", "volume/" + m["Ebs"]["VolumeId"])
+                for m in i["BlockDeviceMappings"]] + [
                     ctx.arn("ec2", "snapshot/*", account="")]
+        if name in ("GetConsoleOutput", "GetConsoleScreenshot"):
+            return [ctx.arn("ec2", "instance/" + str(p.get("InstanceId")))]
         if name in ("GetConsoleOutput", "GetConsoleScreenshot",
                     "GetPasswordData"):
             return [ctx.arn("ec2", "instance/" + str(p.get("InstanceId")))]
@@ -96,3 +101,13 @@ def resources(ctx, name, p):
                 if isinstance(p.get(key), str):
                     return [ctx.arn("ec2", "%s/%s" % (kind, p[key]))]
     return ["*"]
+
+
+def also(ctx, name, p):
+    """Further permissions of a call: (action, resource, context keys)."""
+    if ctx.svc.name == "ec2" and name.startswith("Create") and \
+            p.get("TagSpecifications"):
+        kind = "snapshot" if "Snapshot" in name else "*"
+        return [("ec2:CreateTags", ctx.arn("ec2", kind + "/*", account="")
+                 if kind == "snapshot" else "*", {"ec2:createaction": name})]
+    return []

@@ -13,7 +13,7 @@ from .errors import AwsError
 from .faults import AFTER, broken, throttle_error
 from .httpd import Response
 from .registry import GENERIC, HANDLERS, OWN_PAGES, Ctx
-from .world import ENABLED
+from .world import ENABLED, Cred
 
 SERVICES = ("ec2", "ebs", "iam", "sts", "s3", "cloudtrail", "kms",
             "organizations", "lambda", "ssm")
@@ -174,6 +174,8 @@ class Front:
                     c.expires = self.world.now()
                     hit.append(c.key_id)
             return reply({"expired": hit})
+        if what == "principal":
+            return reply(self.principal(body["name"], body["policy"]))
         if what == "events":
             reg = self.world.accounts[self.info["account"]].regions[
                 q.get("region", "us-east-1")]
@@ -188,8 +190,29 @@ class Front:
                 self.on_quit()
             return reply({"bye": True})
         return reply({"error": "unknown control; there are log, state, "
-                      "faults, clock, options, expire, events, env, ca, "
-                      "quit"}, 404)
+                      "faults, clock, options, expire, principal, "
+                      "events, env, ca, quit"}, 404)
+
+    def principal(self, name, document):
+        """A user with one inline policy, made or changed; its key."""
+        acct = self.world.accounts[self.info["account"]]
+        u = acct.users.get(name)
+        if u is None:
+            w = self.world
+            now = w.now().replace(microsecond=0)
+            u = acct.users[name] = {
+                "Path": "/", "UserName": name, "UserId": w.fresh.iam("AIDA"),
+                "Arn": "arn:aws:iam::%s:user/%s" % (acct.number, name),
+                "CreateDate": now, "Tags": [], "_inline": {},
+                "_attached": [], "_groups": [], "_keys": {}, "_mfa": []}
+            c = w.add_key(Cred(w.fresh.iam("AKIA"), w.fresh.secret(),
+                               acct.number, user=name, created=now))
+            u["_keys"][c.key_id] = {"AccessKeyId": c.key_id,
+                                    "Status": "Active", "CreateDate": now}
+        u["_inline"] = {"given": document}
+        c = self.world.keys[next(iter(u["_keys"]))]
+        return {"AWS_ACCESS_KEY_ID": c.key_id,
+                "AWS_SECRET_ACCESS_KEY": c.secret}
 
     def state(self):
         snaps = {}
@@ -422,8 +445,10 @@ class Call:
                  "aws:principalaccount": ctx.account.number,
                  "aws:multifactorauthpresent":
                      "true" if ctx.principal.cred.mfa else "false"}
-        for res in actions.resources(ctx, o.name, p):
-            ok, on, why = policy.decide(docs, boundary, act, [res], where)
+        needs = [(act, res, {}) for res in actions.resources(ctx, o.name, p)]
+        for act, res, more in needs + actions.also(ctx, o.name, p):
+            ok, on, why = policy.decide(docs, boundary, act, [res],
+                                        dict(where, **more))
             if ok and ctx.principal.cred.policy is not None:
                 s = policy.evaluate([ctx.principal.cred.policy], act, res,
                                     where)

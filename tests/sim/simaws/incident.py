@@ -83,8 +83,10 @@ def trust(principal, action="sts:AssumeRole", **more):
 
 
 class Seeder:
-    def __init__(self, world):
+    def __init__(self, world, users, extra_events):
         self.w = world
+        self.users = users
+        self.extra_events = extra_events
         self.ids = world.ids
         self.t = world.reference
         self.acct = world.account(ACCOUNT)
@@ -250,7 +252,7 @@ class Seeder:
         self.backdoor = self.key("svc-metrics", t.ago(hours=24, minutes=30),
                                  last=(t.ago(hours=16, minutes=58),
                                        "lambda", HOME))
-        for n in range(1, 25):      # so that lists have pages
+        for n in range(1, self.users + 1):      # so that lists have pages
             self.user("dev-%02d" % n, t.ago(days=400 - n),
                       groups=["developers"], path="/developers/",
                       login=t.ago(days=40) if n % 3 else None)
@@ -1039,6 +1041,10 @@ class Seeder:
                 s, name = names[k % 6]
                 ev(r, h(minutes=90 * k + ids.r.randrange(60) + 8), s, name,
                    ci, ip="203.0.113.77", agent="aws-sdk-go-v2/1.39.0")
+        for k in range(self.extra_events):
+            s, name = names[k % 4]
+            ev(HOME, h(hours=30, seconds=k), s, name, ci, ip="203.0.113.77",
+               agent="aws-sdk-go-v2/1.39.0")
         for reg in self.acct.regions.values():
             reg.events.sort(key=lambda e: e["EventTime"])
 
@@ -1087,8 +1093,8 @@ class Seeder:
         svc_organizations.seed(self)
 
 
-def seed(world):
-    s = Seeder(world)
+def seed(world, users=24, extra_events=0):
+    s = Seeder(world, users, extra_events)
     s.iam()
     s.ec2()
     s.events()

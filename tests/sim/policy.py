@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`crashcart plan --policy` is enough, and no more than enough.
+
+Every shipped manifest runs in the simulated account under exactly the policy
+that is printed for it. Then each action is taken out of the policy, one at a
+time: the account must deny that action and no other, and the bundle must
+show a recorded denial of just the steps whose plan has the call.
+"""
+import concurrent.futures
+import copy
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import threading
+import urllib.request
+
+ENV = os.environ
+CART = ENV["CRASHCART"]
+URL = ENV["AWS_ENDPOINT_URL"]
+DENIALS = ("UnauthorizedOperation", "AccessDenied", "AccessDeniedException")
+PARALLEL = 6
+passed = failed = 0
+lock = threading.Lock()
+
+
+def check(what, good, more=""):
+    global passed, failed
+    with lock:
+        if good:
+            passed += 1
+        else:
+            failed += 1
+            print("FAIL %s: %s" % (what, str(more)[:500]), flush=True)
+    return good
+
+
+def sim(path, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(URL + "/_sim/" + path, data, 30) as r:
+        return json.load(r)
+
+
+def cart(*args, env=None):
+    return subprocess.run([CART, *args], env=env, capture_output=True,
+                          text=True, stdin=subprocess.DEVNULL, timeout=300)
+
+
+def params(name):
+    """Values for the parameters that a manifest needs."""
+    known = {"instance_id": ENV["SIM_INSTANCE_ID"],
+             "access_key_id": ENV["SIM_BACKDOOR_ACCESS_KEY_ID"]}
+    plan = ENV["TOP"] + "/manifests/%s.json" % name
+    with open(plan, encoding="utf-8") as f:
+        want = json.load(f).get("params", {})
+    out = []
+    for k, p in want.items():
+        if p.get("required"):
+            out += ["-p", "%s=%s" % (k, known[k])]
+    return out
+
+
+def collect(tag, name, policy):
+    """(exit, log lines, requests of the account) under a policy."""
+    keys = sim("principal", {"name": "policy-" + tag, "policy": policy})
+    env = dict(ENV, **keys)
+    first = sim("state")["requests"]
+    out = "out-" + tag
+    r = cart("collect", name, *params(name), "--allow", "evidence", "--json",
+             "--case", "P", "--out", out, env=env)
+    lines = []
+    verified = None
+    try:
+        last = json.loads(r.stdout.strip().split("\n")[-1])
+        with tarfile.open(last["location"]) as f:
+            for m in f:
+                if "/log/" in m.name:
+                    lines += [json.loads(x) for x in f.extractfile(
+                        m).read().splitlines()]
+        verified = cart("verify", last["location"], "--pubkey",
+                        last["key"]).returncode
+    except (ValueError, KeyError, OSError):
+        print(r.stderr[-600:])
+    shutil.rmtree(out, ignore_errors=True)
+    key = keys["AWS_ACCESS_KEY_ID"]
+    asked = [x for x in sim("log?since=%d&key=%s" % (first, key))]
+    return r.returncode, lines, asked, verified
+
+
+def outcomes(lines):
+    """step -> its outcomes"""
+    out = {}
+    for x in lines:
+        if x["type"] == "instance" and x.get("event") == "end":
+            out.setdefault(x["step"], set()).add(x["outcome"])
+    return out
+
+
+def denied_steps(lines):
+    return {x["step"] for x in lines if x["type"] == "gap" and
+            x.get("reason") == "denied"}
+
+
+def without(policy, action):
+    p = copy.deepcopy(policy)
+    for st in p["Statement"]:
+        acts = st["Action"] if isinstance(st["Action"], list) else \
+            [st["Action"]]
+        st["Action"] = [a for a in acts if a != action]
+    p["Statement"] = [s for s in p["Statement"] if s["Action"]]
+    return p
+
+
+def owners(plan, action):
+    """The steps whose plan has the action's call."""
+    out = set()
+    for s in plan["steps"]:
+        calls = {c["call"] for c in s.get("calls", [])}
+        if action in calls:
+            out.add(s["id"])
+        if action == "ec2:CreateTags" and "ec2:CreateSnapshots" in calls:
+            out.add(s["id"])
+        if action == "ec2:DescribeRegions" and s.get("regions") == "all":
+            out.add(s["id"])
+    return out
+
+
+def fallbacks(plan, action):
+    """What a step tries instead, when the action is denied."""
+    return {c["call"] for s in plan["steps"] for c in s.get("calls", [])
+            if s["id"] in owners(plan, action) and
+            "fallback" in c.get("note", "")}
+
+
+def one(name, plan, policy, base, action, number):
+    tag = "%s-%d" % (name, number)
+    exit_, lines, asked, verified = collect(tag, name,
+                                            without(policy, action))
+    what = "%s without %s" % (name, action)
+    check(what + ": exit 3, verifies", exit_ == 3 and verified == 0,
+          (exit_, verified))
+    refused = {"%s:%s" % (x["service"], x["operation"]) for x in asked
+               if x["error"] in DENIALS}
+    may = {action} | fallbacks(plan, action)
+    if action == "ec2:CreateTags":
+        may = {"ec2:CreateSnapshots"}
+    check(what + ": it is denied, and nothing else", refused and
+          refused <= may, refused)
+    want = owners(plan, action)
+    if action == "ec2:DescribeRegions":
+        # asked once for the whole run: a gap of no step, and the step that
+        # wanted "all" goes on where it can
+        want = {""}
+    check(what + ": just its own step has a recorded denial",
+          denied_steps(lines) == want, (denied_steps(lines), want, [
+              x for x in lines if x["type"] == "gap" and not x["step"]]))
+    now = outcomes(lines)
+    odd = {}
+    for step, before in base.items():
+        if step in want:
+            continue
+        bad = now.get(step, set()) - before - {"skipped"}
+        if bad:
+            odd[step] = bad
+    check(what + ": the other steps go on", not odd, odd)
+
+
+def main():
+    names = [n[:-5] for n in sorted(os.listdir(ENV["TOP"] + "/manifests"))
+             if n.endswith(".json") and n != "schema.json"]
+    sim("options", {"lookup_rate": 0})
+    only = sys.argv[1:]
+    for name in names:
+        r = cart("plan", name, *params(name), "--policy")
+        if not check("plan --policy " + name, r.returncode == 0, r.stderr):
+            continue
+        policy = json.loads(r.stdout)
+        actions = [a for s in policy["Statement"] for a in (
+            s["Action"] if isinstance(s["Action"], list) else
+            [s["Action"]])]
+        check(name + ": no action twice, none with a wildcard",
+              len(actions) == len(set(actions)) and
+              not any("*" in a for a in actions), actions)
+        if not actions:
+            print("%s calls nothing" % name)
+            continue
+        r = cart("plan", name, *params(name), "--json")
+        plan = json.loads(r.stdout)
+        exit_, lines, asked, verified = collect(name, name, policy)
+        base = outcomes(lines)
+        check(name + ": succeeds under its policy", verified == 0 and
+              exit_ in (0, 3) and not denied_steps(lines), (exit_, verified,
+              [x for x in lines if x["type"] == "gap"][:2]))
+        refused = {(x["operation"], x["error"]) for x in asked
+                   if x["error"] in DENIALS}
+        check(name + ": nothing is denied", not refused, refused)
+        good = {s for s, o in base.items() if o <= {"ok", "partial",
+                                                    "skipped"}}
+        check(name + ": every step goes well", good == set(base),
+              {s: o for s, o in base.items() if s not in good})
+        print("%s: %d actions, %d steps, %d requests" % (
+            name, len(actions), len(base), len(asked)), flush=True)
+        if only:
+            actions = [a for a in actions if a in only]
+        with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
+            for f in [pool.submit(one, name, plan, policy, base, a, n)
+                      for n, a in enumerate(actions)]:
+                try:
+                    f.result()
+                except Exception as e:
+                    check("a run", False, repr(e))
+    print("%d passed, %d failed" % (passed, failed))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
