@@ -251,26 +251,6 @@ static const char *const attributes[] = {
 	"ResourceName", "ResourceType", "Username", NULL
 };
 
-/* ISO 8601, or "-7d": that long before now. */
-static int read_time(const struct cart_json *with, const char *key, int64_t now,
-		     int64_t fallback, int64_t *ret, struct cart_err *err)
-{
-	const char *s = cart_json_get_string(with, key);
-	uint64_t ms;
-
-	*ret = fallback;
-	if (s == NULL)
-		return 0;
-	if (s[0] == '-' && cart_text_duration(s + 1, strlen(s + 1), &ms) == 0) {
-		*ret = now - (int64_t)ms * 1000000;
-		return 0;
-	}
-	if (cart_clock_parse(s, strlen(s), ret) < 0)
-		return cart_err_set(err, CART_ERR_USAGE, 0, "%s: '%s' is not a "
-				    "time (2026-11-24T03:00:00Z or -7d)", key, s);
-	return 0;
-}
-
 static struct cart_json *make_input(const struct cart_json *with, int64_t start,
 				    int64_t end)
 {
@@ -338,9 +318,9 @@ static int run(struct cart_step_ctx *c, struct cart_err *err)
 	int rc;
 
 	if (check(c->with, err) < 0 ||
-	    read_time(c->with, "start", now, now - HISTORY_DAYS * DAY_NS,
-		      &start, err) < 0 ||
-	    read_time(c->with, "end", now, now, &end, err) < 0)
+	    cart_step_time(c, "start", now - HISTORY_DAYS * DAY_NS, &start,
+			   err) < 0 ||
+	    cart_step_time(c, "end", now, &end, err) < 0)
 		return -1;
 	if (start >= end)
 		return cart_err_set(err, CART_ERR_USAGE, 0,

@@ -394,30 +394,18 @@ static void gap_unfinished(struct snapshot_run *r, const struct progress *p,
 	cart_step_gap(r->c, what, p->failed > 0 ? "failed" : "timeout", detail);
 }
 
-static uint64_t duration_ms(const struct cart_json *with, const char *key,
-			    uint64_t fallback_ms)
-{
-	const struct cart_json *j = cart_json_get(with, key);
-	const char *text = cart_json_string(j);
-	uint64_t ms;
-	int64_t s;
-
-	if (text != NULL && cart_text_duration(text, strlen(text), &ms) == 0)
-		return ms;
-	if (j != NULL && cart_json_i64(j, &s) == 0 && s >= 0)
-		return (uint64_t)s * 1000;
-	return fallback_ms;
-}
-
 static int wait_all(struct snapshot_run *r, struct cart_err *err)
 {
-	uint64_t every = duration_ms(r->c->with, "every", 15000);
-	uint64_t limit = duration_ms(r->c->with, "timeout", 6 * 3600 * 1000);
+	uint64_t every, limit;
 	int64_t begin = cart_clock_mono_ns();
 	unsigned pause = 2000;		/* small volumes are done in seconds */
 	struct progress p;
 	int rc;
 
+	if (cart_step_duration(r->c, "every", 15000, &every, err) < 0 ||
+	    cart_step_duration(r->c, "timeout", 6 * 3600 * 1000, &limit,
+			       err) < 0)
+		return -1;
 	if (every < 500)
 		every = 500;
 	for (;;) {

@@ -523,45 +523,6 @@ static int read_patterns(const struct cart_json *j, char **list, size_t *n,
 	return 0;
 }
 
-static int read_size(const struct cart_json *with, const char *key,
-		     uint64_t fallback, uint64_t *ret, struct cart_err *err)
-{
-	const struct cart_json *j = cart_json_get(with, key);
-	const char *s = cart_json_string(j);
-	int64_t v;
-
-	*ret = fallback;
-	if (j == NULL)
-		return 0;
-	if (s != NULL && cart_text_size(s, strlen(s), ret) == 0)
-		return 0;
-	if (s == NULL && cart_json_i64(j, &v) == 0 && v >= 0) {
-		*ret = (uint64_t)v;
-		return 0;
-	}
-	return cart_err_set(err, CART_ERR_USAGE, 0, "%s is not a size (64M)",
-			    key);
-}
-
-static int read_time(struct files *f, const char *key, int64_t fallback,
-		     int64_t *ret, struct cart_err *err)
-{
-	const char *s = cart_json_get_string(f->c->with, key);
-	uint64_t ms;
-
-	*ret = fallback;
-	if (s == NULL)
-		return 0;
-	if (s[0] == '-' && cart_text_duration(s + 1, strlen(s + 1), &ms) == 0) {
-		*ret = f->c->ops->now_ns(f->c) - (int64_t)ms * 1000000;
-		return 0;
-	}
-	if (cart_clock_parse(s, strlen(s), ret) < 0)
-		return cart_err_set(err, CART_ERR_USAGE, 0, "%s: '%s' is not a "
-				    "time (2026-11-24T03:00:00Z or -7d)", key, s);
-	return 0;
-}
-
 static int read_params(struct files *f, struct cart_err *err)
 {
 	const struct cart_json *with = f->c->with, *content;
@@ -579,14 +540,14 @@ static int read_params(struct files *f, struct cart_err *err)
 			  &f->n_exclude, err) < 0 ||
 	    read_patterns(f->c->exclude, f->exclude, &f->n_exclude, err) < 0)
 		return -1;
-	if (read_size(with, "max_file_size", (uint64_t)1 << 40, &f->max_file,
-		      err) < 0 ||
-	    read_size(with, "max_total_size", (uint64_t)1 << 50, &f->max_total,
-		      err) < 0)
+	if (cart_step_size(f->c, "max_file_size", (uint64_t)1 << 40,
+			   &f->max_file, err) < 0 ||
+	    cart_step_size(f->c, "max_total_size", (uint64_t)1 << 50,
+			   &f->max_total, err) < 0 ||
+	    cart_step_time(f->c, "newer_than", INT64_MIN, &f->newer_ns,
+			   err) < 0)
 		return -1;
-	if (read_time(f, "newer_than", INT64_MIN, &f->newer_ns, err) < 0)
-		return -1;
-	return read_time(f, "older_than", INT64_MAX, &f->older_ns, err);
+	return cart_step_time(f->c, "older_than", INT64_MAX, &f->older_ns, err);
 }
 
 static void clear(struct files *f)

@@ -19,4 +19,18 @@ void cart_step_gap_call(struct cart_step_ctx *c,
 /* FORMAT.md's gap reason for an error: "denied", "timeout" ... */
 const char *cart_step_reason(const struct cart_err *err);
 
+/* Parameters of the step, with a fallback when they are not given.  0, or -1
+ * (USAGE) naming the parameter.
+ * time: ISO 8601, or "-7d", that long before now; UTC in ns. */
+int cart_step_time(struct cart_step_ctx *c, const char *key,
+		   int64_t fallback_ns, int64_t *ret_ns, struct cart_err *err);
+/* size: "64M" or a number of bytes. */
+int cart_step_size(struct cart_step_ctx *c, const char *key,
+		   uint64_t fallback, uint64_t *ret_bytes,
+		   struct cart_err *err);
+/* duration: "15s" or a number of seconds; in ms. */
+int cart_step_duration(struct cart_step_ctx *c, const char *key,
+		       uint64_t fallback_ms, uint64_t *ret_ms,
+		       struct cart_err *err);
+
 #endif
