@@ -1048,6 +1048,35 @@ def want_only():
     return sys.argv[1:] and "snapshots" not in sys.argv[1:]
 
 
+def test_others():
+    """Services that the account does not use list nothing."""
+    for svc, op in (("cloudwatch", "describe_alarms"),
+                    ("logs", "describe_log_groups"),
+                    ("guardduty", "list_detectors"),
+                    ("securityhub", "describe_standards"),
+                    ("elb", "describe_load_balancers"),
+                    ("elbv2", "describe_load_balancers"),
+                    ("rds", "describe_db_instances"),
+                    ("dynamodb", "list_tables"), ("sqs", "list_queues"),
+                    ("sns", "list_topics"), ("eks", "list_clusters"),
+                    ("accessanalyzer", "list_analyzers"),
+                    ("route53", "list_hosted_zones"),
+                    ("cloudfront", "list_distributions"),
+                    ("macie2", "list_classification_jobs"),
+                    ("config", "describe_config_rules"),
+                    ("stepfunctions", "list_state_machines"),
+                    ("ecr", "describe_repositories"),
+                    ("apigateway", "get_rest_apis"),
+                    ("secretsmanager", "list_secrets")):
+        got = error(getattr(client(svc), op))
+        check("%s.%s" % (svc, op), got[1] == 200, got[:2])
+    check("and refuse wrong secrets", error(client("sns", keys=(
+        ADMIN[0], "y" * 40, None)).list_topics)[0] ==
+        "SignatureDoesNotMatch")
+    check("and change nothing", error(client(
+        "sqs").create_queue, QueueName="q")[1] == 400)
+
+
 def test_log():
     with open(ENV["SIM_LOG"], encoding="utf-8") as f:
         lines = [json.loads(x) for x in f]

@@ -9,7 +9,9 @@ built on botocore is judged by a second reading.
 import base64
 import datetime
 import email.utils
+import gzip
 import json
+import os
 import re
 import urllib.parse
 from xml.etree import ElementTree
@@ -23,6 +25,9 @@ from .httpd import Response
 from .sigv4 import query_pairs
 
 UTC = datetime.timezone.utc
+# the services that have handlers; all others only list nothing
+TEN = ("ec2", "ebs", "iam", "sts", "s3", "cloudtrail", "kms",
+       "organizations", "lambda", "ssm")
 _loader = botocore.loaders.Loader()
 _services = {}
 
@@ -177,6 +182,57 @@ class Service:
                 return o, {n: urllib.parse.unquote(v)
                            for n, v in zip(o.names, m.groups())}
         return None, None
+
+
+_signing = {}
+
+
+def _index():
+    """signing name -> services, from the heads of all model files."""
+    for name in _loader.list_available_services("service-2"):
+        version = _loader.determine_latest_version(name, "service-2")
+        for root in _loader.search_paths:
+            base = os.path.join(root, name, version, "service-2.json")
+            if os.path.exists(base + ".gz"):
+                with gzip.open(base + ".gz", "rt", encoding="utf-8") as f:
+                    head = f.read(4096)
+                break
+            if os.path.exists(base):
+                with open(base, encoding="utf-8") as f:
+                    head = f.read(4096)
+                break
+        else:
+            continue
+        m = re.search(r'"signingName"\s*:\s*"([^"]+)"', head) or \
+            re.search(r'"endpointPrefix"\s*:\s*"([^"]+)"', head)
+        _signing.setdefault(m.group(1) if m else name, []).append(name)
+
+
+def find(signing, req):
+    """The service that a request signed for `signing` is meant for."""
+    if signing in TEN:
+        return service(signing)
+    if not _signing:
+        _index()
+    names = _signing.get(signing)
+    if not names:
+        raise KeyError(signing)
+    if len(names) == 1:
+        return service(names[0])
+    target = req.headers.get("x-amz-target", "").rpartition(".")[0]
+    version = dict(form(req)).get("Version", "") if "form" in \
+        req.headers.get("content-type", "") else ""
+    for name in names:
+        s = service(name)
+        if target and s.model.metadata.get("targetPrefix") == target:
+            return s
+        if version and s.version == version and s.op(
+                dict(form(req)).get("Action", "")):
+            return s
+        if not target and not version and s.protocol.startswith("rest") and \
+                s.route(req)[0]:
+            return s
+    return service(names[0])
 
 
 def service(name):
