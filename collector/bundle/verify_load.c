@@ -18,6 +18,7 @@
 
 #define BUFFERS_MIN 3u
 #define PIPE_POLL_MS 200
+#define PIECE ((size_t)256 << 10)
 
 struct cart_loader {
 	struct cart_loader_options o;
@@ -76,7 +77,7 @@ static ssize_t pipe_read(struct cart_loader *l, unsigned char *data, size_t len,
 static void pump(struct cart_loader *l);
 
 /* Chunks of a pipe are read one after the other, in order. */
-static ssize_t pipe_turn(struct cart_chunk *c)
+static int pipe_turn(struct cart_chunk *c)
 {
 	struct cart_loader *l = c->loader;
 	ssize_t n = pipe_read(l, c->data, c->want, &c->err);
@@ -85,41 +86,61 @@ static ssize_t pipe_turn(struct cart_chunk *c)
 	l->reading = false;
 	pump(l);
 	pthread_mutex_unlock(&l->o.crew->lock);
-	return n;
+	if (n > 0)
+		c->len = (size_t)n;
+	return n < 0 ? -1 : 0;
 }
 
-static ssize_t file_read(struct cart_chunk *c)
+/* Hashes what was just read, while it is in the cache. */
+static int file_read(struct cart_chunk *c, struct cart_sha256 *sha)
 {
 	int fd = cart_input_segment(c->loader->o.input, c->segment, &c->err);
 	ssize_t n;
 
 	if (fd < 0)
 		return -1;
-	n = cart_fd_pread(fd, c->data, c->want, c->offset, &c->err);
+	do {
+		n = cart_fd_pread(fd, c->data + c->len,
+				  c->want - c->len < PIECE ? c->want - c->len :
+							     PIECE,
+				  c->offset + c->len, &c->err);
+		if (n > 0) {
+			cart_sha256_update(sha, c->data + c->len, (size_t)n);
+			c->len += (size_t)n;
+		}
+	} while (n > 0 && c->len < c->want);
 	close(fd);
-	return n;
+	return n < 0 ? -1 : 0;
+}
+
+static int read_chunk(struct cart_chunk *c, struct cart_sha256 *sha)
+{
+	c->len = 0;
+	if (c->loader->o.input->pipe_fd < 0)
+		return file_read(c, sha);
+	if (pipe_turn(c) < 0)
+		return -1;
+	cart_sha256_update(sha, c->data, c->len);
+	return 0;
 }
 
 static int load(struct cart_chunk *c)
 {
-	struct cart_loader *l = c->loader;
+	const struct cart_seal *seal = c->loader->o.seal;
 	unsigned char sha256[CART_SHA256_SIZE];
-	ssize_t n;
+	struct cart_sha256 sha;
+	int rc;
 
-	if (l->o.input->pipe_fd >= 0)
-		n = pipe_turn(c);
-	else
-		n = file_read(c);
-	if (n < 0)
+	cart_sha256_init(&sha);
+	rc = read_chunk(c, &sha);
+	cart_sha256_final(&sha, sha256);
+	if (rc < 0)
 		return -1;
-	c->len = (size_t)n;
 	if (c->len < c->want)
 		return cart_rule(&c->err, 22, "segment %zu is shorter than it "
 				 "must be", c->segment + 1);
-	if (!l->o.seal)
-		return 0;
-	cart_sha256(c->data, c->len, sha256);
-	if (memcmp(sha256, l->o.seal->chunks[c->number], sizeof(sha256)) != 0)
+	if (seal && memcmp(sha256, seal->chunks[c->number],
+			   sizeof(sha256)) != 0)
 		return cart_rule(&c->err, 22, "the chunk of segment %zu at "
 				 "offset %" PRIu64 " is not as sealed",
 				 c->segment + 1, c->offset);
