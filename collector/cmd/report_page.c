@@ -225,15 +225,18 @@ struct grid {
 	uint32_t most;
 };
 
-static void grid_add(struct grid *g, size_t line, int64_t t)
+static void grid_add(struct grid *g, size_t line, int64_t t, bool own)
 {
 	int64_t span = g->to - g->from;
 	int64_t i = span > 0 ? (t - g->from) * BUCKETS / (span + 1) : 0;
+	uint32_t *count;
 
 	if (i < 0 || i >= BUCKETS)
 		return;
-	if (++g->count[line][i] > g->most && line < REPORT_REGIONS)
-		g->most = g->count[line][i];
+	count = &g->count[line][i];
+	(*count)++;
+	if (!own && *count > g->most)
+		g->most = *count;
 }
 
 static void grid_span(struct grid *g, int64_t t)
@@ -286,9 +289,9 @@ static void add_timeline(struct cart_buf *b, const struct cart_report *r)
 		return;
 	}
 	for (i = 0; i < r->n_events; i++)
-		grid_add(&g, r->event[i].region, r->event[i].t_s);
+		grid_add(&g, r->event[i].region, r->event[i].t_s, false);
 	for (i = 0; i < r->n_call_t; i++)
-		grid_add(&g, REPORT_REGIONS, r->call_t[i]);
+		grid_add(&g, REPORT_REGIONS, r->call_t[i], true);
 	cart_clock_text(g.from * 1000000000, 0, from);
 	cart_clock_text(g.to * 1000000000, 0, to);
 	height = (unsigned)(r->n_regions + 1) * 26 + 20;
