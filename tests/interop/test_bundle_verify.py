@@ -130,8 +130,16 @@ def extracted(what, folder, maker, keys, status):
             with open(os.path.join(folder, name), 'rb') as segment:
                 out.write(segment.read())
     subprocess.run(['tar', '-xf', tar, '-C', bag], check=True)
+    lists = [subprocess.run([tool, '-tf', tar], capture_output=True,
+                            check=True).stdout for tool in ('tar', 'bsdtar')]
+    if lists[0] != lists[1]:
+        wrong(what, 'tar and bsdtar list different members')
     bag = os.path.join(bag, maker.name)
     what += ', extracted'
+    bagit = subprocess.run([sys.executable, '-m', 'bagit', '--validate', bag],
+                           capture_output=True, text=True, check=False)
+    if bagit.returncode:
+        wrong(what, 'bagit: %s' % bagit.stderr)
     expect(what, status, ours(bag, keys), theirs(bag, keys))
     expect(what + ', no key', 5, ours(bag, []), theirs(bag, []))
     for name, change, back in (
