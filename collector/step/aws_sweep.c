@@ -50,13 +50,15 @@ static int add_op(struct sweep *s, const struct cart_op *op,
 		  struct cart_err *err)
 {
 	struct ask *grown;
+	size_t cap;
 
-	if (s->n == s->cap) {
-		s->cap = s->cap == 0 ? 256 : s->cap * 2;
-		grown = realloc(s->ask, s->cap * sizeof(*grown));
+	if (s->ask == NULL || s->n == s->cap) {
+		cap = s->ask == NULL ? 256 : s->cap * 2;
+		grown = realloc(s->ask, cap * sizeof(*grown));
 		if (grown == NULL)
 			return cart_err_nomem(err);
 		s->ask = grown;
+		s->cap = cap;
 	}
 	memset(&s->ask[s->n], 0, sizeof(s->ask[s->n]));
 	s->ask[s->n++].op = op;

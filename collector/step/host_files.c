@@ -331,6 +331,7 @@ static int add_regular(struct files *f, const struct cart_walk_entry *e,
 	}
 	file->st = &st;
 	rc = add_content(f, fd, file, err);
+	file->st = &e->st;
 	close(fd);
 	return rc;
 }
