@@ -170,7 +170,7 @@ static const struct cart_option *find_in(const struct cart_option *o,
 					 char letter)
 {
 	for (; o->name != NULL; o++) {
-		if (letter != 0 ? o->letter == letter :
+		if (name == NULL ? o->letter == letter :
 		    strlen(o->name) == len && memcmp(o->name, name, len) == 0)
 			return o;
 	}
