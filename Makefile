@@ -351,8 +351,9 @@ run-replay-$1: $(B)/replay/$1
 	@scripts/run-one 'replay $1 ($(FLAVOUR))' $(B)/replay/$1 \
 		$(wildcard tests/fuzz/corpus/$1)
 run-fuzz-$1: $(B)/fuzz/$1
-	@mkdir -p $(BUILD)/corpus/$1
+	@mkdir -p $(BUILD)/corpus/$1 $(BUILD)/crashes
 	$(B)/fuzz/$1 -max_total_time=$(SECONDS) -timeout=10 \
+		-artifact_prefix=$(BUILD)/crashes/ \
 		$(if $(wildcard tests/fuzz/$1.dict),-dict=tests/fuzz/$1.dict) \
 		$(BUILD)/corpus/$1 $(wildcard tests/fuzz/corpus/$1)
 endef
