@@ -62,17 +62,24 @@ static bool same(const struct cart_json *line, const char *key, const char *want
 
 /* --- session, head, end --- */
 
-static bool session_key_ok(const struct cart_logcheck *c,
-			   const struct cart_json *line)
+static int check_session_key(const struct cart_logcheck *c,
+			     const struct cart_json *line, struct cart_err *err)
 {
 	struct cart_buf b;
-	bool ok;
+	int rc = -1;
 
 	cart_buf_init(&b, 64);
 	cart_minisign_print_public_bare(&c->key, &b);
-	ok = cart_buf_ok(&b) && same(line, "session_key", (char *)b.data);
+	if (cart_buf_check(&b, "session_key", err) < 0)
+		goto out;
+	if (!same(line, "session_key", (char *)b.data))
+		cart_rule(err, 16, "session_key is not that of "
+			  "keys/session-%u.pub", c->sessions);
+	else
+		rc = 0;
+out:
 	cart_buf_clear(&b);
-	return ok;
+	return rc;
 }
 
 static int begin_session(struct cart_logcheck *c, const struct cart_json *line,
@@ -81,9 +88,8 @@ static int begin_session(struct cart_logcheck *c, const struct cart_json *line,
 	const char *case_id = text(line, "case");
 
 	c->new_session = false;
-	if (!session_key_ok(c, line))
-		return cart_rule(err, 16, "session_key is not that of "
-				 "keys/session-%u.pub", c->sessions);
+	if (check_session_key(c, line, err) < 0)
+		return -1;
 	if (c->sessions == 1) {
 		if (!cart_text_is_name(case_id, strlen(case_id)))
 			return cart_rule(err, 1, "case");

@@ -38,6 +38,10 @@
 /* A rule does not hold: -1, class INPUT, code number, text "F4: ...". */
 int cart_rule(struct cart_err *err, int number, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* As cart_rule, because of why, whose text follows after ": "; but what is
+ * not the bundle's fault (no memory) stays what it is. */
+int cart_rule_because(struct cart_err *err, int number,
+		      const struct cart_err *why, const char *what);
 /* The number of the rule that err is about, 0 if it is about none. */
 int cart_rule_number(const struct cart_err *err);
 

@@ -156,17 +156,20 @@ static int grow(struct cart_seal *s, size_t n, struct cart_err *err)
 	return 0;
 }
 
-static bool composite_ok(const unsigned char (*digests)[CART_SHA256_SIZE],
-			 size_t n, const char *text, size_t len)
+/* 1 if it is, 0, or -1. */
+static int composite_ok(const unsigned char (*digests)[CART_SHA256_SIZE],
+			size_t n, const char *text, size_t len,
+			struct cart_err *err)
 {
 	unsigned char all[CART_SHA256_SIZE];
 	struct cart_buf b;
-	bool ok;
+	int ok;
 
 	cart_sha256(digests, n * CART_SHA256_SIZE, all);
 	cart_buf_init(&b, 64);
 	cart_text_base64(all, sizeof(all), &b);
-	ok = cart_buf_ok(&b) && b.len == len && memcmp(b.data, text, len) == 0;
+	ok = cart_buf_check(&b, "composite", err) < 0 ? -1 :
+	     b.len == len && memcmp(b.data, text, len) == 0;
 	cart_buf_clear(&b);
 	return ok;
 }
@@ -205,6 +208,7 @@ static int parse_segment(struct lines *l, struct cart_seal *s,
 {
 	struct segment_line seg;
 	size_t i;
+	int ok;
 
 	if (parse_segment_line(l, &seg, err) < 0)
 		return -1;
@@ -233,8 +237,11 @@ static int parse_segment(struct lines *l, struct cart_seal *s,
 			return bad_line(l, "not 64 hex digits", err);
 		s->n_chunks++;
 	}
-	if (!composite_ok(s->chunks + s->n_chunks - i, i, seg.composite,
-			  seg.composite_len))
+	ok = composite_ok(s->chunks + s->n_chunks - i, i, seg.composite,
+			  seg.composite_len, err);
+	if (ok < 0)
+		return -1;
+	if (!ok)
 		return cart_rule(err, 22, "segment %" PRIu64 " of the seal: "
 				 "composite checksum", seg.number);
 	return 0;

@@ -46,8 +46,7 @@ static int trusted(const struct check *c, const struct cart_minisign_sig *sig,
 		}
 	}
 	if (named)
-		return cart_rule(err, 23, "%s does not hold under the key that "
-				 "it names", what);
+		return cart_rule_because(err, 23, &why, what);
 	return 0;
 }
 
@@ -57,7 +56,7 @@ static int parse_sig(const struct cart_buf *b, const char *what,
 	struct cart_err why = { 0 };
 
 	if (cart_minisign_parse_sig(b->data, b->len, ret, &why) < 0)
-		return cart_rule(err, 23, "%s: %s", what, why.text);
+		return cart_rule_because(err, 23, &why, what);
 	return 0;
 }
 
@@ -289,10 +288,11 @@ static int check_outer(const struct check *c, struct cart_err *err)
 	if (strcmp(c->outer.untrusted, "crashcart seal") != 0 ||
 	    strcmp(c->outer.trusted, comment) != 0)
 		return cart_rule(err, 23, "the comments of the outer seal");
-	if (memcmp(c->outer.key_id, key->id, sizeof(key->id)) != 0 ||
-	    cart_minisign_verify(&c->outer, key, c->prehash, &why) < 0)
+	if (memcmp(c->outer.key_id, key->id, sizeof(key->id)) != 0)
 		return cart_rule(err, 23, "outer and inner seal are not by the "
 				 "same key");
+	if (cart_minisign_verify(&c->outer, key, c->prehash, &why) < 0)
+		return cart_rule_because(err, 23, &why, "the outer seal");
 	return 0;
 }
 

@@ -429,10 +429,10 @@ static int take_key(struct cart_bag *b, struct cart_public_key *ret,
 	const char *lf = p ? memchr(p, '\n', len) : NULL;
 
 	/* the bare form is for people only */
-	if (!lf || p[len - 1] != '\n' ||
-	    cart_minisign_parse_public(p, len, ret, &why) < 0)
-		return cart_rule(err, 8, "%s is not a minisign public key: %s",
-				 b->now.path, why.text);
+	if (!lf || p[len - 1] != '\n')
+		return cart_rule(err, 8, "%s is not two lines", b->now.path);
+	if (cart_minisign_parse_public(p, len, ret, &why) < 0)
+		return cart_rule_because(err, 8, &why, b->now.path);
 	return 0;
 }
 
@@ -491,7 +491,7 @@ static int end_checkpoint(struct cart_bag *b, const char *hex,
 	if (cart_checkpoint_verify(b->now_data.data, b->now_data.len,
 				   b->log.origin, &b->log.key, &size, root,
 				   &why) < 0)
-		return cart_rule(err, 18, "checkpoint: %s", why.text);
+		return cart_rule_because(err, 18, &why, "checkpoint");
 	cart_merkle_root(&b->log.merkle, want);
 	if (size != b->log.merkle.size || memcmp(root, want, sizeof(root)) != 0)
 		return cart_rule(err, 18, "the checkpoint is not of this log");
@@ -532,7 +532,7 @@ static int end_seal(struct cart_bag *b, const char *hex, struct cart_err *err)
 
 	if (cart_minisign_parse_sig(b->now_data.data, b->now_data.len,
 				    &b->inner, &why) < 0)
-		return cart_rule(err, 23, "%s: %s", b->now.path, why.text);
+		return cart_rule_because(err, 23, &why, b->now.path);
 	return 0;
 }
 
@@ -740,6 +740,6 @@ int cart_bag_finish(struct cart_bag *b, struct cart_err *err)
 		return cart_rule(err, 23, "the inner seal is by another key "
 				 "than the one in keys/");
 	if (cart_minisign_verify(&b->inner, key, b->tag_prehash, &why) < 0)
-		return cart_rule(err, 23, "the inner seal does not hold");
+		return cart_rule_because(err, 23, &why, "the inner seal");
 	return 0;
 }

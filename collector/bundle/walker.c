@@ -46,6 +46,16 @@ int cart_rule(struct cart_err *err, int number, const char *fmt, ...)
 			    number, text);
 }
 
+int cart_rule_because(struct cart_err *err, int number,
+		      const struct cart_err *why, const char *what)
+{
+	if (why->class == CART_ERR_INPUT || why->class == CART_ERR_CRYPTO ||
+	    why->class == CART_ERR_LIMIT)
+		return cart_rule(err, number, "%s: %s", what, why->text);
+	*err = *why;
+	return -1;
+}
+
 int cart_rule_number(const struct cart_err *err)
 {
 	if (err->class != CART_ERR_INPUT || err->code <= RULE_CODE)
