@@ -76,8 +76,8 @@ static int parse_hash(const char *s, size_t len,
 static int parse_proof(struct proof *f, struct cart_proof_verdict *v)
 {
 	const char *p = (const char *)f->proof.data, *end = p + f->proof.len;
-	const char *line;
-	size_t len;
+	const char *line, *origin;
+	size_t len, origin_len;
 
 	if (f->proof.len < strlen(HEADER) ||
 	    memcmp(p, HEADER, strlen(HEADER)) != 0)
@@ -99,7 +99,7 @@ static int parse_proof(struct proof *f, struct cart_proof_verdict *v)
 	f->checkpoint = p;
 	f->checkpoint_len = (size_t)(end - p);
 	/* origin, size, root: the three lines that the log's key signs */
-	if (!next_line(&p, end, &line, &len) ||
+	if (!next_line(&p, end, &origin, &origin_len) ||
 	    !next_line(&p, end, &line, &len) ||
 	    cart_text_u64(line, len, UINT64_MAX, &f->size) < 0 ||
 	    !next_line(&p, end, &line, &len) ||
