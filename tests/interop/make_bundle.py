@@ -194,6 +194,9 @@ class Maker:
     seal(text) -> text            before it is signed
     comment(which, text) -> text  comments of signatures
     files(dict) -> dict           at the end
+    tree(list) -> list            (path, data) of the file set, and of its lines
+    tar(bytes) -> bytes           its archive
+    frame(bytes) -> bytes         every zstd frame
     """
 
     def __init__(self, seed=1, name='IR-2026-014-b01', case='IR-2026-014',
@@ -301,7 +304,8 @@ class Maker:
         ext = {'zstd': 'zst', 'tar.zst': 'tar.zst', 'none': 'bin'}
         path, data = None, b''
         if encoding != 'zero':
-            data = piece if encoding == 'none' else zstd(piece)
+            data = piece if encoding == 'none' else \
+                self.hook('frame', zstd(piece))
             path, data = self.add('data/e%06d/%08d.%s' % (
                 number, part, ext[encoding]), data)
         self.log('part', 'image', exhibit='e%06d' % number, part=part,
@@ -321,6 +325,7 @@ class Maker:
         tree = [('etc/hostname', b'web-1\n'), ('etc/empty', b''),
                 ('var/log/\u00e4 b.log', self.rng.randbytes(700)),
                 ('home/' + 'x' * 120, b'long name\n')]
+        tree = self.hook('tree', tree)
         out = io.BytesIO()
         with tarfile.open(fileobj=out, mode='w',
                           format=tarfile.PAX_FORMAT) as tar:
@@ -331,6 +336,7 @@ class Maker:
         raw = out.getvalue()
         places = {i.name: i.offset_data
                   for i in tarfile.open(fileobj=io.BytesIO(raw))}
+        raw = self.hook('tar', raw)
         self.one_part(number, 1, 0, raw, 'tar.zst')
         when = '2026-09-21T13:33:20.000000000Z'
         common = dict(uid=0, gid=0, mtime=when, ctime=when, atime=when,
