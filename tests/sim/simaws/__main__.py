@@ -46,7 +46,8 @@ async def main():
     ref = wire.as_time(args.now) if args.now else datetime.datetime.now(
         world_mod.UTC)
     ref = ref.replace(microsecond=0)
-    options = {"snapshot_delay": args.snapshot_delay,
+    options = {"state": os.path.abspath(args.state),
+               "snapshot_delay": args.snapshot_delay,
                "snapshot_seconds": args.snapshot_seconds,
                "report_seconds": args.report_seconds,
                "event_delay": args.event_delay,

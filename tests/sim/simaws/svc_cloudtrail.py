@@ -3,6 +3,7 @@
 import base64
 import datetime
 import json
+import os
 
 from . import trail
 from .errors import AwsError
@@ -178,3 +179,33 @@ def logging(ctx, p):
     t["_status"]["IsLogging"] = on
     t["_status"]["StartLoggingTime" if on else "StopLoggingTime"] = ctx.now
     return {}
+
+
+def moment(text):
+    return datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(
+        tzinfo=datetime.timezone.utc)
+
+
+@op("cloudtrail", "ListPublicKeys", pages=True)
+def public_keys(ctx, p):
+    """Of the file public-keys.json in the state folder, {region: [keys]}:
+    whoever delivers digests into the bucket writes it."""
+    start = p.get("StartTime") or ctx.now
+    end = p.get("EndTime") or ctx.now
+    if start > end:
+        raise AwsError("InvalidTimeRangeException", "Start time must occur "
+                       "before end time.")
+    try:
+        with open(os.path.join(ctx.world.options["state"],
+                               "public-keys.json"), encoding="ascii") as f:
+            keys = json.load(f)
+    except FileNotFoundError:
+        keys = {}
+    out = []
+    for k in keys.get(ctx.region, []):
+        a, b = moment(k["ValidityStartTime"]), moment(k["ValidityEndTime"])
+        if a <= end and b >= start:
+            out.append({"Value": base64.b64decode(k["Value"]),
+                        "ValidityStartTime": a, "ValidityEndTime": b,
+                        "Fingerprint": k["Fingerprint"]})
+    return {"PublicKeyList": out}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUDTRAIL_BUCKET_H
+#define CLOUDTRAIL_BUCKET_H
+
+#include "crashcart/step.h"
+
+/*
+ * What cloudtrail.logs and cloudtrail.digests share: where trails deliver to,
+ * what lies there, one object with its metadata, JSON lines as an exhibit.
+ */
+
+struct cart_trail_window {
+	int64_t start_ns, end_ns, now_ns;
+};
+
+/* Reads "start" (default: -7d) and "end" (now) of c->with. */
+int cart_trail_window(struct cart_step_ctx *c, struct cart_trail_window *ret,
+		      struct cart_err *err);
+
+struct cart_trail_walk {
+	struct cart_step_ctx *c;
+	const char *kind;		/* "CloudTrail" or "CloudTrail-Digest" */
+	struct cart_trail_window window;
+	/* An object in a folder of a day of the window (and one day more).  0,
+	 * or -1 with err to stop. */
+	int (*object)(void *arg, const char *bucket, const char *key,
+		      struct cart_err *err);
+	/* After the last one of an account and region.  May be NULL. */
+	int (*region)(void *arg, const char *bucket, const char *account,
+		      const char *region, struct cart_err *err);
+	void *arg;
+};
+
+/* Walks the bucket and prefix of the parameters, or of every trail that
+ * DescribeTrails shows.  What cannot be listed becomes a gap. */
+int cart_trail_walk(const struct cart_trail_walk *w, struct cart_err *err);
+
+/* Submits an s3:GetObject; the reply comes from ops->next. */
+int cart_trail_get(struct cart_step_ctx *c, const char *bucket, const char *key,
+		   void *tag, struct cart_err *err);
+/* Stores an object as received, with version id, ETag and user metadata in its
+ * origin. */
+int cart_trail_put(struct cart_step_ctx *c, const char *bucket, const char *key,
+		   const struct cart_step_reply *reply,
+		   char ret_id[CART_EXHIBIT_ID_SIZE], struct cart_err *err);
+/* User metadata (name without x-amz-meta-), NULL if there is none. */
+const char *cart_trail_meta(const struct cart_step_reply *reply,
+			    const char *name);
+
+/* JSON lines, gathered and then sent out in parts. */
+struct cart_trail_lines {
+	struct cart_step_ctx *c;
+	const char *name, *slug, *note;
+	struct cart_buf buf;		/* print one line here, then _line */
+	struct cart_exhibit *out;
+	uint64_t n;
+};
+void cart_trail_lines_init(struct cart_trail_lines *l, struct cart_step_ctx *c,
+			   const char *name, const char *slug, const char *note);
+/* Ends the line. */
+int cart_trail_lines_line(struct cart_trail_lines *l, struct cart_err *err);
+/* Closes the exhibit and frees what l holds.  state NULL: "whole". */
+int cart_trail_lines_close(struct cart_trail_lines *l, const char *state,
+			   struct cart_err *err);
+
+#endif

@@ -1,0 +1,695 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cloudtrail.digests: digest objects of a window with their metadata and the
+ * public keys, kept, and what they prove of the logs (attest/).
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crashcart/attest_cloudtrail.h"
+#include "crashcart/clock.h"
+#include "cloudtrail_bucket.h"
+#include "step_support.h"
+
+#define HOUR_NS ((int64_t)3600 * 1000000000)
+#define DIGESTS_AHEAD 12
+#define LOGS_AHEAD 12
+#define DIGESTS_MAX ((size_t)1 << 20)	/* of one account and region */
+#define LOG_MAX ((size_t)64 << 20)
+#define GAPS_MAX 1000
+
+/* A digest object that was listed. */
+struct listed {
+	struct cart_trail_name name;
+	char *key;
+};
+
+enum log_mode { LOGS_CHECK, LOGS_STORE, LOGS_NONE };
+
+struct digests {
+	struct cart_step_ctx *c;
+	struct cart_trail_window window;
+	enum log_mode mode;
+	struct cart_trail_lines lines;
+	struct listed *list;		/* of the account and region now listed */
+	size_t n, cap;
+	/* of the chain that is being checked */
+	const char *bucket;
+	const struct cart_trail_name *chain;
+	struct cart_err told;		/* found() could not write */
+	bool broken;
+	uint64_t verdicts[2][3], gaps, recorded;	/* digests, logs */
+	int64_t gap_ns;
+};
+
+/* What the answer to a GetObject is for. */
+struct job {
+	bool log;
+	size_t index;			/* digest: in the chain */
+	const struct cart_json *entry;	/* log: in logFiles */
+};
+
+/* A digest whose answer came before its turn. */
+struct slot {
+	bool there;
+	int rc;
+	struct cart_err err;
+	struct cart_step_reply reply;
+};
+
+struct walkway {
+	struct digests *d;
+	const struct listed *list;	/* newest first */
+	size_t n, asked, done;
+	struct slot slot[DIGESTS_AHEAD];
+	unsigned logs_ahead;
+};
+
+/* ---- what was found ---------------------------------------------------------- */
+
+static void text_time(int64_t ns, char out[CART_CLOCK_TEXT_SIZE])
+{
+	snprintf(out, CART_CLOCK_TEXT_SIZE, "an unknown time");
+	if (ns != INT64_MIN)
+		cart_clock_text(ns, 0, out);
+}
+
+static void record(struct digests *d, const char *what, const char *reason,
+		   const char *detail)
+{
+	if (d->recorded++ < GAPS_MAX)
+		cart_step_gap(d->c, what, reason, detail);
+}
+
+static void add(struct cart_json *o, const char *key, const char *value)
+{
+	if (value != NULL && value[0] != '\0')
+		cart_json_add(o, key, cart_json_new_string(value));
+}
+
+static void add_time(struct cart_json *o, const char *key, int64_t ns)
+{
+	char text[CART_CLOCK_TEXT_SIZE];
+
+	if (ns == INT64_MIN)
+		return;
+	cart_clock_text(ns, 0, text);
+	add(o, key, text);
+}
+
+/* Writes and frees the line. */
+static void write_line(struct digests *d, struct cart_json *o)
+{
+	cart_json_print(o, 0, &d->lines.buf);
+	cart_json_free(o);
+	if (!d->broken && cart_trail_lines_line(&d->lines, &d->told) < 0)
+		d->broken = true;
+}
+
+static struct cart_json *new_line(const struct digests *d, const char *kind)
+{
+	struct cart_json *o = cart_json_new_object();
+
+	add(o, "kind", kind);
+	add(o, "account", d->chain->account);
+	add(o, "region", d->chain->region);
+	add(o, "trail", d->chain->trail);
+	if (d->chain->backfill)
+		cart_json_add(o, "backfill", cart_json_new_bool(true));
+	return o;
+}
+
+static void found_time(struct digests *d, const struct cart_trail_finding *f)
+{
+	char from[CART_CLOCK_TEXT_SIZE], to[CART_CLOCK_TEXT_SIZE], what[512];
+	bool gap = f->kind == CART_TRAIL_GAP;
+	struct cart_json *o = new_line(d, gap ? "gap" : "pending");
+
+	add_time(o, "start", f->start_ns);
+	add_time(o, "end", f->end_ns);
+	cart_json_add(o, "seconds", cart_json_new_int(
+		(f->end_ns - f->start_ns) / 1000000000));
+	add(o, "reason", f->reason);
+	write_line(d, o);
+	text_time(f->start_ns, from);
+	text_time(f->end_ns, to);
+	snprintf(what, sizeof(what), "proof of CloudTrail logs of %s %s, trail "
+		 "%s, from %s to %s (%" PRId64 " s)", d->chain->account,
+		 d->chain->region, d->chain->trail, from, to,
+		 (f->end_ns - f->start_ns) / 1000000000);
+	if (!gap) {
+		snprintf(what, sizeof(what), "CloudTrail logs of %s %s, trail %s, "
+			 "are not yet provable from %s to %s: the digest of the "
+			 "last hour comes later", d->chain->account,
+			 d->chain->region, d->chain->trail, from, to);
+		d->c->ops->note(d->c, what);
+		return;
+	}
+	d->gaps++;
+	d->gap_ns += f->end_ns - f->start_ns;
+	record(d, what, "absent", f->reason);
+}
+
+static void found(void *arg, const struct cart_trail_finding *f)
+{
+	struct digests *d = arg;
+	struct cart_json *o;
+	char what[1400];
+
+	if (f->kind == CART_TRAIL_GAP || f->kind == CART_TRAIL_PENDING) {
+		found_time(d, f);
+		return;
+	}
+	o = new_line(d, f->kind == CART_TRAIL_MISSING ? "missing" : "digest");
+	add(o, "verdict", cart_trail_verdict_name(f->verdict));
+	add(o, "bucket", f->bucket);
+	add(o, "key", f->key);
+	add_time(o, "start", f->start_ns);
+	add_time(o, "end", f->end_ns);
+	add(o, "sha256", f->sha256);
+	add(o, "fingerprint", f->fingerprint);
+	add(o, "reason", f->reason);
+	write_line(d, o);
+	d->verdicts[0][f->verdict]++;
+	if (f->verdict == CART_TRAIL_VALID)
+		return;
+	snprintf(what, sizeof(what), "a %s CloudTrail digest s3://%s/%s",
+		 f->verdict == CART_TRAIL_INVALID ? "valid" : "provable",
+		 f->bucket, f->key);
+	record(d, what, f->verdict == CART_TRAIL_INVALID ? "changed" : "absent",
+	       f->reason);
+}
+
+/* covered: the gap of its digest says already that it has no proof. */
+static void found_log(struct digests *d, const struct cart_json *entry,
+		      enum cart_trail_verdict v, const char *reason,
+		      bool covered)
+{
+	const char *bucket = cart_json_get_string(entry, "s3Bucket");
+	const char *key = cart_json_get_string(entry, "s3Object");
+	struct cart_json *o = new_line(d, "log");
+	char what[1400];
+
+	add(o, "verdict", cart_trail_verdict_name(v));
+	add(o, "bucket", bucket);
+	add(o, "key", key);
+	add(o, "sha256", cart_json_get_string(entry, "hashValue"));
+	add(o, "reason", reason);
+	write_line(d, o);
+	d->verdicts[1][v]++;
+	if (v == CART_TRAIL_VALID || covered)
+		return;
+	snprintf(what, sizeof(what), "a %s CloudTrail log s3://%s/%s",
+		 v == CART_TRAIL_INVALID ? "valid" : "provable",
+		 bucket != NULL ? bucket : "?", key != NULL ? key : "?");
+	record(d, what, v == CART_TRAIL_INVALID ? "changed" : "absent", reason);
+}
+
+/* ---- keys --------------------------------------------------------------------- */
+
+static int fetch_keys(struct digests *d, const char *region,
+		      struct cart_trail_keys *keys, struct cart_err *err)
+{
+	struct cart_step_ctx *c = d->c;
+	struct cart_json *input = cart_json_new_object(), *next;
+	struct cart_step_call call = { .call = { .service = "cloudtrail",
+		.operation = "ListPublicKeys", .region = region } };
+	struct cart_step_reply reply;
+	char text[CART_CLOCK_TEXT_SIZE];
+	int more = 1, refused, rc = 0;
+
+	/* a backfill digest is signed by a key of the time it was made */
+	cart_clock_text(d->window.start_ns - HOUR_NS, 0, text);
+	add(input, "StartTime", text);
+	cart_clock_text(d->window.now_ns + 2 * HOUR_NS, 0, text);
+	add(input, "EndTime", text);
+	while (more > 0) {
+		next = NULL;
+		call.call.input = input;
+		call.page++;
+		more = c->ops->call(c, &call, &reply, err);
+		if (more == 0) {
+			refused = cart_trail_keys_add(keys, region,
+						      reply.aws.view, err);
+			if (refused > 0)
+				c->ops->note(c, "ListPublicKeys answered keys "
+					     "whose fingerprint is not that of "
+					     "their bytes; they are not used");
+			more = refused < 0 ? -1 :
+				cart_aws_next_page(&call.call, reply.aws.view,
+						   &next, err);
+		}
+		if (more < 0) {
+			cart_step_gap_call(c, &reply, "public keys of a region: "
+					   "its digests cannot be checked", err);
+			if (err->class == CART_ERR_CANCELLED)
+				rc = -1;
+		}
+		cart_step_reply_clear(&reply);
+		cart_json_free(input);
+		input = next;
+	}
+	cart_json_free(input);
+	return rc;
+}
+
+/* ---- one chain ------------------------------------------------------------------ */
+
+static int ask(struct digests *d, const char *bucket, const char *key, bool log,
+	       size_t index, const struct cart_json *entry, struct cart_err *err)
+{
+	struct job *j = calloc(1, sizeof(*j));
+
+	if (j == NULL)
+		return cart_err_nomem(err);
+	j->log = log;
+	j->index = index;
+	j->entry = entry;
+	if (cart_trail_get(d->c, bucket, key, j, err) < 0) {
+		free(j);
+		return -1;
+	}
+	return 0;
+}
+
+static int take_log(struct digests *d, const struct cart_json *entry, int rc,
+		    const struct cart_step_reply *reply, struct cart_err *err)
+{
+	char reason[160], id[CART_EXHIBIT_ID_SIZE];
+	enum cart_trail_verdict v;
+
+	if (rc < 0) {
+		if (err->class == CART_ERR_CANCELLED)
+			return -1;
+		snprintf(reason, sizeof(reason), "%.159s", err->text);
+		found_log(d, entry, CART_TRAIL_UNKNOWN, reason, false);
+		return 0;
+	}
+	if (d->mode == LOGS_STORE &&
+	    cart_trail_put(d->c, cart_json_get_string(entry, "s3Bucket"),
+			   cart_json_get_string(entry, "s3Object"), reply, id,
+			   err) < 0)
+		return -1;
+	v = cart_trail_log_check(entry, reply->aws.raw.data != NULL ?
+				 (void *)reply->aws.raw.data : "",
+				 reply->aws.raw.len, LOG_MAX, reason);
+	found_log(d, entry, v, reason, false);
+	return 0;
+}
+
+/* Asks for the digests that come next, and takes one answer of any kind. */
+static int turn(struct walkway *w, struct cart_err *err)
+{
+	struct digests *d = w->d;
+	struct cart_step_reply reply;
+	struct cart_err failed = { 0 };
+	void *tag = NULL;
+	struct slot *s;
+	struct job *j;
+	int got, rc = 0, result;
+
+	while (w->asked < w->n && w->asked < w->done + DIGESTS_AHEAD) {
+		if (ask(d, d->bucket, w->list[w->asked].key, false, w->asked,
+			NULL, err) < 0)
+			return -1;
+		w->asked++;
+	}
+	got = d->c->ops->next(d->c, &reply, &tag, &result, &failed);
+	if (got <= 0) {
+		*err = failed;
+		return got < 0 ? -1 : cart_err_set(err, CART_ERR_INTERNAL, 0,
+						   "an answer was lost");
+	}
+	j = tag;
+	if (j->log) {
+		w->logs_ahead--;
+		rc = take_log(d, j->entry, result, &reply, &failed);
+		if (rc < 0)
+			*err = failed;
+		cart_step_reply_clear(&reply);
+	} else {
+		s = &w->slot[j->index % DIGESTS_AHEAD];
+		s->there = true;
+		s->rc = result;
+		s->err = failed;
+		s->reply = reply;
+	}
+	free(j);
+	return rc;
+}
+
+/* The logs that a valid digest names. */
+static int check_logs(struct walkway *w, const struct cart_json *logs,
+		      struct cart_err *err)
+{
+	struct digests *d = w->d;
+	const struct cart_json *e;
+	const char *bucket, *key;
+	int rc = 0;
+
+	for (e = cart_json_first(logs); e != NULL && rc == 0;
+	     e = cart_json_next(e)) {
+		bucket = cart_json_get_string(e, "s3Bucket");
+		key = cart_json_get_string(e, "s3Object");
+		if (d->mode == LOGS_NONE || bucket == NULL || key == NULL) {
+			found_log(d, e, CART_TRAIL_UNKNOWN, d->mode == LOGS_NONE ?
+				  "not looked at" : "the digest does not say "
+				  "where it is", d->mode == LOGS_NONE);
+			continue;
+		}
+		while (rc == 0 && w->logs_ahead >= LOGS_AHEAD)
+			rc = turn(w, err);
+		if (rc == 0)
+			rc = ask(d, bucket, key, true, 0, e, err);
+		w->logs_ahead += rc == 0;
+	}
+	/* entries belong to this digest: all must have come before it goes */
+	while (rc == 0 && w->logs_ahead > 0)
+		rc = turn(w, err);
+	return rc;
+}
+
+static int check_digest(struct walkway *w, struct cart_trail_chain *chain,
+			struct slot *s, struct cart_err *err)
+{
+	struct digests *d = w->d;
+	struct cart_trail_object o = { .bucket = d->bucket };
+	char id[CART_EXHIBIT_ID_SIZE];
+	struct cart_json *logs = NULL;
+	const struct cart_json *e;
+	enum cart_trail_verdict v;
+	int rc;
+
+	o.key = w->list[w->done].key;
+	if (s->rc < 0) {
+		if (s->err.class == CART_ERR_CANCELLED) {
+			*err = s->err;
+			return -1;
+		}
+		o.missing = s->err.text;
+	} else {
+		if (cart_trail_put(d->c, o.bucket, o.key, &s->reply, id, err) < 0)
+			return -1;
+		o.data = s->reply.aws.raw.data != NULL ?
+			(void *)s->reply.aws.raw.data : "";
+		o.len = s->reply.aws.raw.len;
+		o.signature = cart_trail_meta(&s->reply, "signature");
+		o.algorithm = cart_trail_meta(&s->reply, "signature-algorithm");
+		o.backfill_time = cart_trail_meta(
+			&s->reply, "backfill-generation-timestamp");
+	}
+	rc = cart_trail_chain_next(chain, &o, &v, &logs, err);
+	/* the reply may be large: it goes before the logs come */
+	cart_step_reply_clear(&s->reply);
+	s->there = false;
+	w->done++;
+	if (rc == 0 && v == CART_TRAIL_VALID) {
+		rc = check_logs(w, logs, err);
+	} else if (rc == 0) {
+		e = cart_json_first(logs);
+		for (; e != NULL; e = cart_json_next(e))
+			found_log(d, e, CART_TRAIL_UNKNOWN,
+				  "its digest is not valid", true);
+	}
+	cart_json_free(logs);
+	return rc;
+}
+
+/* Answers that nobody wants any more. */
+static void drain(struct walkway *w)
+{
+	struct cart_step_reply reply;
+	struct cart_err err;
+	void *tag = NULL;
+	size_t i;
+	int rc;
+
+	while (w->d->c->ops->next(w->d->c, &reply, &tag, &rc, &err) > 0) {
+		free(tag);
+		cart_step_reply_clear(&reply);
+	}
+	for (i = 0; i < DIGESTS_AHEAD; i++) {
+		if (w->slot[i].there)
+			cart_step_reply_clear(&w->slot[i].reply);
+	}
+}
+
+static int check_chain(struct digests *d, const struct listed *list, size_t n,
+		       const struct cart_trail_keys *keys, struct cart_err *err)
+{
+	struct cart_trail_options o = {
+		.keys = keys, .region = list->name.region,
+		.backfill = list->name.backfill, .start_ns = d->window.start_ns,
+		.end_ns = d->window.end_ns, .now_ns = d->window.now_ns,
+		.found = found, .arg = d,
+	};
+	struct walkway *w = calloc(1, sizeof(*w));
+	struct cart_trail_chain *chain = cart_trail_chain_new(&o, err);
+	struct slot *s;
+	int rc = -1;
+
+	if (w == NULL || chain == NULL) {
+		cart_err_nomem(err);
+		goto out;
+	}
+	w->d = d;
+	w->list = list;
+	w->n = n;
+	d->chain = &list->name;
+	rc = 0;
+	while (rc == 0 && w->done < n) {
+		s = &w->slot[w->done % DIGESTS_AHEAD];
+		rc = s->there ? check_digest(w, chain, s, err) : turn(w, err);
+		d->c->ops->progress(d->c, "CloudTrail digests", w->done, n,
+				    "digests");
+	}
+	if (rc == 0)
+		cart_trail_chain_end(chain);
+	drain(w);
+	if (rc == 0 && d->broken) {
+		*err = d->told;
+		rc = -1;
+	}
+out:
+	cart_trail_chain_free(chain);
+	free(w);
+	return rc;
+}
+
+/* ---- the list --------------------------------------------------------------------- */
+
+static int object(void *arg, const char *bucket, const char *key,
+		  struct cart_err *err)
+{
+	struct digests *d = arg;
+	struct cart_trail_name name;
+	struct listed *bigger;
+	size_t cap;
+
+	if (cart_trail_digest_name(key, &name) < 0)
+		return 0;
+	if (!name.backfill &&
+	    (name.end_ns < d->window.start_ns - HOUR_NS / 60 ||
+	     name.end_ns > d->window.end_ns + HOUR_NS))
+		return 0;
+	if (d->n == d->cap) {
+		if (d->n >= DIGESTS_MAX)
+			return cart_err_set(err, CART_ERR_LIMIT, 0, "more than "
+					    "%zu digests in one account and "
+					    "region", DIGESTS_MAX);
+		cap = d->cap ? 2 * d->cap : 256;
+		bigger = realloc(d->list, cap * sizeof(*bigger));
+		if (bigger == NULL)
+			return cart_err_nomem(err);
+		d->list = bigger;
+		d->cap = cap;
+	}
+	d->list[d->n].name = name;
+	d->list[d->n].key = strdup(key);
+	if (d->list[d->n].key == NULL)
+		return cart_err_nomem(err);
+	d->n++;
+	return 0;
+}
+
+static int chain_order(const struct cart_trail_name *x,
+		       const struct cart_trail_name *y)
+{
+	int d = strcmp(x->trail, y->trail);
+
+	if (d == 0)
+		d = strcmp(x->home_region, y->home_region);
+	return d != 0 ? d : (int)x->backfill - (int)y->backfill;
+}
+
+static int order(const void *a, const void *b)
+{
+	const struct listed *x = a, *y = b;
+	int d = chain_order(&x->name, &y->name);
+
+	if (d != 0)
+		return d;
+	if (x->name.end_ns != y->name.end_ns)
+		return x->name.end_ns > y->name.end_ns ? -1 : 1;
+	return -strcmp(x->key, y->key);
+}
+
+static void forget(struct digests *d)
+{
+	while (d->n > 0)
+		free(d->list[--d->n].key);
+}
+
+static int region_end(void *arg, const char *bucket, const char *account,
+		      const char *region, struct cart_err *err)
+{
+	struct digests *d = arg;
+	struct cart_trail_keys *keys = NULL;
+	size_t from, to;
+	char what[256];
+	int rc = 0;
+
+	d->bucket = bucket;
+	if (d->n == 0) {
+		snprintf(what, sizeof(what), "digests of %s %s in s3://%s",
+			 account, region, bucket);
+		cart_step_gap(d->c, what, "absent", "there are none in the "
+			      "window");
+		return 0;
+	}
+	keys = cart_trail_keys_new(err);
+	if (keys == NULL)
+		return -1;
+	qsort(d->list, d->n, sizeof(*d->list), order);
+	rc = fetch_keys(d, region, keys, err);
+	for (from = 0; rc == 0 && from < d->n; from = to) {
+		for (to = from + 1; to < d->n; to++) {
+			if (chain_order(&d->list[from].name,
+					&d->list[to].name) != 0)
+				break;
+		}
+		rc = check_chain(d, d->list + from, to - from, keys, err);
+	}
+	cart_trail_keys_free(keys);
+	forget(d);
+	return rc;
+}
+
+/* ---- the step ------------------------------------------------------------------------ */
+
+static void summary(struct digests *d)
+{
+	char text[400];
+
+	snprintf(text, sizeof(text), "digests: %" PRIu64 " valid, %" PRIu64
+		 " invalid, %" PRIu64 " cannot tell; logs: %" PRIu64 " valid, %"
+		 PRIu64 " invalid, %" PRIu64 " cannot tell; %" PRIu64
+		 " gaps, %" PRId64 " s in all", d->verdicts[0][CART_TRAIL_VALID],
+		 d->verdicts[0][CART_TRAIL_INVALID],
+		 d->verdicts[0][CART_TRAIL_UNKNOWN],
+		 d->verdicts[1][CART_TRAIL_VALID],
+		 d->verdicts[1][CART_TRAIL_INVALID],
+		 d->verdicts[1][CART_TRAIL_UNKNOWN], d->gaps,
+		 d->gap_ns / 1000000000);
+	d->c->ops->note(d->c, text);
+	if (d->recorded > GAPS_MAX)
+		d->c->ops->note(d->c, "more than 1,000 gaps: all of them are in "
+				"the exhibit of verdicts");
+}
+
+static int mode_of(const struct cart_json *with, enum log_mode *ret,
+		   struct cart_err *err)
+{
+	const char *s = cart_json_get_string(with, "logs");
+
+	*ret = LOGS_CHECK;
+	if (s == NULL || strcmp(s, "check") == 0 || strstr(s, "${") != NULL)
+		return 0;
+	*ret = strcmp(s, "store") == 0 ? LOGS_STORE : LOGS_NONE;
+	if (*ret == LOGS_NONE && strcmp(s, "none") != 0)
+		return cart_err_set(err, CART_ERR_USAGE, 0, "logs: '%s' is not "
+				    "check, store or none", s);
+	return 0;
+}
+
+static int check(const struct cart_json *with, struct cart_err *err)
+{
+	enum log_mode mode;
+
+	return mode_of(with, &mode, err);
+}
+
+static int run(struct cart_step_ctx *c, struct cart_err *err)
+{
+	struct digests d = { .c = c };
+	struct cart_trail_walk w = { .c = c, .kind = "CloudTrail-Digest",
+		.object = object, .region = region_end, .arg = &d };
+	struct cart_err later = { 0 };
+	int rc;
+
+	if (mode_of(c->with, &d.mode, err) < 0 ||
+	    cart_trail_window(c, &d.window, err) < 0)
+		return -1;
+	w.window = d.window;
+	cart_trail_lines_init(&d.lines, c, "What CloudTrail's digests prove, one "
+			      "finding a line", "cloudtrail-verdicts.ndjson",
+			      "derived: verdicts on digests and logs, and time "
+			      "without proof, from the digest objects and "
+			      "ListPublicKeys answers of this step");
+	rc = cart_trail_walk(&w, err);
+	summary(&d);
+	if (cart_trail_lines_close(&d.lines, rc < 0 ? "truncated" : NULL,
+				   &later) < 0 && rc == 0) {
+		*err = later;
+		rc = -1;
+	}
+	forget(&d);
+	free(d.list);
+	return rc;
+}
+
+static void plan(const struct cart_json *with,
+		 void (*emit)(void *arg, const char *call, bool changes,
+			      const char *note), void *arg)
+{
+	if (cart_json_get(with, "bucket") == NULL) {
+		emit(arg, "ec2:DescribeRegions", false, NULL);
+		emit(arg, "cloudtrail:DescribeTrails", false, "in each region");
+		emit(arg, "cloudtrail:GetTrailStatus", false, "each trail");
+		emit(arg, "cloudtrail:GetEventSelectors", false, "each trail");
+	}
+	emit(arg, "s3:ListObjectsV2", false, "by account and region");
+	emit(arg, "s3:GetObject", false, "each digest, and each log it names");
+	emit(arg, "cloudtrail:ListPublicKeys", false, "in each region");
+}
+
+static const struct cart_param params[] = {
+	{ "start", CART_PARAM_TIME, false, "-7d", "Begin of the window." },
+	{ "end", CART_PARAM_TIME, false, "now", "End of the window." },
+	{ "bucket", CART_PARAM_STRING, false, NULL,
+	  "Bucket to read, instead of those of the trails found." },
+	{ "prefix", CART_PARAM_STRING, false, NULL,
+	  "What stands before AWSLogs/ in the bucket." },
+	{ "trails", CART_PARAM_STRINGS, false, NULL,
+	  "Only where these trails deliver to, by name or ARN." },
+	{ "accounts", CART_PARAM_STRINGS, false, NULL,
+	  "Only digests of these accounts." },
+	{ "log_regions", CART_PARAM_STRINGS, false, NULL,
+	  "Only digests of these regions." },
+	{ "logs", CART_PARAM_STRING, false, "check",
+	  "Logs that digests name: check, store (and check), none." },
+	{ NULL, CART_PARAM_ANY, false, NULL, NULL }
+};
+
+const struct cart_step_type cart_step_cloudtrail_digests = {
+	.name = "cloudtrail.digests",
+	.summary = "Keep CloudTrail's digests and prove what they prove of the "
+		"logs.",
+	.where = CART_STEP_AWS,
+	.params = params,
+	.check = check,
+	.plan = plan,
+	.run = run,
+};

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloudtrail_index.h"
+
+#include <string.h>
+
+#include "crashcart/clock.h"
+
+/* ---- records ----------------------------------------------------------------- */
+
+struct scan {
+	const char *p, *end;
+};
+
+static void blanks(struct scan *s)
+{
+	while (s->p < s->end && (*s->p == ' ' || *s->p == '\n' ||
+				 *s->p == '\t' || *s->p == '\r'))
+		s->p++;
+}
+
+static bool take(struct scan *s, char c)
+{
+	blanks(s);
+	if (s->p == s->end || *s->p != c)
+		return false;
+	s->p++;
+	return true;
+}
+
+/* At a quote: past the closing one. */
+static bool skip_string(struct scan *s)
+{
+	const char *quote, *back;
+
+	s->p++;
+	while (s->p < s->end) {
+		quote = memchr(s->p, '"', (size_t)(s->end - s->p));
+		if (quote == NULL)
+			break;
+		back = memchr(s->p, '\\', (size_t)(quote - s->p));
+		if (back == NULL) {
+			s->p = quote + 1;
+			return true;
+		}
+		s->p = back + 2;
+	}
+	s->p = s->end;
+	return false;
+}
+
+/* Past one value, whatever its kind; what is inside is checked by its parser. */
+static bool skip_value(struct scan *s)
+{
+	const char *begin;
+	size_t depth = 0;
+
+	blanks(s);
+	begin = s->p;
+	while (s->p < s->end) {
+		switch (*s->p) {
+		case '"':
+			if (!skip_string(s))
+				return false;
+			break;
+		case '{':
+		case '[':
+			depth++;
+			s->p++;
+			break;
+		case '}':
+		case ']':
+			if (depth == 0)
+				return s->p > begin;
+			depth--;
+			s->p++;
+			break;
+		case ',':
+			if (depth == 0)
+				return s->p > begin;
+			s->p++;
+			continue;
+		default:
+			s->p++;
+			continue;
+		}
+		if (depth == 0)
+			return true;
+	}
+	return false;
+}
+
+static int bad(struct cart_err *err)
+{
+	return cart_err_set(err, CART_ERR_INPUT, 0, "not a CloudTrail log: "
+			    "{\"Records\": [...]} is expected");
+}
+
+static int elements(struct scan *s,
+		    int (*event)(void *arg, const struct cart_json *e,
+				 struct cart_err *err),
+		    void *arg, struct cart_err *err)
+{
+	/* userAgent and the like may hold anything, but numbers of 64 bits
+	 * stand in requestParameters */
+	const struct cart_json_limits limits = { .depth = 100,
+						 .inexact = true };
+	struct cart_json *e;
+	const char *begin;
+	int rc;
+
+	if (!take(s, '['))
+		return bad(err);
+	if (take(s, ']'))
+		return 0;
+	do {
+		blanks(s);
+		begin = s->p;
+		if (!skip_value(s))
+			return bad(err);
+		e = cart_json_parse(begin, (size_t)(s->p - begin), &limits, err);
+		if (e == NULL)
+			return -1;
+		rc = event(arg, e, err);
+		cart_json_free(e);
+		if (rc < 0)
+			return -1;
+	} while (take(s, ','));
+	return take(s, ']') ? 0 : bad(err);
+}
+
+int cart_trail_records(const char *text, size_t len,
+		       int (*event)(void *arg, const struct cart_json *e,
+				    struct cart_err *err),
+		       void *arg, struct cart_err *err)
+{
+	static const char records[] = "\"Records\"";
+	struct scan s = { text, text + len };
+	bool found = false, is;
+	const char *key;
+
+	if (!take(&s, '{'))
+		return bad(err);
+	do {
+		blanks(&s);
+		key = s.p;
+		if (s.p == s.end || *s.p != '"' || !skip_string(&s))
+			return bad(err);
+		is = (size_t)(s.p - key) == sizeof(records) - 1 &&
+			memcmp(key, records, sizeof(records) - 1) == 0;
+		if (!take(&s, ':') || (is && found))
+			return bad(err);
+		if (is) {
+			found = true;
+			if (elements(&s, event, arg, err) < 0)
+				return -1;
+		} else if (!skip_value(&s)) {
+			return bad(err);
+		}
+	} while (take(&s, ','));
+	if (!take(&s, '}') || !found)
+		return bad(err);
+	blanks(&s);
+	return s.p == s.end ? 0 : bad(err);
+}
+
+/* ---- filters ------------------------------------------------------------------ */
+
+static bool is(const char *want, const char *have)
+{
+	return have != NULL && strcmp(want, have) == 0;
+}
+
+static bool principal_is(const struct cart_json *e, const char *want)
+{
+	const struct cart_json *u = cart_json_get(e, "userIdentity");
+	const struct cart_json *i = cart_json_get(cart_json_get(
+		u, "sessionContext"), "sessionIssuer");
+
+	return is(want, cart_json_get_string(u, "arn")) ||
+		is(want, cart_json_get_string(u, "principalId")) ||
+		is(want, cart_json_get_string(u, "userName")) ||
+		is(want, cart_json_get_string(u, "accountId")) ||
+		is(want, cart_json_get_string(i, "arn")) ||
+		is(want, cart_json_get_string(i, "principalId")) ||
+		is(want, cart_json_get_string(i, "userName"));
+}
+
+/* Used by the key, or a session made with it. */
+static bool key_is(const struct cart_json *e, const char *want)
+{
+	return is(want, cart_json_get_string(cart_json_get(e, "userIdentity"),
+					     "accessKeyId")) ||
+		is(want, cart_json_get_string(cart_json_get(cart_json_get(
+			e, "responseElements"), "credentials"), "accessKeyId"));
+}
+
+static bool address_is(const struct cart_json *e, const char *want)
+{
+	return is(want, cart_json_get_string(e, "sourceIPAddress"));
+}
+
+static bool name_is(const struct cart_json *e, const char *want)
+{
+	return is(want, cart_json_get_string(e, "eventName"));
+}
+
+/* Any string below that is want: depth is bounded by the parser's. */
+static bool holds(const struct cart_json *j, const char *want)
+{
+	const struct cart_json *m;
+
+	if (is(want, cart_json_string(j)))
+		return true;
+	for (m = cart_json_first(j); m != NULL; m = cart_json_next(m)) {
+		if (holds(m, want))
+			return true;
+	}
+	return false;
+}
+
+static bool resource_is(const struct cart_json *e, const char *want)
+{
+	return holds(cart_json_get(e, "resources"), want) ||
+		holds(cart_json_get(e, "requestParameters"), want) ||
+		holds(cart_json_get(e, "responseElements"), want);
+}
+
+static bool any(const struct cart_json *with, const char *param,
+		const struct cart_json *e,
+		bool (*match)(const struct cart_json *e, const char *want))
+{
+	const struct cart_json *p = cart_json_get(with, param), *v;
+
+	if (p == NULL)
+		return true;
+	if (cart_json_string(p) != NULL)
+		return match(e, cart_json_string(p));
+	for (v = cart_json_first(p); v != NULL; v = cart_json_next(v)) {
+		if (cart_json_string(v) != NULL && match(e, cart_json_string(v)))
+			return true;
+	}
+	return false;
+}
+
+bool cart_trail_passes(const struct cart_json *e, const struct cart_json *with,
+		       int64_t start_ns, int64_t end_ns)
+{
+	const char *time = cart_json_get_string(e, "eventTime");
+	int64_t t;
+
+	if (time != NULL && cart_clock_parse(time, strlen(time), &t) == 0 &&
+	    (t < start_ns || t > end_ns))
+		return false;
+	return any(with, "principal", e, principal_is) &&
+		any(with, "access_key", e, key_is) &&
+		any(with, "address", e, address_is) &&
+		any(with, "event_name", e, name_is) &&
+		any(with, "resource", e, resource_is);
+}
+
+/* ---- the line ------------------------------------------------------------------- */
+
+static void member(struct cart_buf *out, const char *name, const char *value)
+{
+	if (value == NULL)
+		return;
+	cart_buf_addf(out, "%s\"%s\":", out->data[out->len - 1] == '{' ? "" :
+		      ",", name);
+	cart_json_quote(value, strlen(value), out);
+}
+
+void cart_trail_index_line(const struct cart_json *e, const char *exhibit,
+			   struct cart_buf *out)
+{
+	const struct cart_json *u = cart_json_get(e, "userIdentity");
+	const char *who = cart_json_get_string(u, "arn");
+
+	if (who == NULL)
+		who = cart_json_get_string(u, "principalId");
+	if (who == NULL)
+		who = cart_json_get_string(u, "userName");
+	if (who == NULL)
+		who = cart_json_get_string(u, "invokedBy");
+	cart_buf_addc(out, '{');
+	if (!cart_buf_ok(out))
+		return;
+	member(out, "time", cart_json_get_string(e, "eventTime"));
+	member(out, "account", cart_json_get_string(e, "recipientAccountId"));
+	member(out, "region", cart_json_get_string(e, "awsRegion"));
+	member(out, "source", cart_json_get_string(e, "eventSource"));
+	member(out, "name", cart_json_get_string(e, "eventName"));
+	member(out, "type", cart_json_get_string(u, "type"));
+	member(out, "principal", who);
+	member(out, "access_key", cart_json_get_string(u, "accessKeyId"));
+	member(out, "address", cart_json_get_string(e, "sourceIPAddress"));
+	member(out, "error", cart_json_get_string(e, "errorCode"));
+	member(out, "event_id", cart_json_get_string(e, "eventID"));
+	member(out, "exhibit", exhibit);
+	cart_buf_addc(out, '}');
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cloudtrail.logs: log objects as CloudTrail delivered them to S3, byte for
+ * byte, and an index of their events.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crashcart/clock.h"
+#include "crashcart/compress.h"
+#include "cloudtrail_bucket.h"
+#include "cloudtrail_index.h"
+#include "step_support.h"
+
+/* Under way at once: an object is a few hundred KiB at most. */
+#define AHEAD 24
+#define INFLATED_MAX ((size_t)48 << 20)
+#define MINUTE_NS ((int64_t)60 * 1000000000)
+#define GAPS_MAX 1000
+
+struct logs {
+	struct cart_step_ctx *c;
+	struct cart_trail_window window;
+	struct cart_trail_lines lines;
+	struct cart_buf text;
+	const char *exhibit;		/* whose events are being indexed */
+	unsigned ahead;
+	uint64_t objects, bytes, events, failed;
+};
+
+struct place {
+	char *bucket, *key;
+};
+
+static void place_free(struct place *p)
+{
+	if (p != NULL) {
+		free(p->bucket);
+		free(p->key);
+	}
+	free(p);
+}
+
+static int add_event(void *arg, const struct cart_json *e, struct cart_err *err)
+{
+	struct logs *l = arg;
+
+	l->events++;
+	if (!cart_trail_passes(e, l->c->with, l->window.start_ns,
+			       l->window.end_ns))
+		return 0;
+	cart_trail_index_line(e, l->exhibit, &l->lines.buf);
+	return cart_trail_lines_line(&l->lines, err);
+}
+
+static void gap(struct logs *l, const struct place *p, const char *exhibit,
+		const struct cart_step_reply *reply, const struct cart_err *err)
+{
+	struct cart_gap g = { .reason = cart_step_reason(err),
+		.detail = err->text, .exhibit = exhibit, .offset = -1,
+		.length = -1, .count = -1 };
+	char what[1400];
+
+	if (l->failed++ >= GAPS_MAX)
+		return;
+	snprintf(what, sizeof(what), "%s s3://%s/%s", exhibit != NULL ?
+		 "the index of events of" : "the log object", p->bucket, p->key);
+	g.what = what;
+	if (reply->call_id[0] != '\0')
+		g.call = reply->call_id;
+	l->c->ops->gap(l->c, &g);
+}
+
+static int store(struct logs *l, const struct place *p,
+		 const struct cart_step_reply *reply, struct cart_err *err)
+{
+	char id[CART_EXHIBIT_ID_SIZE];
+	struct cart_err odd = { 0 };
+
+	if (cart_trail_put(l->c, p->bucket, p->key, reply, id, err) < 0)
+		return -1;
+	l->objects++;
+	l->bytes += reply->aws.raw.len;
+	l->exhibit = id;
+	cart_buf_reset(&l->text);
+	if (cart_gunzip(reply->aws.raw.data, reply->aws.raw.len, &l->text,
+			&odd) < 0 ||
+	    cart_trail_records((char *)l->text.data, l->text.len, add_event, l,
+			       &odd) < 0) {
+		if (odd.class != CART_ERR_INPUT && odd.class != CART_ERR_LIMIT) {
+			*err = odd;
+			return -1;
+		}
+		/* the bytes are kept; what they say could not be read */
+		gap(l, p, id, reply, &odd);
+	}
+	return 0;
+}
+
+/* Takes one answer.  0, -1. */
+static int take(struct logs *l, struct cart_err *err)
+{
+	struct cart_step_reply reply;
+	struct place *p = NULL;
+	void *tag = NULL;
+	int got, rc, result = 0;
+
+	got = l->c->ops->next(l->c, &reply, &tag, &result, err);
+	p = tag;
+	if (got <= 0)
+		return got;
+	l->ahead--;
+	if (result < 0) {
+		gap(l, p, NULL, &reply, err);
+		rc = err->class == CART_ERR_CANCELLED ? -1 : 0;
+	} else {
+		rc = store(l, p, &reply, err);
+	}
+	cart_step_reply_clear(&reply);
+	place_free(p);
+	l->c->ops->progress(l->c, "CloudTrail logs", l->objects, 0, "objects");
+	return rc;
+}
+
+/* The delivery time in ".../ACCOUNT_CloudTrail_REGION_20261124T0305Z_X.json.gz";
+ * an object with another name is taken. */
+static bool in_window(const char *key, int64_t start_ns, int64_t end_ns)
+{
+	const char *s = strrchr(key, '/'), *t;
+	char text[24];
+	int64_t ns;
+
+	s = strstr(s != NULL ? s : key, "_CloudTrail_");
+	s = s != NULL ? strchr(s + strlen("_CloudTrail_"), '_') : NULL;
+	t = s != NULL ? s + 1 : "";
+	if (strlen(t) < 14 || t[8] != 'T' || t[13] != 'Z')
+		return true;
+	snprintf(text, sizeof(text), "%.4s-%.2s-%.2sT%.2s:%.2s:00Z", t, t + 4,
+		 t + 6, t + 9, t + 11);
+	if (cart_clock_parse(text, strlen(text), &ns) < 0)
+		return true;
+	return ns >= start_ns && ns <= end_ns;
+}
+
+static int object(void *arg, const char *bucket, const char *key,
+		  struct cart_err *err)
+{
+	struct logs *l = arg;
+	struct place *p;
+
+	if (!in_window(key, l->window.start_ns - 5 * MINUTE_NS,
+		       l->window.end_ns + 120 * MINUTE_NS))
+		return 0;
+	while (l->ahead >= AHEAD) {
+		if (take(l, err) < 0)
+			return -1;
+	}
+	p = calloc(1, sizeof(*p));
+	if (p == NULL)
+		return cart_err_nomem(err);
+	p->bucket = strdup(bucket);
+	p->key = strdup(key);
+	if (p->bucket == NULL || p->key == NULL) {
+		place_free(p);
+		return cart_err_nomem(err);
+	}
+	if (cart_trail_get(l->c, bucket, key, p, err) < 0) {
+		place_free(p);
+		return -1;
+	}
+	l->ahead++;
+	return 0;
+}
+
+/* Answers that nobody wants any more: their tags must be freed. */
+static void drain(struct logs *l)
+{
+	struct cart_step_reply reply;
+	struct cart_err err;
+	void *tag = NULL;
+	int rc;
+
+	while (l->c->ops->next(l->c, &reply, &tag, &rc, &err) > 0) {
+		place_free(tag);
+		cart_step_reply_clear(&reply);
+	}
+}
+
+static int run(struct cart_step_ctx *c, struct cart_err *err)
+{
+	struct logs l = { .c = c };
+	struct cart_trail_walk w = { .c = c, .kind = "CloudTrail",
+				     .object = object, .arg = &l };
+	struct cart_err later = { 0 };
+	char text[200];
+	int rc;
+
+	if (cart_trail_window(c, &l.window, err) < 0)
+		return -1;
+	w.window = l.window;
+	cart_buf_init(&l.text, INFLATED_MAX);
+	cart_trail_lines_init(&l.lines, c, "Index of the events of CloudTrail "
+			      "logs, one a line", "cloudtrail-log-index.ndjson",
+			      "derived: one line an event that the filters "
+			      "pass, with the exhibit that holds it");
+	rc = cart_trail_walk(&w, err);
+	while (rc == 0 && l.ahead > 0)
+		rc = take(&l, err);
+	drain(&l);
+	if (l.failed > GAPS_MAX)
+		c->ops->note(c, "more than 1,000 gaps of objects; the rest of "
+			     "them is only in the call lines");
+	snprintf(text, sizeof(text), "%" PRIu64 " log objects, %" PRIu64
+		 " bytes, %" PRIu64 " events, %" PRIu64 " of them in the index",
+		 l.objects, l.bytes, l.events, l.lines.n);
+	c->ops->note(c, text);
+	if (cart_trail_lines_close(&l.lines, rc < 0 ? "truncated" : NULL,
+				   &later) < 0 && rc == 0) {
+		*err = later;
+		rc = -1;
+	}
+	cart_buf_clear(&l.text);
+	return rc;
+}
+
+static void plan(const struct cart_json *with,
+		 void (*emit)(void *arg, const char *call, bool changes,
+			      const char *note), void *arg)
+{
+	if (cart_json_get(with, "bucket") == NULL) {
+		emit(arg, "ec2:DescribeRegions", false, NULL);
+		emit(arg, "cloudtrail:DescribeTrails", false, "in each region");
+		emit(arg, "cloudtrail:GetTrailStatus", false, "each trail");
+		emit(arg, "cloudtrail:GetEventSelectors", false, "each trail");
+	}
+	emit(arg, "s3:ListObjectsV2", false, "by account, region and day");
+	emit(arg, "s3:GetObject", false, "each log object of the window");
+}
+
+static const struct cart_param params[] = {
+	{ "start", CART_PARAM_TIME, false, "-7d", "Begin of the window." },
+	{ "end", CART_PARAM_TIME, false, "now", "End of the window." },
+	{ "bucket", CART_PARAM_STRING, false, NULL,
+	  "Bucket to read, instead of those of the trails found." },
+	{ "prefix", CART_PARAM_STRING, false, NULL,
+	  "What stands before AWSLogs/ in the bucket." },
+	{ "trails", CART_PARAM_STRINGS, false, NULL,
+	  "Only these trails, by name or ARN." },
+	{ "accounts", CART_PARAM_STRINGS, false, NULL,
+	  "Only logs of these accounts." },
+	{ "log_regions", CART_PARAM_STRINGS, false, NULL,
+	  "Only logs of these regions." },
+	{ "principal", CART_PARAM_STRINGS, false, NULL,
+	  "Index only events of this user, role or session: ARN, id or name." },
+	{ "access_key", CART_PARAM_STRINGS, false, NULL,
+	  "Index only events of this access key, and sessions made with it." },
+	{ "address", CART_PARAM_STRINGS, false, NULL,
+	  "Index only events from this source address." },
+	{ "event_name", CART_PARAM_STRINGS, false, NULL,
+	  "Index only events of this name." },
+	{ "resource", CART_PARAM_STRINGS, false, NULL,
+	  "Index only events that name this resource." },
+	{ NULL, CART_PARAM_ANY, false, NULL, NULL }
+};
+
+const struct cart_step_type cart_step_cloudtrail_logs = {
+	.name = "cloudtrail.logs",
+	.summary = "Keep CloudTrail's log objects from S3 and index their "
+		"events.",
+	.where = CART_STEP_AWS,
+	.params = params,
+	.plan = plan,
+	.run = run,
+};
