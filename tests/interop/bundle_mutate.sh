@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
+# run-tests: release-only
 # run-tests: timeout=1500
 # Every changed byte, every cut, every member moved: refused.  On a bundle of
 # the writer and on one of make_bundle.py, which is counter-signed as well.
