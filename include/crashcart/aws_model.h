@@ -28,9 +28,8 @@ enum cart_proto {
 	CART_PROTO_REST_XML
 };
 
-/* What an operation does to the account, as reviewed by hand in
- * collector/aws/readonly.txt.  Only READ and SECRET are read-only; what
- * nobody reviewed is not. */
+/* What an operation does to the account, as collector/aws/readonly.txt says.
+ * Only READ and SECRET are read-only; what nobody reviewed is not. */
 enum cart_op_class {
 	CART_OP_UNREVIEWED,
 	CART_OP_READ,		/* reads, and nothing else happens */

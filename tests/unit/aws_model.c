@@ -146,8 +146,13 @@ static void classes(void **state)
 			 CART_OP_SECRET);
 	assert_false(cart_op_is_read_only(get("sts:GetSessionToken")));
 	assert_false(cart_op_is_read_only(get("ec2:TerminateInstances")));
-	/* nobody reviewed this one */
+	/* hides messages from others */
 	assert_false(cart_op_is_read_only(get("sqs:ReceiveMessage")));
+	/* by its verb's rule, and by a line of its own */
+	assert_int_equal(cart_model_class(get("rds:DeleteDBCluster")),
+			 CART_OP_DESTROY);
+	assert_int_equal(cart_model_class(get("guardduty:GetFindings")),
+			 CART_OP_READ);
 	assert_string_equal(cart_op_class_name(CART_OP_MINT), "mint");
 	assert_string_equal(cart_op_class_name((enum cart_op_class)99),
 			    "unreviewed");
