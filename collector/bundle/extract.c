@@ -409,8 +409,10 @@ static int on_line(void *arg, const struct cart_json *line, struct cart_err *err
 	bool exhibit = strcmp(type, "exhibit") == 0;
 	int rc;
 
-	if (strcmp(type, "head") == 0)
-		x->n_pieces = 0, x->spool_len = 0;
+	if (strcmp(type, "head") == 0) {	/* the group is complete */
+		x->n_pieces = 0;
+		x->spool_len = 0;
+	}
 	if (!part && !exhibit && strcmp(type, "file") != 0)
 		return 0;
 	number = (uint32_t)strtoul(id + 1, NULL, 10);
