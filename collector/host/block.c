@@ -134,8 +134,20 @@ static int read_dev(const char *path, dev_t *ret)
 	return rc;
 }
 
+static dev_t real_device(dev_t dev);
+
+/* What is being imaged: a device, or a file (which may back a loop device). */
+struct target {
+	bool is_device;
+	dev_t dev;
+	ino_t ino;
+};
+
+/* The file behind a loop device, on what it lies in its turn. */
+static bool loop_lies_on(dev_t dev, const struct target *target, unsigned depth);
+
 /* Does dev lie on target: is it target, a partition of it, or made of it? */
-static bool lies_on(dev_t dev, dev_t target, unsigned depth)
+static bool lies_on(dev_t dev, const struct target *target, unsigned depth)
 {
 	char path[160], below[512];
 	struct dirent *e;
@@ -143,10 +155,12 @@ static bool lies_on(dev_t dev, dev_t target, unsigned depth)
 	bool found = false;
 	DIR *d;
 
-	if (dev == target)
+	if (target->is_device && dev == target->dev)
 		return true;
 	if (depth >= DEPTH_MAX)
 		return false;
+	if (loop_lies_on(dev, target, depth))
+		return true;
 	sys_path(dev, "partition", path);
 	if (access(path, F_OK) == 0) {
 		sys_path(dev, "../dev", path);
@@ -165,6 +179,34 @@ static bool lies_on(dev_t dev, dev_t target, unsigned depth)
 	}
 	if (d != NULL)
 		closedir(d);
+	return found;
+}
+
+static bool loop_lies_on(dev_t dev, const struct target *target, unsigned depth)
+{
+	char path[160];
+	struct cart_buf b;
+	struct stat st;
+	bool found = false;
+
+	cart_buf_init(&b, 8192);
+	sys_path(dev, "loop/backing_file", path);
+	if (cart_host_read(AT_FDCWD, path, &b, NULL) == 0 && b.len > 1 &&
+	    b.data[0] == '/') {
+		b.data[b.len - 1] = '\0';	/* its line feed */
+		if (stat((char *)b.data, &st) == 0) {
+			if (S_ISBLK(st.st_mode))
+				found = lies_on(st.st_rdev, target, depth + 1);
+			else if (!target->is_device &&
+				 st.st_dev == target->dev &&
+				 st.st_ino == target->ino)
+				found = true;
+			else
+				found = lies_on(real_device(st.st_dev), target,
+						depth + 1);
+		}
+	}
+	cart_buf_clear(&b);
 	return found;
 }
 
@@ -214,6 +256,7 @@ static dev_t real_device(dev_t dev)
 int cart_block_holds_output(int fd, struct cart_err *err)
 {
 	struct cart_outputs outputs;
+	struct target target;
 	struct stat image;
 	size_t i;
 
@@ -221,10 +264,14 @@ int cart_block_holds_output(int fd, struct cart_err *err)
 		return cart_err_errno(err, errno, "stat");
 	if (cart_outputs_find(&outputs, err) < 0)
 		return -1;
-	if (!S_ISBLK(image.st_mode))
-		return cart_outputs_has(&outputs, image.st_dev, image.st_ino);
+	target.is_device = S_ISBLK(image.st_mode);
+	target.dev = target.is_device ? image.st_rdev : image.st_dev;
+	target.ino = image.st_ino;
+	if (!target.is_device &&
+	    cart_outputs_has(&outputs, image.st_dev, image.st_ino))
+		return 1;
 	for (i = 0; i < outputs.n; i++) {
-		if (lies_on(real_device(outputs.file[i].dev), image.st_rdev, 0))
+		if (lies_on(real_device(outputs.file[i].dev), &target, 0))
 			return 1;
 	}
 	return 0;
@@ -265,7 +312,8 @@ static int read_halving(const struct reading *r, unsigned char *buf, size_t len,
 
 	if (e == 0)
 		return 0;
-	if (len <= SMALLEST) {
+	/* a device that is gone stays gone: do not ask it again and again */
+	if (len <= SMALLEST || e == ENXIO || e == ENODEV || e == ENOMEDIUM) {
 		memset(buf, 0, len);
 		return r->failed(r->arg, offset, len, e) != 0 ? -1 : 0;
 	}

@@ -164,8 +164,8 @@ static void address_attr(struct cart_json *j, unsigned type,
 	}
 }
 
-static void route_attr(struct cart_json *j, unsigned type,
-		       const unsigned char *v, size_t n, void *arg)
+static void hop_attr(struct cart_json *j, unsigned type,
+		     const unsigned char *v, size_t n, void *arg)
 {
 	int family = *(int *)arg;
 
@@ -191,9 +191,54 @@ static void route_attr(struct cart_json *j, unsigned type,
 	case RTA_TABLE:
 		add_u32(j, "table", v, n);
 		break;
+	case RTA_VIA:		/* struct rtvia: a gateway of another family */
+		if (n > 2) {
+			uint16_t via;
+
+			memcpy(&via, v, sizeof(via));
+			if (via == AF_INET || via == AF_INET6)
+				add_address(j, "via", via, v + 2, n - 2);
+		}
+		break;
 	default:
 		break;
 	}
+}
+
+/* The next hops of a multipath route: struct rtnexthop, each with attributes
+ * of its own. */
+static void add_hops(struct cart_json *j, int family, const unsigned char *p,
+		     size_t len)
+{
+	struct cart_json *list, *hop;
+	struct rtnexthop h;
+	size_t step;
+
+	list = cart_json_set(j, "hops", cart_json_new_array());
+	while (len >= sizeof(h)) {
+		memcpy(&h, p, sizeof(h));
+		if (h.rtnh_len < sizeof(h) || h.rtnh_len > len)
+			return;
+		hop = cart_json_append(list, cart_json_new_object());
+		cart_json_add(hop, "interface", cart_json_new_int(h.rtnh_ifindex));
+		cart_json_add(hop, "weight", cart_json_new_int(h.rtnh_hops + 1));
+		each_attr(p + sizeof(h), h.rtnh_len - sizeof(h), hop_attr, hop,
+			  &family);
+		step = RTNH_ALIGN((size_t)h.rtnh_len);
+		if (step > len)
+			return;
+		p += step;
+		len -= step;
+	}
+}
+
+static void route_attr(struct cart_json *j, unsigned type,
+		       const unsigned char *v, size_t n, void *arg)
+{
+	if (type == RTA_MULTIPATH)
+		add_hops(j, *(int *)arg, v, n);
+	else
+		hop_attr(j, type, v, n, arg);
 }
 
 static void neighbour_attr(struct cart_json *j, unsigned type,
@@ -540,6 +585,8 @@ static int receive_all(struct ask *a, struct cart_err *err)
 {
 	unsigned char *reply = malloc(REPLY_MAX);
 	struct pollfd pfd = { .fd = a->fd, .events = POLLIN };
+	struct sockaddr_nl from;
+	socklen_t from_len;
 	ssize_t n;
 	int rc = 0;
 
@@ -551,11 +598,19 @@ static int receive_all(struct ask *a, struct cart_err *err)
 					  "the kernel did not answer in 5 s");
 			break;
 		}
-		n = recv(a->fd, reply, REPLY_MAX, MSG_DONTWAIT);
+		memset(&from, 0, sizeof(from));
+		from_len = sizeof(from);
+		n = recvfrom(a->fd, reply, REPLY_MAX, MSG_DONTWAIT | MSG_TRUNC,
+			     (struct sockaddr *)&from, &from_len);
 		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (n < 0)
 			rc = cart_err_errno(err, errno, "netlink");
+		else if (from_len < sizeof(from) || from.nl_pid != 0)
+			continue;	/* a process that plays the kernel */
+		else if (n > REPLY_MAX)
+			rc = cart_err_set(err, CART_ERR_LIMIT, 0, "netlink: a "
+					  "reply of more than 64 KiB");
 		else if (n == 0)
 			break;
 		else

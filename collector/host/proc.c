@@ -502,7 +502,7 @@ static void add_stat(struct one *o, const struct cart_proc_stat *s,
 	cart_json_add(o->j, "kernel_thread",
 		      cart_json_new_bool((s->flags & KTHREAD) != 0));
 	cart_json_add(o->j, "threads", cart_json_new_int(s->threads));
-	if (s->start_ticks / ticks < (uint64_t)1 << 33) {
+	if (s->start_ticks / ticks < (uint64_t)1 << 32) {
 		start = facts->boot_utc_ns +
 			(int64_t)(s->start_ticks / ticks) * 1000000000 +
 			(int64_t)(s->start_ticks % ticks * 1000000000 / ticks);

@@ -4,7 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -16,6 +16,7 @@
 #define DEPTH_MAX 256
 #define PATH_SIZE 16384		/* deeper paths than PATH_MAX do exist */
 #define BATCH 4096		/* names sorted at a time */
+#define SECONDS_MAX 9000000000	/* of a time that fits ns in 64 bits */
 
 struct walk {
 	const struct cart_walk_options *o;
@@ -193,10 +194,46 @@ static void pop(struct walk *w, size_t len)
 	w->path[len] = '\0';
 }
 
+/* A folder to list; its access time stays where the kernel lets us. */
+static int open_folder(int dirfd, const char *name, int flags)
+{
+	int fd;
+
+	flags |= O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK;
+	fd = openat(dirfd, name, flags | O_NOATIME);
+	if (fd < 0 && errno == EPERM)
+		fd = openat(dirfd, name, flags);
+	return fd;
+}
+
+/* Is the folder of another file system one to enter?  Asked through O_PATH,
+ * which mounts nothing (autofs) and opens nothing. */
+static bool may_cross(struct walk *w, int dirfd, const char *name)
+{
+	int fd = openat(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW |
+			O_CLOEXEC);
+	enum cart_walk_problem what = CART_WALK_MOUNT;
+	bool pseudo;
+
+	if (fd < 0) {
+		errno_problem(w, errno);
+		return false;
+	}
+	pseudo = is_pseudo(fd);
+	close(fd);
+	if (!pseudo && (w->o->cross || leads_to_start(w)))
+		return true;
+	if (pseudo)
+		what = CART_WALK_PSEUDO;
+	problem(w, what, 0);
+	return false;
+}
+
 static int enter(struct walk *w, int dirfd, const char *name,
 		 const struct stat *parent, const struct stat *st,
 		 unsigned depth)
 {
+	struct stat now;
 	int fd;
 
 	if (!wanted_below(w))
@@ -205,28 +242,22 @@ static int enter(struct walk *w, int dirfd, const char *name,
 		problem(w, CART_WALK_DEPTH, 0);
 		return 0;
 	}
-	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
-		    O_CLOEXEC | O_NONBLOCK | O_NOATIME);
-	if (fd < 0 && errno == EPERM)
-		fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
-			    O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0) {
+	if (st->st_dev != parent->st_dev && !may_cross(w, dirfd, name))
+		return 0;
+	fd = open_folder(dirfd, name, O_NOFOLLOW);
+	if (fd < 0 || fstat(fd, &now) < 0) {
 		errno_problem(w, errno);
+		if (fd >= 0)
+			close(fd);
 		return 0;
 	}
-	if (parent != NULL && st->st_dev != parent->st_dev) {
-		if (is_pseudo(fd)) {
-			problem(w, CART_WALK_PSEUDO, 0);
-			close(fd);
-			return 0;
-		}
-		if (!w->o->cross && !leads_to_start(w)) {
-			problem(w, CART_WALK_MOUNT, 0);
-			close(fd);
-			return 0;
-		}
+	/* another folder may have taken its place since it was looked at */
+	if (now.st_dev != st->st_dev || now.st_ino != st->st_ino) {
+		problem(w, CART_WALK_FAILED, ESTALE);
+		close(fd);
+		return 0;
 	}
-	return folder(w, fd, st, depth);
+	return folder(w, fd, &now, depth);
 }
 
 static int one_name(struct walk *w, int dirfd, const char *name,
@@ -340,24 +371,80 @@ out:
 	return rc;
 }
 
-/* Opens the folder where a pattern begins.  Links above it are the kernel's to
- * resolve, as the manifest wrote the path; the folder itself may be a link
- * only if root made it (/bin, /lib), so that no user leads us elsewhere. */
-static int open_start(const char *path)
+/* One step down a path.  A link is followed only if root made it (/bin, /lib),
+ * so that no user leads us elsewhere: ELOOP otherwise. */
+static int step_down(int dirfd, const char *name)
 {
-	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK;
-	int fd = open(path, flags | O_NOFOLLOW);
+	const int flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
 	struct stat st;
 
-	if (fd < 0 && (errno == ELOOP || errno == ENOTDIR) &&
-	    lstat(path, &st) == 0 && S_ISLNK(st.st_mode) && st.st_uid == 0)
-		fd = open(path, flags);
-	return fd;
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -1;
+	if (!S_ISLNK(st.st_mode))
+		return openat(dirfd, name, flags | O_NOFOLLOW);
+	if (st.st_uid != 0) {
+		errno = ELOOP;
+		return -1;
+	}
+	return openat(dirfd, name, flags);
+}
+
+/* Opens the folder where a pattern begins, component by component.  *ret_pseudo
+ * when it lies in a file system that is never entered: then nothing is opened,
+ * and -1 returned. */
+static int open_start(const char *path, bool *ret_pseudo)
+{
+	int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), next, e;
+	char name[NAME_MAX + 1];
+	size_t n;
+
+	*ret_pseudo = false;
+	while (fd >= 0) {
+		path += strspn(path, "/");
+		n = component(path);
+		if (n == 0)
+			break;
+		if (n >= sizeof(name)) {
+			close(fd);
+			errno = ENAMETOOLONG;
+			return -1;
+		}
+		memcpy(name, path, n);
+		name[n] = '\0';
+		path += n;
+		next = step_down(fd, name);
+		e = errno;
+		close(fd);
+		errno = e;
+		fd = next;
+	}
+	if (fd < 0)
+		return -1;
+	*ret_pseudo = is_pseudo(fd);
+	next = *ret_pseudo ? -1 : open_folder(fd, ".", 0);
+	e = errno;
+	close(fd);
+	errno = e;
+	return next;
+}
+
+/* Does an exclude pattern match the folder, or one above it? */
+static bool is_excluded(const struct walk *w)
+{
+	size_t n;
+
+	for (n = 1; n <= w->path_len; n++) {
+		if ((n == w->path_len || w->path[n] == '/') &&
+		    matches_any(w->o->exclude, w->o->n_exclude, w->path, n))
+			return true;
+	}
+	return false;
 }
 
 static int start(struct walk *w, const char *path, size_t len)
 {
 	struct stat st;
+	bool pseudo;
 	int fd;
 
 	if (len >= sizeof(w->path)) {
@@ -366,7 +453,13 @@ static int start(struct walk *w, const char *path, size_t len)
 	}
 	memcpy(w->path, path, len);
 	pop(w, len);
-	fd = open_start(w->path);
+	if (is_excluded(w))
+		return 0;
+	fd = open_start(w->path, &pseudo);
+	if (pseudo) {
+		problem(w, CART_WALK_PSEUDO, 0);
+		return 0;
+	}
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
 		problem(w, CART_WALK_ABSENT, 0);
 		return 0;
@@ -375,12 +468,32 @@ static int start(struct walk *w, const char *path, size_t len)
 		errno_problem(w, errno);
 		return 0;
 	}
-	if (fstat(fd, &st) < 0 || is_pseudo(fd)) {
-		problem(w, CART_WALK_PSEUDO, 0);
+	if (fstat(fd, &st) < 0) {
+		errno_problem(w, errno);
 		close(fd);
 		return 0;
 	}
 	return folder(w, fd, &st, 0);
+}
+
+/* A walk follows no link, so it does not reach a start that lies behind one. */
+static bool reached_by_walk(const char *start, size_t len, size_t from)
+{
+	char path[PATH_SIZE];
+	struct stat st;
+	size_t n;
+
+	if (len >= sizeof(path))
+		return false;
+	for (n = from + 1; n <= len; n++) {
+		if (n < len && start[n] != '/')
+			continue;
+		memcpy(path, start, n);
+		path[n] = '\0';
+		if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+			return false;
+	}
+	return true;
 }
 
 /* A start below another one would be walked twice. */
@@ -393,7 +506,8 @@ static bool is_covered(const struct cart_walk_options *o, size_t index)
 		n = fixed_length(o->patterns[i]);
 		if (i == index || n > len || memcmp(o->patterns[i], p, n) != 0)
 			continue;
-		if (n == len ? i < index : n == 1 || p[n] == '/')
+		if (n == len ? i < index : (n == 1 || p[n] == '/') &&
+		    reached_by_walk(p, len, n))
 			return true;
 	}
 	return false;
@@ -473,7 +587,8 @@ int64_t cart_walk_birth_ns(int fd)
 	memset(&x, 0, sizeof(x));
 	/* ENOSYS before Linux 4.11 */
 	if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, want, &x) == 0 &&
-	    (x.mask & want) != 0)
+	    (x.mask & want) != 0 && x.btime.sec > -SECONDS_MAX &&
+	    x.btime.sec < SECONDS_MAX)
 		return x.btime.sec * 1000000000 + x.btime.nsec;
 #endif
 	return INT64_MIN;

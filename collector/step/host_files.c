@@ -27,6 +27,8 @@
 #define PATTERNS_MAX 4096
 #define PATTERN_SIZE 4096
 #define PASSWD_MAX ((size_t)4 << 20)
+#define SECONDS_MAX 9000000000
+#define OWN_MIN 65536		/* bytes: a smaller file of ours does no harm */
 
 /* Gaps of one kind are told once, with their number and the first path. */
 enum told {
@@ -81,6 +83,7 @@ struct files {
 	int64_t newer_ns, older_ns;
 	bool content;
 	uint64_t files;
+	int64_t start_s;		/* when the step began */
 };
 
 static void tell(struct files *f, enum told what, const char *path, size_t len)
@@ -297,10 +300,23 @@ static int add_content(struct files *f, int fd, struct cart_file *file,
 
 static bool in_window(const struct files *f, const struct stat *st)
 {
-	int64_t t = st->st_mtim.tv_sec * (int64_t)1000000000 +
-		st->st_mtim.tv_nsec;
+	int64_t s = st->st_mtim.tv_sec, t;
+
+	/* whoever made the file chose its time: it may not fit in ns */
+	if (s > SECONDS_MAX || s < -SECONDS_MAX)
+		s = s > 0 ? SECONDS_MAX : -SECONDS_MAX;
+	t = s * 1000000000 + st->st_mtim.tv_nsec;
 
 	return t >= f->newer_ns && t <= f->older_ns;
+}
+
+/* Are we writing it?  The bundle may have gone on to another segment since we
+ * last looked; such a file is younger than the step. */
+static bool is_own(struct files *f, const struct stat *st)
+{
+	if (st->st_mtim.tv_sec >= f->start_s && st->st_size >= OWN_MIN)
+		cart_outputs_find(&f->outputs, NULL);
+	return cart_outputs_has(&f->outputs, st->st_dev, st->st_ino);
 }
 
 static int add_regular(struct files *f, const struct cart_walk_entry *e,
@@ -312,7 +328,7 @@ static int add_regular(struct files *f, const struct cart_walk_entry *e,
 
 	if (!in_window(f, &e->st))
 		return 0;
-	if (cart_outputs_has(&f->outputs, e->st.st_dev, e->st.st_ino)) {
+	if (is_own(f, &e->st)) {
 		tell(f, TOLD_OUTPUT, e->path, e->path_len);
 		return list_only(f, file, "listed", "written by this run", err);
 	}
@@ -596,6 +612,7 @@ static int run(struct cart_step_ctx *c, struct cart_err *err)
 		goto out;
 	}
 	f->c = c;
+	f->start_s = cart_clock_utc_ns() / 1000000000 - 2;
 	if (read_params(f, err) < 0 || cart_outputs_find(&f->outputs, err) < 0)
 		goto out;
 	cart_json_add(origin, "paths",

@@ -28,8 +28,11 @@
 #define TABLE_MAX ((size_t)64 << 20)	/* of one table in memory */
 #define FILE_MAX ((size_t)16 << 20)	/* of one file kept raw */
 #define FDS_MAX 1024
+#define SCAN_MIN (1u << 17)	/* process ids asked for one by one */
+#define SCAN_MORE (1u << 15)
 #define HASH_MAX ((uint64_t)1 << 30)	/* of one executable */
 #define CACHE_SIZE 4096
+#define LOGIN_MAX ((uint64_t)1 << 30)	/* bytes of one file of logins */
 
 /* ---- tables: records become lines, lines one exhibit --------------------- */
 
@@ -242,14 +245,18 @@ out:
 
 struct hash_cache {
 	struct {
-		uint64_t dev, ino;
-		int64_t mtime_ns;
-		uint64_t size;
+		uint64_t dev, ino, size;
+		struct timespec mtime, ctime;
 		char hex[CART_SHA256_HEX_SIZE];
 	} entry[CACHE_SIZE];
 	size_t n;
 	uint64_t limit;
 };
+
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
 
 static int hash_fd(int fd, char hex[CART_SHA256_HEX_SIZE])
 {
@@ -291,8 +298,8 @@ static void add_exe_hash(int procfd, uint32_t pid, struct hash_cache *cache,
 		if (cache->entry[i].dev == st.st_dev &&
 		    cache->entry[i].ino == st.st_ino &&
 		    cache->entry[i].size == (uint64_t)st.st_size &&
-		    cache->entry[i].mtime_ns == st.st_mtim.tv_nsec +
-		    st.st_mtim.tv_sec * 1000000000) {
+		    same_time(&cache->entry[i].mtime, &st.st_mtim) &&
+		    same_time(&cache->entry[i].ctime, &st.st_ctim)) {
 			memcpy(hex, cache->entry[i].hex, sizeof(hex));
 			break;
 		}
@@ -302,8 +309,8 @@ static void add_exe_hash(int procfd, uint32_t pid, struct hash_cache *cache,
 		cache->entry[cache->n].dev = st.st_dev;
 		cache->entry[cache->n].ino = st.st_ino;
 		cache->entry[cache->n].size = (uint64_t)st.st_size;
-		cache->entry[cache->n].mtime_ns = st.st_mtim.tv_nsec +
-			st.st_mtim.tv_sec * 1000000000;
+		cache->entry[cache->n].mtime = st.st_mtim;
+		cache->entry[cache->n].ctime = st.st_ctim;
 		memcpy(cache->entry[cache->n++].hex, hex, sizeof(hex));
 	}
 	if (hex[0] != '\0')
@@ -320,18 +327,23 @@ static int64_t boot_time_ns(void)
 	return cart_clock_utc_ns() - cart_clock_boot_ns();
 }
 
-static uint32_t pid_limit(void)
+static uint32_t pid_limit(const struct cart_proc_pids *listed)
 {
 	struct cart_buf b;
 	uint64_t v = 0;
+	uint32_t end;
 
 	cart_buf_init(&b, 64);
 	if (cart_host_read(AT_FDCWD, "/proc/sys/kernel/pid_max", &b, NULL) == 0 &&
 	    b.len > 0)
 		cart_text_u64((char *)b.data, b.len - 1, 4u << 20, &v);
 	cart_buf_clear(&b);
-	/* beyond this a scan takes seconds for little */
-	return v == 0 || v > (1u << 17) ? 1u << 17 : (uint32_t)v;
+	/* the whole range of 64-bit kernels would take seconds: beyond this, as
+	 * far as ids have been given out, and some more */
+	end = (listed->n > 0 ? listed->pid[listed->n - 1] : 0) + SCAN_MORE;
+	if (end < SCAN_MIN)
+		end = SCAN_MIN;
+	return v > 0 && v < end ? (uint32_t)v : end;
 }
 
 static int add_process(struct table *t, int procfd, uint32_t pid,
@@ -367,6 +379,8 @@ static int processes(struct cart_step_ctx *c, struct cart_err *err)
 	struct cart_gap gap = { .offset = -1, .length = -1 };
 	int procfd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = -1;
 	unsigned denied = 0;
+	uint32_t limit;
+	char note[128];
 	struct table t;
 	size_t i;
 
@@ -396,8 +410,13 @@ static int processes(struct cart_step_ctx *c, struct cart_err *err)
 			goto out;
 	}
 	/* ids that answer though the folder does not list them */
-	if (cart_proc_hidden(procfd, &listed, pid_limit(), &hidden, err) < 0)
+	limit = pid_limit(&listed);
+	if (cart_proc_hidden(procfd, &listed, limit, &hidden, err) < 0)
 		goto out;
+	snprintf(note, sizeof(note), "process ids 1 to %" PRIu32 " were asked "
+		 "for one by one: %zu that /proc does not list", limit,
+		 hidden.n);
+	c->ops->note(c, note);
 	for (i = 0; i < hidden.n; i++) {
 		if (add_process(&t, procfd, hidden.pid[i], &facts, cache, true,
 				&denied, err) < 0)
@@ -516,15 +535,53 @@ static int network(struct cart_step_ctx *c, struct cart_err *err)
 
 /* ---- logins -------------------------------------------------------------- */
 
+static int login_records(struct table *t, int fd, const char *path,
+			 struct cart_err *err)
+{
+	unsigned char block[32 * CART_UTMP_SIZE];
+	struct cart_json *j;
+	uint64_t total = 0;
+	size_t have = 0, at;
+	ssize_t n;
+
+	while (!t->full && total < LOGIN_MAX) {
+		n = read(fd, block + have, sizeof(block) - have);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			if (n < 0 || have > 0)
+				cart_step_gap(t->c, path, "truncated", n < 0 ?
+					      "it cannot be read to its end" :
+					      "its last record is not whole");
+			return 0;
+		}
+		if (t->c->ops->cancelled(t->c))
+			return cart_err_set(err, CART_ERR_CANCELLED, 0,
+					    "stopped");
+		total += (uint64_t)n;
+		have += (size_t)n;
+		for (at = 0; have - at >= CART_UTMP_SIZE; at += CART_UTMP_SIZE) {
+			j = cart_host_parse_utmp(block + at);
+			if (j != NULL)
+				table_add(t, j, err);
+			cart_json_free(j);
+		}
+		have -= at;
+		memmove(block, block + at, have);
+	}
+	if (!t->full)	/* else table_put says so */
+		cart_step_gap(t->c, path, "limit", "longer than 1 GiB; its rest "
+			      "was not read");
+	return 0;
+}
+
 static int login_file(struct cart_step_ctx *c, const char *path,
 		      const char *name, const char *slug, struct cart_err *err)
 {
-	unsigned char record[CART_UTMP_SIZE];
 	struct cart_err why = { 0 };
-	struct cart_json *j;
+	struct stat st;
 	struct table t;
-	ssize_t n;
-	int fd;
+	int fd, rc;
 
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0) {
@@ -539,17 +596,18 @@ static int login_file(struct cart_step_ctx *c, const char *path,
 		cart_err_errno(&why, errno, "%s", path);
 		return missing(c, name, &why);
 	}
-	table_init(&t, c);
-	while ((n = read(fd, record, sizeof(record))) == sizeof(record)) {
-		j = cart_host_parse_utmp(record);
-		if (j != NULL)
-			table_add(&t, j, err);
-		cart_json_free(j);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		cart_step_gap(c, path, "failed", "it is not a regular file");
+		return 0;
 	}
+	table_init(&t, c);
+	rc = login_records(&t, fd, path, err);
 	close(fd);
-	if (n != 0)
-		cart_step_gap(c, path, "truncated", n < 0 ? "it cannot be read "
-			      "to its end" : "its last record is not whole");
+	if (rc < 0) {
+		cart_buf_clear(&t.lines);
+		return -1;
+	}
 	return table_put(&t, name, slug, path, err);
 }
 

@@ -19,8 +19,8 @@ int cart_block_size(int fd, uint64_t *ret_bytes, bool *ret_is_device,
 struct cart_json *cart_block_facts(int fd);
 
 /* Does one of our own files that is open for writing lie on the device (or
- * is it the file) behind fd?  Looks through partitions, device mapper and
- * md.  1 yes, 0 no, -1 when that cannot be told (err). */
+ * is it the file) behind fd?  Looks through partitions, device mapper, md and
+ * loop devices.  1 yes, 0 no, -1 when that cannot be told (err). */
 int cart_block_holds_output(int fd, struct cart_err *err);
 
 /*
