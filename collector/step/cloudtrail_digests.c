@@ -16,7 +16,7 @@
 #define HOUR_NS ((int64_t)3600 * 1000000000)
 #define DIGESTS_AHEAD 12
 #define LOGS_AHEAD 12
-#define DIGESTS_MAX ((size_t)1 << 20)	/* of one account and region */
+#define DIGESTS_MAX ((size_t)1 << 17)	/* of one account and region */
 #define LOG_MAX ((size_t)64 << 20)
 #define GAPS_MAX 1000
 
