@@ -296,6 +296,13 @@ def whole(s):
     t = case(s, now=cloudtrail_set.iso(START + HOURS * HOUR + HOUR / 2),
              end=cloudtrail_set.iso(START + HOURS * HOUR + HOUR / 2))
     yield "last hour pending", t, {}, []
+    t = case(s, backfill=True)
+    yield "backfill without the time it was made", t, {
+        d: ("digest", "invalid") for d in s.digests}, []
+    t = case(s, backfill=True)
+    for d in t["digests"]:
+        d["backfill_time"] = cloudtrail_set.iso(START)
+    yield "backfill", t, {}, []
     yield "nothing", case(s, digests=[]), {}, [span(s, 0, HOURS)]
 
 
