@@ -16,7 +16,9 @@
  * back when the last member that lies in it was hashed.
  */
 
+/* One a thread and one to walk, in bounded memory: at most 48 MiB. */
 #define BUFFERS_MIN 3u
+#define BUFFERS_MAX 6u
 #define PIPE_POLL_MS 200
 #define PIECE ((size_t)256 << 10)
 
@@ -229,8 +231,11 @@ struct cart_loader *cart_loader_new(const struct cart_loader_options *o,
 	unsigned buffers = cart_pool_threads(o->crew->pool) + 1;
 	size_t i;
 
-	if (!l || allocate(l, buffers < BUFFERS_MIN ? BUFFERS_MIN : buffers,
-			   err) < 0) {
+	if (buffers < BUFFERS_MIN)
+		buffers = BUFFERS_MIN;
+	if (buffers > BUFFERS_MAX)
+		buffers = BUFFERS_MAX;
+	if (!l || allocate(l, buffers, err) < 0) {
 		cart_err_nomem(err);
 		if (l)
 			l->o.crew = o->crew;

@@ -125,7 +125,8 @@ struct cart_verdict {
 };
 
 /* 0 with a verdict (also INVALID), -1 with err only if the files could not
- * be read at all.  Never extracts. */
+ * be read at all, or memory ran out.  Never extracts.  Takes 24 to 48 MiB,
+ * depending on threads, and 80 bytes a member. */
 int cart_verify(const struct cart_verify_options *o, struct cart_verdict *ret,
 		struct cart_err *err);
 

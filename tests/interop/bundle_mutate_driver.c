@@ -116,7 +116,6 @@ struct worker {
 	char dir[64];
 	int dirfd;
 	struct cart_signer *signer;
-	bool dirty;			/* files are not as they were */
 };
 
 static void die(const char *what, const struct cart_err *err)
@@ -447,7 +446,6 @@ static void put_all(struct worker *w)
 	for (i = 0; i < w->all->n_files; i++)
 		put_file(w, w->all->files[i].name, w->all->files[i].data.data,
 			 w->all->files[i].data.len);
-	w->dirty = false;
 }
 
 static void put_seal(struct worker *w, const void *data, size_t len)
@@ -520,7 +518,7 @@ static void put_stream(struct worker *w, const struct cart_buf *stream,
 
 static void put_changed(struct worker *w, const struct change *c)
 {
-	const struct blob *f = &w->all->files[c->a];
+	const struct blob *f;
 	struct cart_buf b;
 
 	cart_buf_init(&b, (size_t)64 << 20);
@@ -531,6 +529,7 @@ static void put_changed(struct worker *w, const struct change *c)
 	case FLIP:
 	case CUT:
 	case LONGER:
+		f = &w->all->files[c->a];
 		cart_buf_add(&b, f->data.data, c->kind == CUT ? c->b :
 							       f->data.len);
 		if (c->kind == FLIP)
@@ -626,6 +625,18 @@ static void judge(struct worker *w, const struct change *c)
 	pthread_mutex_unlock(&all->lock);
 }
 
+static void put_back(struct worker *w, const struct change *c)
+{
+	const struct blob *f;
+
+	if (c->kind < FLIP || c->kind > LONGER) {
+		put_all(w);
+		return;
+	}
+	f = &w->all->files[c->a];
+	put_file(w, f->name, f->data.data, f->data.len);
+}
+
 static void *work(void *arg)
 {
 	struct worker *w = arg;
@@ -641,7 +652,7 @@ static void *work(void *arg)
 			return NULL;
 		put_changed(w, &all->changes[i]);
 		judge(w, &all->changes[i]);
-		put_all(w);
+		put_back(w, &all->changes[i]);
 	}
 }
 
