@@ -23,7 +23,7 @@
 #define INSTANCES_MAX	10000		/* of one step */
 #define INSTANCE_ID_SIZE 160
 #define WORKERS_MAX	64
-#define WORKER_STACK	((size_t)256 << 10)
+#define WORKER_STACK	((size_t)512 << 10)	/* a walk may nest 256 folders */
 
 /* Those parts of the manifest that tests replace. */
 struct cart_op_facts {

@@ -16,7 +16,7 @@
 /*
  * A step type is one file in collector/step/ that defines one const struct
  * cart_step_type, and one row in collector/step/steps.def.  run() is
- * straight-line code on a step thread (stack 256 KiB); all it may touch is
+ * straight-line code on a step thread (stack 512 KiB); all it may touch is
  * the context.
  */
 struct cart_step_ctx;
