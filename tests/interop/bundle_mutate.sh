@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # run-tests: release-only
-# run-tests: timeout=1500
+# run-tests: timeout=1500 release-only
 # Every changed byte, every cut, every member moved: refused.  On a bundle of
 # the writer and on one of make_bundle.py, which is counter-signed as well.
 # MASKS=01,02,04,08,10,20,40,80 flips each bit.
