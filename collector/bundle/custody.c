@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crashcart/custody.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -207,6 +208,50 @@ static int next_entry(struct chain *c, uint64_t n, struct cart_err *err)
 	return rc < 0 ? -1 : 1;
 }
 
+/* Every file of the folder must be one of the n entries or its signature:
+ * what lies behind a hole shows that an entry was taken out. */
+static int check_folder(struct chain *c, uint64_t n, struct cart_err *err)
+{
+	int fd = openat(c->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	char want[48], want_sig[48];
+	struct dirent *e;
+	uint64_t number;
+	int rc = 0;
+
+	if (d == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return cart_err_errno(err, errno, "the custody folder");
+	}
+	while (rc == 0 && (e = readdir(d)) != NULL) {
+		size_t digits = strspn(e->d_name, "0123456789");
+		size_t zeros = strspn(e->d_name, "0");
+
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		if (zeros == digits || cart_text_u64(e->d_name + zeros,
+				digits - zeros, ENTRIES_MAX, &number) < 0)
+			number = 0;
+		entry_name(number, "", want);
+		entry_name(number, ".minisig", want_sig);
+		if (number >= 1 && number <= n &&
+		    (strcmp(e->d_name, want) == 0 ||
+		     strcmp(e->d_name, want_sig) == 0))
+			continue;
+		if (number > n && (strcmp(e->d_name, want) == 0 ||
+				   strcmp(e->d_name, want_sig) == 0))
+			rc = bad(c, "entry %" PRIu64 " is missing, but %.40s is "
+				 "there: an entry was taken out", n + 1,
+				 e->d_name);
+		else
+			rc = bad(c, "%.40s in the custody folder is no entry",
+				 e->d_name);
+	}
+	closedir(d);
+	return rc;
+}
+
 static int walk(struct chain *c, struct cart_err *err)
 {
 	uint64_t n;
@@ -220,6 +265,8 @@ static int walk(struct chain *c, struct cart_err *err)
 		if (rc == 0)
 			break;
 	}
+	if (check_folder(c, c->v->entries, err) < 0)
+		return c->v->kind == CART_VERDICT_INVALID ? 0 : -1;
 	if (c->head != NULL && !c->head_seen) {
 		bad(c, "the head %.16s... that you kept is not in this chain: "
 		    "it was cut or rewritten after entry %" PRIu64, c->head,
@@ -235,8 +282,9 @@ static int walk(struct chain *c, struct cart_err *err)
 	c->v->kind = c->v->trusted == c->v->entries ? CART_VERDICT_VALID :
 		CART_VERDICT_UNKNOWN;
 	snprintf(c->v->reason, sizeof(c->v->reason), c->v->kind ==
-		 CART_VERDICT_VALID ? "the chain is whole and every entry is "
-		 "signed by a key that you named" : "the chain is whole, but you "
+		 CART_VERDICT_VALID ? "the chain is whole up to its last "
+		 "entry and each is signed by a key that you named; only a head "
+		 "that somebody kept (--head) shows a cut end" : "the chain is whole, but you "
 		 "named no key for %" PRIu64 " of its %" PRIu64 " entries",
 		 c->v->entries - c->v->trusted, c->v->entries);
 	return 0;

@@ -281,6 +281,11 @@ int cart_prove(const struct cart_prove_options *o, struct cart_verdict *ret,
 	rc = put_content(o, err);
 	if (rc == 0)
 		rc = write_files(&g, err);
+	else if (o->path != NULL && err->class == CART_ERR_SYSTEM &&
+		 err->code == ENOENT)
+		cart_err_set(err, CART_ERR_USAGE, 0, "%s has no content in the "
+			     "bundle: it is a link, a folder, or was only listed",
+			     o->path);
 	if (rc < 0)
 		remove_tree(o->out);
 out:

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "crashcart/fdio.h"
@@ -146,12 +147,18 @@ static int hash_content(int dirfd, char hex[CART_SHA256_HEX_SIZE],
 {
 	unsigned char block[65536], digest[CART_SHA256_SIZE];
 	struct cart_sha256 h;
+	struct stat st;
 	ssize_t n;
 	int fd = openat(dirfd, "content", O_RDONLY | O_NOFOLLOW | O_CLOEXEC |
 			O_NONBLOCK);
 
 	if (fd < 0)
 		return cart_err_errno(err, errno, "content");
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return cart_err_set(err, CART_ERR_INPUT, 0,
+				    "content is not a regular file");
+	}
 	cart_sha256_init(&h);
 	while ((n = cart_fd_read(fd, block, sizeof(block), err)) > 0)
 		cart_sha256_update(&h, block, (size_t)n);
@@ -246,7 +253,8 @@ static int check_signature(const struct proof *f,
 		v->kind = CART_VERDICT_VALID;
 		snprintf(v->reason, sizeof(v->reason), "content, log line, "
 			 "checkpoint and signature hold together, and you "
-			 "named the key");
+			 "named the key; other files in the folder are not "
+			 "looked at");
 		return 0;
 	}
 	v->kind = CART_VERDICT_UNKNOWN;

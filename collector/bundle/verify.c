@@ -104,6 +104,7 @@ static int take_counters(struct check *c, struct cart_err *err)
 			return -1;
 		if (rc > 0 && !c->v->signed_ok) {
 			c->v->signed_ok = true;
+			c->v->countersigned = true;
 			c->v->trusted = key;
 		}
 	}
@@ -421,6 +422,10 @@ static void decide(struct check *c)
 	if (v->extracted && v->signed_ok)
 		why = "everything in the extracted bag is as its inner seal "
 		      "says, made by a key that you named";
+	if (v->countersigned)
+		why = "everything holds, and a key that you named "
+		      "counter-signed the seal; another key, which you did not "
+		      "name, made it";
 	if (c->unknown || !v->signed_ok)
 		v->kind = CART_VERDICT_UNKNOWN;
 	if (c->unknown)
@@ -439,6 +444,7 @@ static void refuse(struct check *c, const struct cart_err *err)
 
 	c->v->kind = CART_VERDICT_INVALID;
 	c->v->signed_ok = c->v->inner_ok = c->v->bytes_intact = false;
+	c->v->countersigned = false;
 	snprintf(c->v->rule, sizeof(c->v->rule), "F%d",
 		 cart_rule_number(err));
 	snprintf(c->v->reason, sizeof(c->v->reason), "%s",

@@ -327,6 +327,10 @@ struct cart_report *cart_report_read(const struct cart_verify_options *o,
 	    strcmp(o->bundle, "-") != 0) {
 		s->second = true;
 		rc = cart_verify(&v, &again, err);
+		if (rc == 0 && (again.kind != ret_v->kind ||
+				strcmp(again.root, ret_v->root) != 0))
+			rc = cart_err_set(err, CART_ERR_INPUT, 0, "%s: the bundle "
+					  "changed while it was read", o->bundle);
 	}
 	cart_buf_clear(&s->line);
 	cart_buf_clear(&s->part);

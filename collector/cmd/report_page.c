@@ -87,8 +87,10 @@ static void add_verdict(struct cart_buf *b, const struct cart_verdict *v,
 	if (!bad) {
 		cart_buf_addf(b, "Bytes intact since sealing: yes. Signed by key "
 			      "<code>%s</code> (%s). Trusted by the reader: %s.",
-			      v->signer_id, v->signer_kind, v->signed_ok ?
-			      "yes" : n_keys == 0 ? "no key was named" : "no");
+			      v->signer_id, v->signer_kind, v->countersigned ?
+			      "not that key, but one that counter-signed the seal" :
+			      v->signed_ok ? "yes" : n_keys == 0 ?
+			      "no key was named" : "no");
 		if (v->sessions > 1)
 			cart_buf_addf(b, " The run was interrupted and continued "
 				      "by %u further session keys.",

@@ -32,7 +32,11 @@ static void print_json(const struct cart_verdict *v)
 {
 	struct cart_json *j = cart_json_new_object(), *list;
 	struct cart_buf b;
+	char id[17] = "";
 	unsigned i;
+
+	if (v->countersigned)
+		cart_minisign_id_text(v->trusted.id, id);
 
 	cart_json_add(j, "verdict",
 		      cart_json_new_string(cart_verdict_word(v->kind)));
@@ -47,7 +51,10 @@ static void print_json(const struct cart_verdict *v)
 	cart_json_add(j, "bytes_intact", cart_json_new_bool(v->bytes_intact));
 	cart_json_add(j, "signer", cart_json_new_string(v->signer_id));
 	cart_json_add(j, "signer_kind", cart_json_new_string(v->signer_kind));
-	cart_json_add(j, "signer_trusted", cart_json_new_bool(v->signed_ok));
+	cart_json_add(j, "signer_trusted",
+		      cart_json_new_bool(v->signed_ok && !v->countersigned));
+	cart_json_add(j, "countersigner", id[0] != '\0' ?
+		      cart_json_new_string(id) : cart_json_new_null());
 	cart_json_add(j, "inner_seal_trusted", cart_json_new_bool(v->inner_ok));
 	cart_json_add(j, "extracted_bag", cart_json_new_bool(v->extracted));
 	cart_json_add(j, "sessions", cart_json_new_int(v->sessions));
@@ -89,11 +96,12 @@ static void print_signer(const struct cart_verdict *v, size_t n_keys)
 	cart_buf_init(&bare, 128);
 	cart_minisign_print_public_bare(&v->trusted, &bare);
 	cart_minisign_id_text(v->trusted.id, id);
-	if (cart_buf_ok(&bare) && strcmp(id, v->signer_id) == 0)
+	if (cart_buf_ok(&bare) && !v->countersigned)
 		printf("Trusted       yes: by you, as %s\n", (char *)bare.data);
 	else if (cart_buf_ok(&bare))
-		printf("Trusted       yes: counter-signed by key %s, which you "
-		       "named\n              as %s\n", id, (char *)bare.data);
+		printf("Trusted       that key: no; counter-signed by key %s, "
+		       "which you\n              named as %s\n", id,
+		       (char *)bare.data);
 	cart_buf_clear(&bare);
 }
 

@@ -112,6 +112,7 @@ struct cart_verdict {
 	char name[65], case_id[65], state[16];
 	char root[CART_SHA256_HEX_SIZE];
 	bool bytes_intact;		/* all chunks and members as sealed */
+	bool countersigned;		/* only a counter-signature is by a named key */
 	bool signed_ok;			/* a named key made the outer seal */
 	bool inner_ok;			/* the inner seal holds for a named key */
 	bool extracted;			/* an extracted bag: inner seal only */

@@ -18,6 +18,9 @@ expect 0 "$CRASHCART" countersign o/C-b01.tar --key lab.key --pubkey "$session"
 signature=$(cat out)
 expect 0 "$CRASHCART" verify o --pubkey lab.pub
 prints 'counter-signed by key'
+prints 'another key, which you did not name, made it'
+expect 0 "$CRASHCART" verify o --pubkey lab.pub --json
+jq -e '.signer_trusted == false and .countersigner != null' out > /dev/null || die "json"
 expect 0 "$CRASHCART" verify o --pubkey "$session"
 expect 5 "$CRASHCART" verify o --pubkey other.pub
 minisign -Vm o/C-b01.seal -x "$signature" -p lab.pub > /dev/null

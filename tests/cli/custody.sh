@@ -49,11 +49,16 @@ expect 0 cart show o "${keys[@]}"
 last=$(sed -n 's/^head  *//p' out)
 broken 'cut or rewritten' "$last"
 copy; rm p/C-b01.custody/000002.json*
-expect 0 cart show p "${keys[@]}" 
-broken 'cut or rewritten' "$head"
+broken 'an entry was taken out'
+expect 1 cart note p --by 'B. Lab' --text x --key b.key
 copy; rm p/C-b01.custody/000001.json*
-expect 5 cart show p "${keys[@]}"
-broken 'cut or rewritten' "$head"
+broken 'an entry was taken out'
+copy; rm p/C-b01.custody/000003.json
+broken 'an entry was taken out'
+copy; rm p/C-b01.custody/000003.json.minisig
+broken 'no signature of its own'
+copy; echo x > p/C-b01.custody/read-me.txt
+broken 'is no entry'
 copy
 for s in '' .minisig; do
 	mv "p/C-b01.custody/000002.json$s" t

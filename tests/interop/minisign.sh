@@ -59,7 +59,8 @@ rm big.minisig
 $ours verify op.pub big > /dev/null
 minisign -Vm big -p op.pub -q
 printf 'secret\n' | minisign -R -s op.key -p again.pub > /dev/null 2>&1
-cmp op.pub again.pub
+# the key is the same; minisign writes the id in the comment without its zeros
+[ "$(sed -n 2p op.pub)" = "$(sed -n 2p again.pub)" ] || fail 'minisign -R'
 ! $ours verify o.pub big 2> err || fail 'another key'
 
 # any changed byte of the file

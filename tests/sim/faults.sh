@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Collections from an account that misbehaves (tests/sim/faults.py).
+# run-tests: release-only
 # run-tests: timeout=1500
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
