@@ -53,7 +53,6 @@ struct chain {
 	size_t n_keys;
 	const char *head;
 	bool head_seen;
-	char released_to[512], released_by[512];
 	void (*show)(void *arg, const struct cart_json *entry,
 		     const char *key_id, bool trusted, const char *sha256);
 	void *arg;
@@ -122,32 +121,53 @@ out:
 	return rc;
 }
 
-/* A transfer is two entries: released, then received by whom it was for. */
+/*
+ * A transfer is two entries: released, then received by whom it was for.
+ * Takes the next entry into v.  0, or -1 with why it cannot follow.
+ */
+static int follow_transfer(struct cart_custody_verdict *v, const char *event,
+			   const char *by, const char *other,
+			   char ret_reason[400])
+{
+	if (other == NULL)
+		other = "nobody";
+	if (strcmp(event, "released") == 0) {
+		if (v->open_release) {
+			snprintf(ret_reason, 400, "it releases what %.100s had "
+				 "released to %.100s and nobody received",
+				 v->released_by, v->released_to);
+			return -1;
+		}
+		v->open_release = true;
+		snprintf(v->released_to, sizeof(v->released_to), "%s", other);
+		snprintf(v->released_by, sizeof(v->released_by), "%s", by);
+	} else if (strcmp(event, "received") == 0) {
+		if (!v->open_release) {
+			snprintf(ret_reason, 400, "%.100s received from %.100s "
+				 "what nobody had released", by, other);
+			return -1;
+		}
+		if (strcmp(v->released_to, by) != 0 ||
+		    strcmp(v->released_by, other) != 0) {
+			snprintf(ret_reason, 400, "%.80s received from %.80s, "
+				 "but %.80s had released to %.80s", by, other,
+				 v->released_by, v->released_to);
+			return -1;
+		}
+		v->open_release = false;
+	}
+	return 0;
+}
+
 static int check_transfer(struct chain *c, uint64_t n,
 			  const struct cart_json *j)
 {
-	const char *by = cart_json_get_string(j, "by");
-	const char *other = cart_json_get_string(j, "other");
+	char reason[400];
 
-	if (is(j, "event", "released")) {
-		if (c->v->open_release)
-			return bad(c, "entry %" PRIu64 " releases what an "
-				   "earlier release handed over and nobody "
-				   "received", n);
-		c->v->open_release = true;
-		snprintf(c->released_to, sizeof(c->released_to), "%s",
-			 other != NULL ? other : "");
-		snprintf(c->released_by, sizeof(c->released_by), "%s", by);
-	} else if (is(j, "event", "received")) {
-		if (c->v->open_release &&
-		    (strcmp(c->released_to, by) != 0 || other == NULL ||
-		     strcmp(c->released_by, other) != 0))
-			return bad(c, "entry %" PRIu64 ": %.100s received from "
-				   "%.100s, but %.100s had released to %.100s",
-				   n, by, other != NULL ? other : "nobody",
-				   c->released_by, c->released_to);
-		c->v->open_release = false;
-	}
+	if (follow_transfer(c->v, cart_json_get_string(j, "event"),
+			    cart_json_get_string(j, "by"),
+			    cart_json_get_string(j, "other"), reason) < 0)
+		return bad(c, "entry %" PRIu64 ": %s", n, reason);
 	return 0;
 }
 
@@ -373,7 +393,7 @@ int cart_custody_add(const char *folder, const struct cart_verdict *v,
 	struct cart_custody_verdict chain;
 	unsigned char prehash[CART_BLAKE2B_SIZE];
 	struct cart_buf entry, sig;
-	char name[48], comment[512];
+	char name[48], comment[512], reason[400];
 	int fd = -1, rc = -1;
 	uint64_t n;
 
@@ -385,6 +405,11 @@ int cart_custody_add(const char *folder, const struct cart_verdict *v,
 	if (chain.kind == CART_VERDICT_INVALID) {
 		cart_err_set(err, CART_ERR_CRYPTO, 0, "%s: %s; nothing was added",
 			     folder, chain.reason);
+		goto out;
+	}
+	if (follow_transfer(&chain, e->event, e->by, e->other, reason) < 0) {
+		cart_err_set(err, CART_ERR_USAGE, 0, "%s; nothing was added",
+			     reason);
 		goto out;
 	}
 	n = chain.entries + 1;

@@ -73,10 +73,28 @@ copy; rm p/C-b01.custody/000002.json* p/C-b01.custody/000003.json*
 expect 0 cart receive p --by 'B. Lab' --from 'A. Responder' --key mallory.key
 expect 5 cart show p "${keys[@]}"
 prints 'named no key for 1 of its 2'
-# ... or in another's name
+# ... or in another's name: not with our own tool,
 copy; rm p/C-b01.custody/000002.json* p/C-b01.custody/000003.json*
-expect 0 cart receive p --by Mallory --from 'A. Responder' --key mallory.key
+expect 2 cart receive p --by Mallory --from 'A. Responder' --key mallory.key
+grep -q 'had released to B. Lab' err || die "the mismatch is not named"
+[ ! -e p/C-b01.custody/000002.json ] || die "an entry was added"
+expect 2 cart release p --by Mallory --to Eve --key mallory.key
+# and with minisign alone it shows
+forge() {	# JSON-EDIT: entry 2 of the copy, signed anew by Mallory
+	copy; rm p/C-b01.custody/000003.json*
+	jq --indent 4 "$1" o/C-b01.custody/000002.json > p/C-b01.custody/000002.json
+	minisign -S -s mallory.key -c 'crashcart custody' -t "crashcart custody\
+ root=$(jq -r .root o/C-b01.custody/000002.json) entry=2 sha256=$(sha256sum \
+		< p/C-b01.custody/000002.json | cut -c1-64)" \
+		-m p/C-b01.custody/000002.json < /dev/null
+}
+forge '.by = "Mallory"'
 broken 'had released to B. Lab'
+forge '.event = "released"'
+broken 'nobody received'
+# what nobody released cannot be received
+copy; rm -r p/C-b01.custody
+expect 2 cart receive p --by 'B. Lab' --from 'A. Responder' --key b.key
 # ... or with a signature that claims B's key
 copy
 python3 - <<'P'
