@@ -128,7 +128,7 @@ endif
 EMBED_net := roots
 EMBED_aws := aws-model
 EMBED_engine := manifests
-EMBED_cmd := man
+EMBED_cmd := man source
 
 SRCS = $(sort $(wildcard collector/$1/*.c))
 OBJS = $(patsubst %.c,$(B)/%.o,$(call SRCS,$1)) \
@@ -234,8 +234,18 @@ $(G)/man.S: $(MAN) $(G)/files scripts/embed
 	@scripts/embed table man $(MAN) > $@
 $(G)/roots.S: $(G)/roots.pem scripts/embed
 	@scripts/embed blob roots $< > $@
+$(G)/source.S: $(G)/source.tar.zst scripts/embed
+	@scripts/embed blob source $< > $@
 $(G)/aws-model.S: $(G)/aws-model.bin scripts/embed
 	@scripts/embed blob aws_model $< > $@
+
+# What the program was built from: it carries its own source.
+$(G)/source.tar.zst: $(shell find collector include manifests scripts -type f \
+		! -path '*/__pycache__/*') $(wildcard Makefile *.md LICENSE) \
+		$(B)/gen/version-gen.h
+	$(call say,SOURCE,$@)
+	@mkdir -p $(@D)
+	$(Q)scripts/source-archive '$(VERSION)' $@
 
 # An optional source only: what is not there yet is embedded as an empty file.
 REVIEW := $(wildcard collector/aws/readonly.txt)

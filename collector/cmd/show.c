@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "crashcart/aws_model.h"
@@ -167,6 +168,16 @@ static int show_services(const struct cart_args *a, const char *name)
 	return print_buf(&b);
 }
 
+/* What this very program was built from, for those who rebuild it. */
+static int show_source(const struct cart_args *a)
+{
+	if (isatty(STDOUT_FILENO))
+		return cart_command_usage(a, "the source is a .tar.zst file: "
+					  "add > crashcart-source.tar.zst");
+	return fwrite(cart_embed_source, 1, cart_embed_source_len, stdout) ==
+		cart_embed_source_len ? CART_EXIT_OK : CART_EXIT_FAILED;
+}
+
 static int show(const struct cart_args *a)
 {
 	const char *what = a->positional[0];
@@ -183,6 +194,8 @@ static int show(const struct cart_args *a)
 		return show_manifest(a, name);
 	if (strcmp(what, "services") == 0)
 		return show_services(a, name);
+	if (strcmp(what, "source") == 0)
+		return show_source(a);
 	if (strcmp(what, "schema") == 0) {
 		cart_buf_init(&b, 4 << 20);
 		if (cart_manifest_schema(&b, &err) < 0) {
@@ -200,8 +213,8 @@ static int show(const struct cart_args *a)
 		return print_buf(&b);
 	}
 	return cart_command_usage(a, "show steps, services, manifests, "
-				  "manifest NAME, schema, man or completion; "
-				  "not '%s'", what);
+				  "manifest NAME, schema, source, man or "
+				  "completion; not '%s'", what);
 }
 
 static const struct cart_option options[] = {
@@ -222,6 +235,7 @@ const struct cart_command cart_cmd_show = {
 "                  and whether each was reviewed as read-only\n"
 "manifests         the manifests built in; manifest NAME prints one\n"
 "schema            the JSON Schema of manifests\n"
+"source            the source that this program was built from (.tar.zst)\n"
 "man               the manual page crashcart(1)\n"
 "completion        a completion script for bash\n",
 	.run = show,

@@ -28,6 +28,11 @@ extern const size_t cart_embed_aws_model_len;
 extern const struct cart_embed_file cart_embed_manifests[];
 extern const size_t cart_embed_manifests_count;
 
+/* The tree without its tests, as scripts/source-archive packs it: .tar.zst
+   (linked with room cmd). */
+extern const unsigned char cart_embed_source[];
+extern const size_t cart_embed_source_len;
+
 /* collector/man/<name>.<section>, sorted by name (linked with room cmd); the
    name keeps its section: "crashcart.1". */
 extern const struct cart_embed_file cart_embed_man[];
