@@ -126,6 +126,7 @@ endif
 
 # ---- what there is ----------------------------------------------------------
 EMBED_net := roots
+EMBED_attest := identity
 EMBED_aws := aws-model
 EMBED_engine := manifests
 EMBED_cmd := man source
@@ -218,6 +219,7 @@ $(foreach room,$(PRESENT),$(eval $(call archive_rule,$(room))))
 # ---- embedded files ---------------------------------------------------------
 MANIFESTS := $(filter-out manifests/schema.json,$(sort $(wildcard manifests/*.json)))
 MAN := $(sort $(wildcard collector/man/*.[1-9]))
+IDENTITY := $(sort $(wildcard collector/attest/aws-identity/*.pem))
 
 $(B)/embed/%.o: $(G)/%.S $(B)/flags | $(DEPS_READY)
 	$(call say,EMBED,$*)
@@ -232,6 +234,9 @@ $(G)/manifests.S: $(MANIFESTS) $(G)/files scripts/embed
 	@scripts/embed table manifests $(MANIFESTS) > $@
 $(G)/man.S: $(MAN) $(G)/files scripts/embed
 	@scripts/embed table man $(MAN) > $@
+$(G)/identity.S: $(IDENTITY) scripts/embed
+	@mkdir -p $(@D)
+	@scripts/embed table identity $(IDENTITY) > $@
 $(G)/roots.S: $(G)/roots.pem scripts/embed
 	@scripts/embed blob roots $< > $@
 $(G)/source.S: $(G)/source.tar.zst scripts/embed
