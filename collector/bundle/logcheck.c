@@ -283,6 +283,7 @@ static int describe(struct cart_logcheck *c, const struct cart_json *line,
 		return cart_rule(err, 19, "size or sha256 are not those of %s",
 				 g->m[i].path);
 	g->m[i].described = true;
+	g->last = i;
 	return 0;
 }
 
@@ -499,6 +500,8 @@ int cart_logcheck_part(struct cart_logcheck *c, const void *data, size_t len,
 	for (; p < end; p = lf + 1) {
 		lf = memchr(p, '\n', (size_t)(end - p));
 		at.last = lf + 1 == end;
+		c->line_at = (size_t)(p - (const char *)data);
+		c->line_len = (size_t)(lf - p);
 		if (one_line(c, p, (size_t)(lf - p), at, err) < 0)
 			return -1;
 		at.first = false;

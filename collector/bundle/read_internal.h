@@ -27,6 +27,7 @@
  *	verify_bag.c	members -> bag: order, digests, seals (F7-F13, F23)
  *	logcheck.c	log parts -> lines (F14-F20), by the table in logtypes.c
  *	verify.c	the order of all that, and the verdict
+ *	verify_attest*.c	what others signed, by a second read
  *	verify_folder.c	members from an extracted bag instead
  *	extract.c ...	what is written out on the way
  *
@@ -166,6 +167,7 @@ struct cart_group_member {
 	char path[101];
 	bool described;
 	uint64_t size;
+	uint64_t offset;		/* of the data in the stream; folder: 0 */
 	unsigned char sha256[CART_SHA256_SIZE];
 	char sha256_hex[CART_SHA256_HEX_SIZE];
 	struct cart_member_hash *hash;
@@ -175,6 +177,7 @@ struct cart_group {
 	struct cart_group_member *m;
 	size_t n, cap;
 	size_t first;			/* all before are described */
+	size_t last;			/* whom a line described last */
 };
 
 struct cart_log_open {			/* an exhibit in parts */
@@ -201,6 +204,7 @@ struct cart_logcheck {
 	char outcome[16];		/* of the end line */
 	uint64_t end_bytes;
 	struct cart_group *group;	/* during a part */
+	size_t line_at, line_len;	/* of the line, in its part */
 	int (*line)(void *arg, const struct cart_json *line,
 		    struct cart_err *err);
 	void *arg;
@@ -313,6 +317,10 @@ void cart_input_close(struct cart_input *in);
 int cart_input_segment(const struct cart_input *in, size_t i,
 		       struct cart_err *err);
 
+/* Opens a member of an extracted bag, following no link on the way.  A
+ * descriptor, or -1. */
+int cart_folder_open(int dirfd, const char *path, uint64_t *ret_size,
+		     struct cart_err *err);
 /* Feeds the files of an extracted bag in stream order. */
 int cart_folder_walk(int dirfd, struct cart_bag *bag, struct cart_err *err);
 /* External-Identifier of bag-info.txt: the name of the bundle. */

@@ -4,7 +4,7 @@
 
 #include <crashcart/text.h>
 
-#include "read_internal.h"
+#include "verify_attest.h"
 
 /* The order of the checks, and the verdict (FORMAT.md section 7). */
 
@@ -21,7 +21,18 @@ struct check {
 	struct cart_bag bag;
 	bool truncated;			/* no seal, and the stream ends early */
 	const char *unknown;		/* why we cannot tell */
+	bool whole;			/* all of the bag was read, and holds */
+	struct cart_attest attest;
 };
+
+static int on_line(void *arg, const struct cart_json *line, struct cart_err *err)
+{
+	struct check *c = arg;
+
+	if (c->o->line && c->o->line(c->o->arg, line, err) < 0)
+		return -1;
+	return cart_attest_line(&c->attest, line, err);
+}
 
 /* Does one of the named keys say that it made this?  1: *ret is the key; 0:
  * no key of that id was named; -1. */
@@ -224,7 +235,10 @@ static int walk_stream(struct check *c, struct stream *s, struct cart_err *err)
 		c->truncated = !c->has_seal;
 		return cart_rule(err, 3, "the stream ends before its end");
 	}
-	return cart_bag_finish(&c->bag, err);
+	if (cart_bag_finish(&c->bag, err) < 0)
+		return -1;
+	c->whole = true;
+	return 0;
 }
 
 /* Steps 2 and 3. */
@@ -346,7 +360,7 @@ static int verify_folder(struct check *c, struct cart_err *err)
 	    cart_folder_walk(c->in.dirfd, &c->bag, err) < 0 ||
 	    cart_bag_finish(&c->bag, err) < 0)
 		return -1;
-	c->v->bytes_intact = true;
+	c->v->bytes_intact = c->whole = true;
 	return 0;
 }
 
@@ -378,6 +392,14 @@ static int run(struct check *c, struct cart_err *err)
 	c->bag.member = c->o->member;
 	c->bag.log.line = c->o->line;
 	c->bag.arg = c->bag.log.arg = c->o->arg;
+	if (c->o->attestation) {
+		c->attest = (struct cart_attest){ .o = c->o, .in = &c->in,
+			.bag = &c->bag, .v = c->v };
+		c->bag.log.line = on_line;
+		c->bag.log.arg = c;
+		if (cart_attest_init(&c->attest, err) < 0)
+			return -1;
+	}
 	if (c->in.kind == INPUT_FOLDER ? verify_folder(c, err) < 0 :
 					 verify_stream(c, err) < 0)
 		return -1;
@@ -462,6 +484,8 @@ int cart_verify(const struct cart_verify_options *o, struct cart_verdict *ret,
 	c.in.dirfd = c.in.pipe_fd = -1;
 	if (run(&c, &why) == 0) {
 		decide(&c);
+		if (o->attestation && c.whole)
+			rc = cart_attest_run(&c.attest, err);
 	} else if (cart_rule_number(&why)) {
 		refuse(&c, &why);
 	} else {
@@ -470,6 +494,7 @@ int cart_verify(const struct cart_verify_options *o, struct cart_verdict *ret,
 		rc = -1;
 	}
 	report(&c);
+	cart_attest_clear(&c.attest);
 	cart_bag_clear(&c.bag);
 	cart_crew_stop(&c.crew);
 	cart_seal_clear(&c.seal);

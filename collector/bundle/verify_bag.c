@@ -316,6 +316,7 @@ static int begin_payload(struct cart_bag *b, struct cart_err *err)
 		return -1;
 	snprintf(m->path, sizeof(m->path), "%s", b->now.path);
 	m->size = b->now.size;
+	m->offset = b->has_mtime ? b->now.offset + 512 : 0;
 	g->n++;
 	b->payload_bytes += b->now.size;
 	return 0;

@@ -30,9 +30,8 @@ struct folder {
 	unsigned char *piece;
 };
 
-/* Opens a member below the folder, following no link on the way. */
-static int open_member(int dirfd, const char *path, uint64_t *ret_size,
-		       struct cart_err *err)
+int cart_folder_open(int dirfd, const char *path, uint64_t *ret_size,
+		     struct cart_err *err)
 {
 	const int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 	int at = dirfd, fd;
@@ -65,7 +64,7 @@ static int read_whole(int dirfd, const char *path, struct cart_buf *out,
 		      struct cart_err *err)
 {
 	uint64_t size;
-	int fd = open_member(dirfd, path, &size, err), rc = -1;
+	int fd = cart_folder_open(dirfd, path, &size, err), rc = -1;
 	ssize_t n;
 
 	if (fd < 0)
@@ -137,7 +136,7 @@ static int feed_data(struct folder *f, int fd, const char *path, uint64_t left,
 static int feed(struct folder *f, const char *path, struct cart_err *err)
 {
 	struct cart_walk_member m = { .path = path };
-	int fd = open_member(f->dirfd, path, &m.size, err), rc = -1;
+	int fd = cart_folder_open(f->dirfd, path, &m.size, err), rc = -1;
 
 	if (fd < 0)
 		return -1;

@@ -28,7 +28,127 @@ void cart_verdict_progress(void *arg, uint64_t done, uint64_t total)
 	cart_msg_progress("verifying", done, total, "bytes");
 }
 
-static void print_json(const struct cart_verdict *v)
+/* ---- what others signed ----------------------------------------------------- */
+
+#define FINDINGS_MAX 10000u
+#define SHOWN_MAX 20u
+
+static const char *attest_word(enum cart_attest_verdict v)
+{
+	return v == CART_ATTEST_VALID ? "valid" :
+		v == CART_ATTEST_INVALID ? "invalid" : "cannot-tell";
+}
+
+void cart_findings_add(void *arg, const struct cart_attestation *a)
+{
+	struct cart_findings *f = arg;
+	struct cart_json *o;
+
+	if (f->list == NULL)
+		f->list = cart_json_new_array();
+	/* what is wrong, and summaries, are not left out for gaps */
+	if (cart_json_size(f->list) >= FINDINGS_MAX && !a->summary) {
+		f->left_out++;
+		return;
+	}
+	o = cart_json_append(f->list, cart_json_new_object());
+	cart_json_add(o, "kind", cart_json_new_string(a->kind));
+	cart_json_add(o, "object", cart_json_new_string(a->object));
+	cart_json_add(o, "verdict",
+		      cart_json_new_string(attest_word(a->verdict)));
+	cart_json_add(o, "summary", cart_json_new_bool(a->summary));
+	if (a->exhibit[0] != '\0')
+		cart_json_add(o, "exhibit", cart_json_new_string(a->exhibit));
+	if (a->seconds >= 0)
+		cart_json_add(o, "seconds", cart_json_new_int(a->seconds));
+	cart_json_add(o, "text", cart_json_new_string(a->text));
+}
+
+void cart_findings_clear(struct cart_findings *f)
+{
+	cart_json_free(f->list);
+	memset(f, 0, sizeof(*f));
+}
+
+/* Findings of a sort; returns how many more there are than are shown. */
+static uint64_t print_findings(const struct cart_json *list, bool summary,
+			       const char *verdict, unsigned max)
+{
+	const struct cart_json *e = cart_json_first(list);
+	const char *word, *exhibit;
+	uint64_t n = 0;
+
+	for (; e != NULL; e = cart_json_next(e)) {
+		word = cart_json_get_string(e, "verdict");
+		if (cart_json_bool(cart_json_get(e, "summary")) != summary ||
+		    word == NULL ||
+		    (verdict != NULL && strcmp(word, verdict) != 0) ||
+		    n++ >= max)
+			continue;
+		exhibit = cart_json_get_string(e, "exhibit");
+		printf("              %s: ", strcmp(word, "invalid") == 0 ?
+		       "INVALID" : strcmp(word, "valid") == 0 ? "valid" :
+		       "cannot tell");
+		if (!summary)
+			printf("%s%s%s, ", cart_json_get_string(e, "object"),
+			       exhibit != NULL ? " " : "",
+			       exhibit != NULL ? exhibit : "");
+		printf("%s\n", cart_json_get_string(e, "text"));
+	}
+	return n > max ? n - max : 0;
+}
+
+static void print_others(const struct cart_verdict *v,
+			 const struct cart_findings *f)
+{
+	uint64_t more;
+
+	if (f->list == NULL) {
+		printf("Signed by AWS nothing that this program can check\n");
+	} else {
+		printf("Signed by AWS (or by others), repeated from the bundle "
+		       "alone: %" PRIu64 " valid,\n              %" PRIu64
+		       " invalid, %" PRIu64 " cannot tell\n",
+		       v->attested[CART_ATTEST_VALID],
+		       v->attested[CART_ATTEST_INVALID],
+		       v->attested[CART_ATTEST_UNKNOWN]);
+		print_findings(f->list, true, NULL, UINT32_MAX);
+		more = print_findings(f->list, false, "invalid", SHOWN_MAX);
+		more += print_findings(f->list, false, "cannot-tell",
+				       SHOWN_MAX);
+		if (more + f->left_out > 0)
+			printf("              and %" PRIu64 " more findings "
+			       "(--json)\n", more + f->left_out);
+	}
+	if (v->recheckable > 0)
+		printf("Re-checkable  at AWS while they exist there: %" PRIu64
+		       " exhibits with a version or\n              checksum "
+		       "of theirs\n", v->recheckable);
+	printf("Its word      all else in the log is the collector's word\n");
+}
+
+/* ---- the verdict -------------------------------------------------------------- */
+
+static void add_findings(struct cart_json *j, const struct cart_verdict *v,
+			 const struct cart_findings *f)
+{
+	struct cart_json *o;
+	unsigned i;
+
+	o = cart_json_add(j, "attested", cart_json_new_object());
+	for (i = 0; i < 3; i++)
+		cart_json_add(o, attest_word(i),
+			      cart_json_new_int((int64_t)v->attested[i]));
+	cart_json_add(j, "recheckable_at_aws",
+		      cart_json_new_int((int64_t)v->recheckable));
+	cart_json_add(j, "attestations", f->list != NULL ?
+		      cart_json_copy(f->list) : cart_json_new_array());
+	cart_json_add(j, "attestations_left_out",
+		      cart_json_new_int((int64_t)f->left_out));
+}
+
+static void print_json(const struct cart_verdict *v,
+		       const struct cart_findings *f)
 {
 	struct cart_json *j = cart_json_new_object(), *list;
 	struct cart_buf b;
@@ -69,7 +189,9 @@ static void print_json(const struct cart_verdict *v)
 	cart_json_add(j, "bytes", cart_json_new_int((int64_t)v->bytes));
 	cart_json_add(j, "bytes_parsed",
 		      cart_json_new_int((int64_t)v->bytes_parsed));
-	cart_buf_init(&b, 65536);
+	if (f != NULL)
+		add_findings(j, v, f);
+	cart_buf_init(&b, (size_t)64 << 20);
 	cart_json_print(j, 0, &b);
 	if (cart_buf_ok(&b))
 		printf("%s\n", (char *)b.data);
@@ -105,7 +227,8 @@ static void print_signer(const struct cart_verdict *v, size_t n_keys)
 	cart_buf_clear(&bare);
 }
 
-static void print_words(const struct cart_verdict *v, size_t n_keys)
+static void print_words(const struct cart_verdict *v, size_t n_keys,
+			const struct cart_findings *f)
 {
 	char size[16];
 	unsigned i;
@@ -140,14 +263,22 @@ static void print_words(const struct cart_verdict *v, size_t n_keys)
 		printf("What it shows the bytes are unchanged since sealing; "
 		       "whoever controlled the\n              host while it "
 		       "collected could have chosen them\n");
+	if (f != NULL)
+		print_others(v, f);
 	printf("Not checked   what the exhibits say; that is the examiner's "
 	       "work\n");
 }
 
-void cart_verdict_print(const struct cart_verdict *v, size_t n_keys, bool json)
+void cart_verdict_print_all(const struct cart_verdict *v, size_t n_keys,
+			    const struct cart_findings *f, bool json)
 {
 	if (json)
-		print_json(v);
+		print_json(v, f);
 	else
-		print_words(v, n_keys);
+		print_words(v, n_keys, f);
+}
+
+void cart_verdict_print(const struct cart_verdict *v, size_t n_keys, bool json)
+{
+	cart_verdict_print_all(v, n_keys, NULL, json);
 }

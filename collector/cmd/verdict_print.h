@@ -11,6 +11,18 @@
 /* Prints a verdict on stdout, in words or as one JSON object.  n_keys: how
  * many keys the reader named. */
 void cart_verdict_print(const struct cart_verdict *v, size_t n_keys, bool json);
+
+/* Attestations of a verification, in its order, as --json prints them. */
+struct cart_findings {
+	struct cart_json *list;		/* NULL: none yet */
+	uint64_t left_out;		/* beyond 10,000 */
+};
+/* For cart_verify_options.attestation; arg is a struct cart_findings. */
+void cart_findings_add(void *arg, const struct cart_attestation *a);
+void cart_findings_clear(struct cart_findings *f);
+/* As cart_verdict_print, with what others signed. */
+void cart_verdict_print_all(const struct cart_verdict *v, size_t n_keys,
+			    const struct cart_findings *f, bool json);
 /* The word for a verdict: "valid", "invalid", "cannot-tell". */
 const char *cart_verdict_word(enum cart_verdict_kind kind);
 /* For cart_verify_options.progress. */

@@ -11,6 +11,7 @@
 static int verify(const struct cart_args *a)
 {
 	struct cart_verify_options o = { 0 };
+	struct cart_findings findings = { 0 };
 	struct cart_public_key *keys = NULL;
 	struct cart_verdict v;
 	struct cart_err err = { 0 };
@@ -26,14 +27,18 @@ static int verify(const struct cart_args *a)
 	}
 	o.keys = keys;
 	o.progress = cart_verdict_progress;
+	o.attestation = cart_findings_add;
+	o.attestation_arg = &findings;
 	if (cart_verify(&o, &v, &err) < 0) {
 		cart_msg_progress_end();
 		status = cart_command_fail(a, &err);
 	} else {
 		cart_msg_progress_end();
-		cart_verdict_print(&v, o.n_keys, cart_args_flag(a, "json"));
+		cart_verdict_print_all(&v, o.n_keys, &findings,
+				       cart_args_flag(a, "json"));
 		status = (int)v.kind;
 	}
+	cart_findings_clear(&findings);
 	free(keys);
 	return status;
 }
@@ -58,7 +63,8 @@ const struct cart_command cart_cmd_verify = {
 "or - (standard input, with --seal).  Nothing is extracted or changed.\n"
 "\n"
 "Exit status: 0 valid; 4 invalid: something does not match, whoever signed;\n"
-"5 cannot tell: all holds, but no key that you named signed it.\n"
+"5 cannot tell: all holds, but no key that you named signed it.  What AWS\n"
+"signed of the exhibits is checked too, but does not change the status.\n"
 "\n"
 "Example:\n"
 "  crashcart verify IR-7-b01.tar --pubkey lab.pub\n"

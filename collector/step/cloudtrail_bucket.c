@@ -540,6 +540,7 @@ static void lines_info(const struct cart_trail_lines *l,
 	info->media = "application/x-ndjson";
 	info->repeatable = true;
 	info->note = l->note;
+	info->origin = l->origin;
 }
 
 static int lines_flush(struct cart_trail_lines *l, struct cart_err *err)
@@ -600,5 +601,7 @@ int cart_trail_lines_close(struct cart_trail_lines *l, const char *state,
 			rc = -1;
 	}
 	cart_buf_clear(&l->buf);
+	cart_json_free(l->origin);
+	l->origin = NULL;
 	return rc;
 }

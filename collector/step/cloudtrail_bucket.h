@@ -51,6 +51,7 @@ const char *cart_trail_meta(const struct cart_step_reply *reply,
 struct cart_trail_lines {
 	struct cart_step_ctx *c;
 	const char *name, *slug, *note;
+	struct cart_json *origin;	/* or NULL; owned */
 	struct cart_buf buf;		/* print one line here, then _line */
 	struct cart_exhibit *out;
 	uint64_t n;

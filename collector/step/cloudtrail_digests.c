@@ -621,6 +621,23 @@ static int check(const struct cart_json *with, struct cart_err *err)
 	return mode_of(with, &mode, err);
 }
 
+/* What verify needs to say the same again (FORMAT.md section 7). */
+static struct cart_json *window_origin(const struct cart_trail_window *w)
+{
+	const int64_t ns[] = { w->start_ns, w->end_ns, w->now_ns };
+	static const char *const keys[] = { "start", "end", "asked" };
+	struct cart_json *o = cart_json_new_object();
+	char text[CART_CLOCK_TEXT_SIZE];
+	size_t i;
+
+	add(o, "kind", "cloudtrail-verdicts");
+	for (i = 0; i < 3; i++) {
+		cart_clock_text(ns[i], 9, text);
+		add(o, keys[i], text);
+	}
+	return o;
+}
+
 static int run(struct cart_step_ctx *c, struct cart_err *err)
 {
 	struct digests d = { .c = c };
@@ -638,6 +655,7 @@ static int run(struct cart_step_ctx *c, struct cart_err *err)
 			      "derived: verdicts on digests and logs, and time "
 			      "without proof, from the digest objects and "
 			      "ListPublicKeys answers of this step");
+	d.lines.origin = window_origin(&d.window);
 	rc = cart_trail_walk(&w, err);
 	summary(&d);
 	if (cart_trail_lines_close(&d.lines, rc < 0 ? "truncated" : NULL,

@@ -86,6 +86,29 @@ enum cart_verdict_kind {
 	CART_VERDICT_UNKNOWN = 5
 };
 
+/*
+ * What exhibits say under other people's signatures, checked again offline
+ * once the bundle's own checks hold (FORMAT.md section 7).  It does not change
+ * the verdict on the bundle: its bytes are as collected all the same.
+ */
+enum cart_attest_verdict {
+	CART_ATTEST_VALID,
+	CART_ATTEST_INVALID,		/* a mismatch */
+	CART_ATTEST_UNKNOWN		/* cannot tell: something is not there */
+};
+
+struct cart_attestation {
+	const char *kind;		/* "cloudtrail-digests", ... */
+	const char *object;		/* "chain", "digest", "log", "gap", ... */
+	enum cart_attest_verdict verdict;
+	const char *exhibit;		/* id, or "" */
+	const char *text;		/* one sentence */
+	int64_t seconds;		/* of a gap; -1: not one */
+	/* The summary of what was checked, not one finding in it: of such a
+	 * one there are few, and they are what a person reads. */
+	bool summary;
+};
+
 struct cart_verify_options {
 	const char *bundle;		/* .tar, .seal, folder, extracted bag, or "-" */
 	const char *seal_path;		/* --seal, or NULL */
@@ -103,6 +126,12 @@ struct cart_verify_options {
 	 * with end.  Comes before the lines of its group.  May be NULL. */
 	int (*member)(void *arg, const struct cart_walk_member *m,
 		      const void *data, size_t len, bool end, struct cart_err *err);
+	/* What others signed, after all else, unless the bundle is invalid;
+	 * strings live for the call.  NULL: it is not looked at.  Reads the
+	 * exhibits that it needs a second time, hashes checked again; from a
+	 * pipe that is not possible, and said so. */
+	void (*attestation)(void *arg, const struct cart_attestation *a);
+	void *attestation_arg;
 };
 
 struct cart_verdict {
@@ -123,11 +152,16 @@ struct cart_verdict {
 	uint64_t continued_line[8];	/* ... from these lines */
 	uint64_t members, lines, exhibits, gaps, bytes;
 	uint64_t bytes_parsed;		/* of the stream, before a refusal */
+	/* If attestations were asked for: signed things (a digest, a log that
+	 * one names, a document) by enum cart_attest_verdict; exhibits whose
+	 * origin states a version or checksum that AWS can be asked for. */
+	uint64_t attested[3], recheckable;
 };
 
 /* 0 with a verdict (also INVALID), -1 with err only if the files could not
  * be read at all, or memory ran out.  Never extracts.  Takes 24 to 48 MiB,
- * depending on threads, and 80 bytes a member. */
+ * depending on threads, and 80 bytes a member; attestations 90 more for each
+ * exhibit that they need. */
 int cart_verify(const struct cart_verify_options *o, struct cart_verdict *ret,
 		struct cart_err *err);
 

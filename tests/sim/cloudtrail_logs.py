@@ -17,7 +17,7 @@ import cloudtrail_set
 HOURS = 6
 HOUR = datetime.timedelta(hours=1)
 BUCKET, PREFIX = "northwind-logs", "cloudtrail"
-wrong = []
+wrong, verdict = [], {}
 
 
 def check(ok, what):
@@ -51,9 +51,11 @@ def collect(name, window, **with_):
     if p.returncode not in (0, 3):
         print(p.stdout[-2000:], p.stderr[-3000:])
         sys.exit(1)
-    v = subprocess.run([os.environ["CRASHCART"], "verify", name + "-b01.tar"],
-                       stdout=subprocess.PIPE, text=True, check=False)
+    v = subprocess.run([os.environ["CRASHCART"], "verify", name + "-b01.tar",
+                        "--json"], stdout=subprocess.PIPE, text=True,
+                       check=False)
     check(v.returncode == 5, "%s: verify: intact, key not known" % name)
+    verdict.update(json.loads(v.stdout))
     subprocess.run([os.environ["CRASHCART"], "extract", name + "-b01.tar",
                     "--out", name], stdout=subprocess.DEVNULL, check=True)
     subprocess.run(["tar", "xf", name + "-b01.tar"], check=True)
@@ -79,6 +81,29 @@ def read(lines, top, slug):
 
 def ndjson(lines, top, slug):
     return [json.loads(x) for x in read(lines, top, slug)[0][1].splitlines()]
+
+
+def said():
+    """What verify says of single objects, and of time."""
+    return sorted((a["object"], a["verdict"], a.get("seconds", -1),
+                   a.get("exhibit", "")) for a in verdict["attestations"]
+                  if not a["summary"])
+
+
+def repeated(lines, found):
+    """The same, from the exhibit of verdicts.  A log that is not there is
+    the collector's finding only: verify counts it as not in the bundle."""
+    ids = {x["origin"]["key"]: x["exhibit"] for x in lines
+           if x["type"] == "exhibit" and "key" in x["origin"]}
+    out = []
+    for f in found:
+        kind = "missing-digest" if f["kind"] == "missing" else f["kind"]
+        v = f.get("verdict", "cannot tell").replace(" ", "-")
+        if v == "valid" or f.get("reason") == "its digest is not valid" or (
+                kind == "log" and f["key"] not in ids):
+            continue
+        out.append((kind, v, f.get("seconds", -1), ids.get(f.get("key"), "")))
+    return sorted(out)
 
 
 def validate(window):
@@ -152,6 +177,13 @@ def main():
           kinds.count(("log", "valid")) == 4 * HOURS and
           len(kinds) == 6 * HOURS, "all digests and logs valid, no gap")
     check(not [x for x in lines if x["type"] == "gap"], "no gap in the log")
+    check(verdict["attested"] == {"valid": 6 * HOURS, "invalid": 0,
+                                  "cannot-tell": 0} and
+          {(a["object"], a["verdict"]) for a in verdict["attestations"]} ==
+          {("digests", "valid"), ("logs", "valid")},
+          "verify repeats it from the bundle: %s" % verdict["attested"])
+    again = repeated(lines, found)
+    check(again == said(), "with the same findings as the collector's")
     counts, text = validate(window)
     check(counts.get("digest") == (2 * HOURS, 2 * HOURS) and
           counts.get("log") == (4 * HOURS, 4 * HOURS),
@@ -197,6 +229,9 @@ def main():
                   if f["kind"] == "gap")
     check(gaps == [("eu-west-1", cloudtrail_set.iso(start + n * HOUR), 3600)
                    for n in (2, 4)], "two gaps of an hour: %s" % gaps)
+    again = repeated(lines, found)
+    check(again == said() and verdict["attested"]["invalid"] == 2,
+          "verify finds them in the bundle: %s" % said())
     reasons = sorted(x["reason"] for x in lines if x["type"] == "gap")
     check(reasons == ["absent"] * 4 + ["changed"] * 2,
           "gap lines: %s" % reasons)

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BUNDLE_VERIFY_ATTEST_H
+#define BUNDLE_VERIFY_ATTEST_H
+
+#include "read_internal.h"
+
+/*
+ * What others signed, repeated once the bundle itself holds.
+ *
+ *	verify_attest.c		notes where exhibits of interest lie while the
+ *				log is read; reads them again at the end
+ *	verify_attest_trail.c	CloudTrail's digests and logs
+ *
+ * A kind is one file and one row in the table of verify_attest.c.  Nothing of
+ * an exhibit is kept but where it lies: all else is in its line of the log,
+ * which is read again too.
+ */
+
+enum cart_attest_stored {
+	CART_ATTEST_PLAIN,		/* one member */
+	CART_ATTEST_ZSTD,		/* one part, compressed */
+	CART_ATTEST_PART,		/* one part, as it is */
+	CART_ATTEST_SPLIT		/* several parts: not joined here */
+};
+
+struct cart_attest_item {
+	uint64_t line_at;		/* in the stream; folder: in its part */
+	uint64_t member_at;
+	uint32_t line_len, log_part, member_len;
+	unsigned char line_hash[16];	/* of its SHA-256 */
+	unsigned char stored;		/* enum cart_attest_stored */
+	/* The kind's own: */
+	unsigned char tag;
+	bool used;
+	uint32_t group;
+	int64_t order;
+	unsigned char name[16];
+};
+
+struct cart_attest;
+
+struct cart_attest_kind {
+	const char *name;
+	/* Is this line of an exhibit one that the check needs?  1: the kind's
+	 * own fields of *it are filled in; 0; -1: no memory. */
+	int (*wants)(void *state, const struct cart_json *line,
+		     struct cart_attest_item *it);
+	/* items: in the order of the log.  -1: no memory, or the files cannot
+	 * be read any more. */
+	int (*check)(struct cart_attest *a, void *state,
+		     struct cart_attest_item *items, size_t n,
+		     struct cart_err *err);
+	size_t state_size;		/* given as zeros */
+	void (*clear)(void *state);	/* may be NULL */
+};
+
+extern const struct cart_attest_kind cart_attest_trail;
+
+struct cart_attest {
+	const struct cart_verify_options *o;
+	const struct cart_input *in;
+	const struct cart_bag *bag;
+	struct cart_verdict *v;
+	struct cart_attest_list *lists;	/* one a kind */
+	const struct cart_attest_kind *now;
+	int fd;				/* of the segment read last, or -1 */
+	size_t segment;
+	struct cart_buf line, stored;
+	struct cart_attest_recent *recent;	/* parts 1 of late */
+	unsigned n_recent;
+};
+
+/* NULL fields are filled: a is cleared whatever happens. */
+int cart_attest_init(struct cart_attest *a, struct cart_err *err);
+void cart_attest_clear(struct cart_attest *a);
+/* Each line of the log, while its part is the bag's member. */
+int cart_attest_line(struct cart_attest *a, const struct cart_json *line,
+		     struct cart_err *err);
+/* After the bundle was found to hold. */
+int cart_attest_run(struct cart_attest *a, struct cart_err *err);
+
+/* --- for kinds --- */
+
+/* The line of an item again, NULL with err. */
+struct cart_json *cart_attest_get_line(struct cart_attest *a,
+				       const struct cart_attest_item *it,
+				       struct cart_err *err);
+/* The exhibit's logical bytes again, its hash compared with the line.  1: in
+ * out; 0: not to be had, *ret_why says why; -1. */
+int cart_attest_get_data(struct cart_attest *a,
+			 const struct cart_attest_item *it,
+			 const struct cart_json *line, struct cart_buf *out,
+			 const char **ret_why, struct cart_err *err);
+/* Counts a thing that somebody signed. */
+void cart_attest_count(struct cart_attest *a, enum cart_attest_verdict v);
+/* Hands one on; kind is filled in, exhibit NULL is "". */
+void cart_attest_say(struct cart_attest *a, const struct cart_attestation *say);
+
+#endif
