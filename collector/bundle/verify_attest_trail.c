@@ -453,11 +453,12 @@ static void sum_up(struct check *c, bool window)
 	snprintf(of, sizeof(of), "trail %s of %s %s%s", n->trail, n->account,
 		 n->region, n->backfill ? " (backfill)" : "");
 	snprintf(what, sizeof(what), "%s: digests, by the public keys in the "
-		 "bundle: %" PRIu64 " valid, %" PRIu64 " invalid, %" PRIu64 " cannot tell; %" PRIu64 " gaps, %" PRId64
-		 " s in all%s", of, c->digests[CART_TRAIL_VALID],
-		 c->digests[CART_TRAIL_INVALID], c->digests[CART_TRAIL_UNKNOWN],
-		 c->gaps, c->gap_s, window ? "" : "; the step did not end, so nothing is "
-		 "said of time before and after them");
+		 "bundle: %" PRIu64 " valid, %" PRIu64 " invalid, %" PRIu64
+		 " cannot tell; %" PRIu64 " gaps, %" PRId64 " s in all%s", of,
+		 c->digests[CART_TRAIL_VALID], c->digests[CART_TRAIL_INVALID],
+		 c->digests[CART_TRAIL_UNKNOWN], c->gaps, c->gap_s, window ?
+		 "" : "; the step did not end: nothing is said of time before "
+		 "and after them");
 	s.verdict = worst(c->digests, c->gaps);
 	s.text = what;
 	cart_attest_say(c->a, &s);
