@@ -3,11 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "aws_session.h"
 #include "command.h"
 #include "crashcart/engine.h"
 #include "crashcart/json.h"
 #include "crashcart/text.h"
 #include "manifest_load.h"
+#include "plan_check.h"
 
 static void add_text(struct cart_buf *b, const struct cart_json *j)
 {
@@ -98,8 +100,25 @@ static int print_words(const struct cart_manifest *m, const struct cart_json *pl
 	return rc;
 }
 
+/* Where the policy's ARNs lie. */
+static const char *region_of(const struct cart_args *a,
+			     const struct cart_env *env)
+{
+	static const char *const names[] = { "AWS_REGION", "AWS_DEFAULT_REGION" };
+	const char *region = cart_args_value(a, "region");
+	size_t i;
+
+	for (i = 0; region == NULL && i < 2; i++) {
+		region = cart_env_get(env, names[i]);
+		if (region != NULL && *region == '\0')
+			region = NULL;
+	}
+	return region;
+}
+
 static int plan(const struct cart_args *a)
 {
+	struct cart_env *env = cart_env_take();
 	struct cart_manifest *m;
 	struct cart_json *j = NULL;
 	struct cart_err err = { 0 };
@@ -109,10 +128,12 @@ static int plan(const struct cart_args *a)
 
 	cart_buf_init(&b, (size_t)16 << 20);
 	m = cart_manifest_load(a, a->positional[0], true, NULL, &err);
-	if (m != NULL)
-		j = policy ? cart_manifest_policy(m, &err) :
+	if (m != NULL && !cart_args_flag(a, "check"))
+		j = policy ? cart_manifest_policy(m, region_of(a, env), &err) :
 			cart_manifest_plan(m, &err);
-	if (j == NULL) {
+	if (m != NULL && cart_args_flag(a, "check")) {
+		status = cart_plan_check(a, env, m);
+	} else if (j == NULL) {
 		status = cart_command_fail(a, &err);
 	} else if (policy || cart_args_flag(a, "json")) {
 		cart_json_print(j, 4, &b);
@@ -126,6 +147,7 @@ static int plan(const struct cart_args *a)
 	cart_buf_clear(&b);
 	cart_json_free(j);
 	cart_manifest_free(m);
+	cart_env_free(env);
 	return status;
 }
 
@@ -133,21 +155,43 @@ static const struct cart_option options[] = {
 	{ "param", 'p', "NAME=VALUE", true, "Set a parameter of the manifest." },
 	{ "policy", 0, NULL, false,
 	  "Print the IAM policy that the run needs, and no more." },
+	{ "check", 0, NULL, false,
+	  "Tell beforehand what a run would miss: asks AWS, changes nothing." },
+	{ "out", 'o', "FOLDER|FILE.tar|-", false,
+	  "With --check: where the bundle is to go." },
+	{ "segment", 0, "SIZE", false, "With --check: as for collect." },
+	{ "key", 0, "FILE", false, "With --check: the key that is to seal." },
+	{ "password-fd", 0, "N", false,
+	  "With --check: read the key's password from descriptor N." },
+	{ "expect-account", 0, "ID", false,
+	  "With --check: the account that credentials must be of." },
+	CMD_AWS_OPTIONS,
 	{ NULL, 0, NULL, false, NULL }
 };
 
 const struct cart_command cart_cmd_plan = {
 	.name = "plan",
 	.summary = "Print every step and call of a manifest; touch nothing.",
-	.usage = "MANIFEST [-p NAME=VALUE]... [--policy]",
+	.usage = "MANIFEST [-p NAME=VALUE]... [--policy | --check]",
 	.min_positional = 1,
 	.max_positional = 1,
 	.options = options,
 	.about =
-"Needs no credentials and sends nothing.  Calls marked ! would change\n"
-"something.  --json prints what the bundle keeps as plan.json.\n"
+"Without --check it needs no credentials and sends nothing.  Calls marked !\n"
+"would change something.  --json prints what the bundle keeps as plan.json.\n"
 "\n"
-"Example:\n"
-"  crashcart plan instance-compromise -p instance_id=i-0123456789abcdef0\n",
+"--check asks who the credentials are, how far the clock is off, whether each\n"
+"endpoint can be reached (no request is sent there), and for each call of the\n"
+"plan whether it would be allowed: EC2 by a dry run, the rest by\n"
+"iam:SimulatePrincipalPolicy, whose use the policy of --policy does not hold.\n"
+"It looks at --out and --key too.  It makes and leaves nothing.\n"
+"\n"
+"Examples:\n"
+"  crashcart plan instance-compromise -p instance_id=i-0123456789abcdef0\n"
+"  crashcart plan instance-compromise -p instance_id=i-0123456789abcdef0 \\\n"
+"      --check --expect-account 111122223333 --out /mnt/usb\n"
+"\n"
+"Exit status of --check: 0 nothing is missing; 3 something would be; 1 it\n"
+"cannot be told, or failed; 2 usage or manifest error.\n",
 	.run = plan,
 };

@@ -61,16 +61,6 @@ static void add_copy(struct planning *p, struct cart_json *o,
 		add(p, o, key, cart_json_copy(v));
 }
 
-static enum resolve params_only(void *arg, const struct cart_ref *ref,
-				const struct cart_json **ret)
-{
-	const struct cart_manifest *m = arg;
-
-	*ret = ref->kind == REF_PARAM ?
-		cart_json_get(m->values, ref->name) : NULL;
-	return *ret ? RESOLVE_OK : RESOLVE_LEAVE;
-}
-
 static struct cart_json *plan_step(struct planning *p,
 				   const struct cart_manifest *m,
 				   const struct mstep *s,
@@ -96,7 +86,7 @@ static struct cart_json *plan_step(struct planning *p,
 		add(p, o, "volatility", cart_json_new_int(s->type->volatility));
 	if (s->changes)
 		add(p, o, "changes", cart_json_new_string(s->changes_word));
-	if (s->with && cart_ref_resolve(s->with, params_only, (void *)m, &with,
+	if (s->with && cart_ref_resolve(s->with, cart_ref_params, (void *)m, &with,
 					&result, NULL, NULL) == 0 && with)
 		add(p, o, "with", cart_json_copy(with));
 	if (s->type->plan)

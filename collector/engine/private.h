@@ -220,6 +220,33 @@ void cart_mparam_clear(struct mparam *p);
 /* Computes inputs, needs and waits of all steps (graph.c). */
 int cart_graph_build(struct mpath *p, struct cart_manifest *m);
 
+/* ---- needs.c: what IAM must allow --------------------------------------- */
+
+/* Everything is borrowed, and dies with the call of fn. */
+struct cart_need {
+	const struct mstep *step;
+	const char *call;		/* "s3:ListObjectsV2" */
+	const char *action;		/* "s3:ListBucket" */
+	struct cart_json *resources;	/* ARNs with "*", or ["*"] */
+	const struct cart_json *regions;/* fixed list, or NULL */
+	const char *create_action;	/* of ec2:CreateTags, else NULL */
+	const struct cart_json *input;	/* of the call if all is known, or NULL */
+	bool changes;
+	bool global;			/* one endpoint for all regions */
+};
+typedef void (*cart_need_fn)(void *arg, const struct cart_need *need);
+
+/* region chooses the partition of ARNs; NULL: the first one that the manifest
+ * names, else aws.  0, or -1 without memory. */
+int cart_manifest_needs(const struct cart_manifest *m, const char *region,
+			cart_need_fn fn, void *arg);
+/* The accounts of a step that are known before the run, as a new list. */
+struct cart_json *cart_manifest_accounts(const struct cart_manifest *m,
+					 const struct mstep *s);
+/* A cart_ref_fn that knows parameters alone; arg is the manifest. */
+enum resolve cart_ref_params(void *arg, const struct cart_ref *ref,
+			     const struct cart_json **ret);
+
 /* ---- a run -------------------------------------------------------------- */
 
 /* How a run reaches AWS; tests put their own in. */

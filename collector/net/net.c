@@ -292,7 +292,8 @@ static CURLcode set_options(struct cart_net *n, struct job *j)
 	/* libcurl 7.88 refuses this for a handle that was used and did not get
 	 * far; it has the size from its first use then */
 	(void)curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 65536L);
-	SET(CURLOPT_FRESH_CONNECT, r->fresh ? 1L : 0L);
+	SET(CURLOPT_FRESH_CONNECT, r->fresh || r->connect_only ? 1L : 0L);
+	SET(CURLOPT_CONNECT_ONLY, r->connect_only ? 1L : 0L);
 	SET(CURLOPT_WRITEFUNCTION, on_body);
 	SET(CURLOPT_WRITEDATA, j);
 	SET(CURLOPT_HEADERFUNCTION, on_header);
@@ -425,7 +426,7 @@ static void complete(struct cart_net *n, struct job *j, CURLcode c)
 	take_out(n, j);
 	if (c != CURLE_OK)
 		rc = set_error(j, c);
-	else if (!j->reply->status)
+	else if (!j->reply->status && !j->req->connect_only)
 		rc = cart_err_set(j->err, CART_ERR_NET, 0,
 				  "%s answered without a status",
 				  j->url.authority);

@@ -159,6 +159,42 @@ int cart_aws_next_page(const struct cart_aws_call *call,
 		       const struct cart_json *view,
 		       struct cart_json **ret_next, struct cart_err *err);
 
+/* --- looking ahead: probe.c --- */
+
+/* Where the calls of a service in a region go. */
+struct cart_aws_place {
+	char url[512];			/* scheme, host, port, path */
+	char region[64];		/* or "global" */
+	const char *origin;		/* "option", "environment", "config",
+					 * "default" (FORMAT.md, "endpoint") */
+};
+
+/* By the settings alone; nothing is sent.  region may be NULL or "global".
+ * 0, or -1 with err (USAGE). */
+int cart_aws_place(struct cart_aws *a, const char *call, const char *region,
+		   struct cart_aws_place *ret, struct cart_err *err);
+/* Resolves the name, connects and, for https, checks the certificate; then
+ * hangs up: no request is sent.  ret_address: who answered, "" if nobody.  0,
+ * or -1 with err (NET, TIMEOUT, CRYPTO). */
+int cart_aws_knock(struct cart_aws *a, const char *url, char ret_address[64],
+		   struct cart_err *err);
+
+/* What AWS says to "would you": EC2 alone can be asked. */
+enum cart_aws_would {
+	CART_WOULD_YES,
+	CART_WOULD_NO,			/* err says why: permission, not found */
+	CART_WOULD_UNKNOWN		/* err says why it cannot be told */
+};
+
+/* Does the operation take DryRun? */
+bool cart_aws_has_dry_run(const char *call);
+/* Asks with DryRun set by this function, whatever input says, so that nothing
+ * is ever made or changed; the reply is not kept.  input may be NULL. */
+enum cart_aws_would cart_aws_would(struct cart_aws *a, const char *call,
+				   const char *region,
+				   const struct cart_json *input,
+				   struct cart_err *err);
+
 /* The request as it would be sent, unsigned, as JSON {method,url,headers,
  * body_base64}; sends nothing, needs no credentials. */
 int cart_aws_show_request(struct cart_aws *a, const struct cart_aws_call *call,

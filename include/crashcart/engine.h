@@ -65,6 +65,22 @@ int cart_run(const struct cart_run_options *o, struct cart_run_result *ret,
 int cart_run_check_allow(const struct cart_manifest *m, unsigned allow,
 			 struct cart_err *err);
 
+/* What a run would miss (`crashcart plan --check`): asks who we are, how far the
+ * clock is off, whether each endpoint can be reached, and whether each call of
+ * the plan would be allowed.  Changes nothing: EC2 is asked by dry run, the
+ * rest by iam:SimulatePrincipalPolicy. */
+struct cart_check_options {
+	const struct cart_manifest *manifest;
+	struct cart_aws *aws;
+	const char *expect_account;	/* or NULL */
+};
+
+/* Appends to list one object a check: "check" (identity, clock, endpoint,
+ * permission), "result" (good, warning, missing, unknown), "what", "detail",
+ * and what belongs to its kind.  0, or -1 with err (MEMORY). */
+int cart_check(const struct cart_check_options *o, struct cart_json *list,
+	       struct cart_err *err);
+
 /* Signals: SIGINT, SIGTERM, SIGHUP once: stop and seal; twice: the process
  * ends at once.  SIGPIPE ignored.  cart_stop_requested is what cancelled()
  * asks. */

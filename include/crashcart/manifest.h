@@ -49,8 +49,11 @@ unsigned cart_manifest_changes(const struct cart_manifest *m);
 struct cart_json *cart_manifest_plan(const struct cart_manifest *m,
 				     struct cart_err *err);
 /* The IAM policy that its run needs and no more (`crashcart plan --policy`),
- * as a policy document.  Parameters that are set narrow it down. */
+ * as a policy document.  Parameters that are set narrow it down.  region: of
+ * its partition are the ARNs; NULL: of the first region that the manifest
+ * names, else of the partition aws. */
 struct cart_json *cart_manifest_policy(const struct cart_manifest *m,
+				       const char *region,
 				       struct cart_err *err);
 /* The JSON Schema (draft 2020-12), from the step table. */
 int cart_manifest_schema(struct cart_buf *out, struct cart_err *err);

@@ -56,6 +56,9 @@ struct cart_http_request {
 	 * enough for what must happen once. */
 	bool fresh;
 	bool despite_cancel;		/* cart_net_cancel leaves it alone */
+	/* Connects, through the proxy if there is one, checks the certificate
+	 * and hangs up: no request is sent, and an answer has status 0. */
+	bool connect_only;
 	/* If set, body bytes of 2xx replies go here instead of reply->body;
 	 * called on the net thread: must not block long.  -1 ends it. */
 	int (*sink)(void *arg, const void *data, size_t len);

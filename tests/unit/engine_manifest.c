@@ -498,7 +498,7 @@ static void test_policy(void **state)
 	if (!m)
 		fail_msg("%s", err.text);
 	assert_int_equal(cart_manifest_param(m, "i=i-0123456789abcdef0", &err), 0);
-	p = cart_manifest_policy(m, &err);
+	p = cart_manifest_policy(m, NULL, &err);
 	assert_non_null(p);
 	assert_null(granting(p, "sts:GetCallerIdentity"));
 	assert_string_equal(resource(p, "ec2:GetConsoleOutput", 0),
@@ -521,12 +521,62 @@ static void test_policy(void **state)
 	assert_non_null(granting(p, "ec2:DescribeRegions"));
 	cart_json_free(p);
 	assert_int_equal(cart_manifest_param(m, "u=ann", &err), 0);
-	p = cart_manifest_policy(m, &err);
+	p = cart_manifest_policy(m, NULL, &err);
 	assert_string_equal(resource(p, "iam:ListAccessKeys", 0),
 			    "arn:aws:iam::*:user/ann");
 	assert_string_equal(resource(p, "iam:ListAccessKeys", 1),
 			    "arn:aws:iam::*:user/*/ann");
 	cart_json_free(p);
+	cart_manifest_free(m);
+}
+
+/* ARNs lie in the partition of the regions, and fixed regions are a
+ * condition where a call has a region. */
+static void test_policy_places(void **state)
+{
+	static const char text[] = "{ \"crashcart\": 1, \"name\": \"p\", "
+	"\"role\": \"R\", \"steps\": ["
+	"{ \"id\": \"a\", \"do\": \"aws.call\", \"regions\": "
+	"[\"cn-north-1\"], \"with\": { \"call\": \"ec2:DescribeVpcs\" } },"
+	"{ \"id\": \"b\", \"do\": \"aws.call\", \"regions\": "
+	"[\"cn-north-1\"], \"with\": { \"call\": \"s3:ListObjectsV2\", "
+	"\"input\": { \"Bucket\": \"b1\" } } },"
+	POLICY_STEP("c", "iam:ListAccessKeys", "{ \"UserName\": \"ann\" }")
+	"{ \"id\": \"d\", \"do\": \"iam.state\", \"accounts\": "
+	"[\"444455556666\", \"777788889999\"] } ] }";
+	static const char *const partitions[][2] = {
+		{ NULL, "aws-cn" }, { "us-gov-west-1", "aws-us-gov" },
+		{ "eu-west-1", "aws" },
+	};
+	struct cart_err err = { 0 };
+	struct cart_manifest *m = cart_manifest_parse("m.json", text,
+						      strlen(text), &err);
+	struct cart_json *p;
+	char want[80];
+	size_t i;
+
+	(void)state;
+	if (!m)
+		fail_msg("%s", err.text);
+	for (i = 0; i < 3; i++) {
+		p = cart_manifest_policy(m, partitions[i][0], &err);
+		assert_non_null(p);
+		snprintf(want, sizeof(want), "arn:%s:iam::*:user/ann",
+			 partitions[i][1]);
+		assert_string_equal(resource(p, "iam:ListAccessKeys", 0), want);
+		snprintf(want, sizeof(want), "arn:%s:s3:::b1", partitions[i][1]);
+		assert_string_equal(resource(p, "s3:ListBucket", 0), want);
+		snprintf(want, sizeof(want), "arn:%s:iam::777788889999:role/R",
+			 partitions[i][1]);
+		assert_string_equal(resource(p, "sts:AssumeRole", 1), want);
+		assert_string_equal(cart_json_string(cart_json_at(cart_json_get(
+			cart_json_get(cart_json_get(granting(p,
+			"ec2:DescribeVpcs"), "Condition"), "StringEquals"),
+			"aws:RequestedRegion"), 0)), "cn-north-1");
+		assert_null(cart_json_get(granting(p, "s3:ListBucket"),
+					  "Condition"));
+		cart_json_free(p);
+	}
 	cart_manifest_free(m);
 }
 
@@ -613,6 +663,7 @@ int main(void)
 		cmocka_unit_test(test_plan),
 		cmocka_unit_test(test_schema),
 		cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_policy_places),
 		cmocka_unit_test(test_builtin),
 		cmocka_unit_test(test_table),
 	};

@@ -2,6 +2,7 @@
 """IAM: who exists, what they may, which keys they hold."""
 import datetime
 import json
+import re
 import urllib.parse
 
 from . import policy
@@ -518,6 +519,36 @@ def summary(ctx, p):
         len(a.oidc)}}
 
 
+def policies_of(ctx, arn):
+    """The documents of a user or role, as the account judges by them."""
+    m = re.fullmatch(r"arn:aws:iam::(\d{12}):(user|role)/(.*)", arn)
+    kind = m and (ctx.account.users if m.group(2) == "user" else
+                  ctx.account.roles)
+    e = m and kind.get(m.group(3).split("/")[-1])
+    if not e or e["Arn"] != arn or m.group(1) != ctx.account.number:
+        raise AwsError("NoSuchEntity", "The source entity %s was not found" %
+                       arn, 404)
+    return ctx.world.documents_of(ctx.account, e)
+
+
+@op("iam", "SimulatePrincipalPolicy")
+def simulate(ctx, p):
+    docs, boundary = policies_of(ctx, p["PolicySourceArn"])
+    where = {e["ContextKeyName"].lower(): e["ContextKeyValues"][0]
+             for e in p.get("ContextEntries", [])}
+    where.setdefault("aws:principalarn", p["PolicySourceArn"])
+    out = []
+    for action in p["ActionNames"]:
+        for res in p.get("ResourceArns") or ["*"]:
+            ok, _, why = policy.decide(docs, boundary, action, [res], where)
+            out.append({"EvalActionName": action, "EvalResourceName": res,
+                        "EvalDecision": "allowed" if ok else
+                        "explicitDeny" if "explicit" in why else
+                        "implicitDeny", "MatchedStatements": [],
+                        "MissingContextValues": []})
+    return {"EvaluationResults": out}
+
+
 @op("iam", "ListAccountAliases")
 def aliases(ctx, p):
     return {"AccountAliases": list(ctx.account.aliases)}
@@ -642,31 +673,3 @@ def last_accessed(ctx, p):
     return {"JobStatus": "COMPLETED", "JobCreationDate": made,
             "JobType": "SERVICE_LEVEL", "ServicesLastAccessed": out,
             "JobCompletionDate": done, "IsTruncated": False}
-
-
-@op("iam", "SimulatePrincipalPolicy")
-def simulate(ctx, p):
-    arn = p["PolicySourceArn"]
-    name = arn.rsplit("/", 1)[1]
-    e = ctx.account.roles.get(name) if ":role/" in arn else \
-        user(ctx, name)
-    if e is None:
-        raise missing("role", name)
-    docs = list(e["_inline"].values())
-    from .world import current
-    for a in e["_attached"]:
-        docs.append(current(managed(ctx, a)))
-    for g in e.get("_groups", []):
-        docs += ctx.account.groups[g]["_inline"].values()
-        docs += [current(managed(ctx, a))
-                 for a in ctx.account.groups[g]["_attached"]]
-    out = []
-    for act in p["ActionNames"]:
-        for res in p.get("ResourceArns") or ["*"]:
-            r = policy.evaluate(docs, act, res, {})
-            out.append({"EvalActionName": act, "EvalResourceName": res,
-                        "EvalDecision": {"allow": "allowed", "deny":
-                                         "explicitDeny", "none":
-                                         "implicitDeny"}[r],
-                        "MatchedStatements": [], "MissingContextValues": []})
-    return {"EvaluationResults": out}

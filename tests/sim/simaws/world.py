@@ -180,7 +180,10 @@ class World:
         """(identity policy documents, boundary documents or None)"""
         if principal.kind == "Root":
             return [ALLOW_ALL], None
-        acct, e = principal.account, principal.iam
+        return self.documents_of(principal.account, principal.iam)
+
+    def documents_of(self, acct, e):
+        """The same of a user or a role."""
         docs = list(e["_inline"].values())
         arns = list(e["_attached"])
         for g in e.get("_groups", []):
