@@ -154,7 +154,7 @@ FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_$(T).c))
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRCS))
 
 .PHONY: all help drivers unit unit-build fuzz fuzz-build fuzz-replay fuzz-replay-build \
-	deps test run bench lint clean install schema FORCE
+	deps test run bench lint clean dist install schema FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 .DEFAULT_GOAL := all
@@ -172,6 +172,7 @@ help:
 	@echo 'make bench           speed beside that of other tools'
 	@echo 'make deps            only the dependencies'
 	@echo 'make schema          manifests/schema.json and man/crashcart.1, from the tables'
+	@echo 'make dist            the release, for both architectures, in dist/ (KEY=minisign.key)'
 	@echo 'make install         PREFIX=/usr/local, DESTDIR='
 	@echo 'make clean           remove build/'
 	@echo 'FLAVOUR=release|asan|fuzz|torture|system  ARCH=x86_64|aarch64  V=1  WERROR=1'
@@ -399,6 +400,9 @@ run:
 	scripts/bootstrap
 	$(MAKE) build/crashcart
 	scripts/run-demo
+
+dist:
+	scripts/make-dist $(if $(KEY),-k $(KEY)) $(ARCHS)
 
 clean:
 	rm -rf $(BUILD)
