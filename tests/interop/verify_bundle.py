@@ -6,9 +6,11 @@ Shares no code with crashcart.  Needs Python 3.9 and the package
 `cryptography` (or `pynacl`) for Ed25519; everything else is standard.
 
 usage: verify_bundle.py BUNDLE [--pubkey FILE|BASE64]... [--seal FILE] [--json]
+                        [--attest]
 
 BUNDLE is NAME.tar, NAME.seal, a folder that holds them, the folder of an
 extracted bag, or - for the joined segments on standard input (with --seal).
+--attest, with --json, says also what others signed (attest_bundle.py).
 Exit status: 0 valid, 4 invalid, 5 cannot tell, 1 the files cannot be read.
 """
 import argparse
@@ -20,6 +22,7 @@ import json
 import os
 import re
 import stat
+import subprocess
 import sys
 
 CHUNK = 8388608
@@ -724,6 +727,10 @@ class Log:
         need(number not in self.done, 'F19', 'an exhibit is announced twice')
         self.done.add(number)
         state = self.open.pop(number, None)
+        if self.bag.attest is not None:
+            self.bag.attest.append((line, self.bag.bytes.get(line.get(
+                'path', line['exhibit']))))
+            self.bag.bytes.pop(line['exhibit'], None)
         if 'path' in line:
             need('parts' not in line and 'files' not in line and
                  not state, 'F19', 'a plain exhibit with parts')
@@ -749,6 +756,8 @@ class Log:
         need(0 < line['length'] <= MEMBER_MAX, 'F19', 'length of a part')
         need(is_set == was_set, 'F19', 'file set and other parts mixed')
         self.open[number] = (parts + 1, total + line['length'], is_set)
+        if self.bag.attest is not None:
+            self.bag.keep_part(line)
         need(len(self.open) <= 4096, 'F9', 'too many open exhibits')
         if line['encoding'] == 'zero':
             need('path' not in line and line['size'] == 0 and
@@ -808,6 +817,8 @@ class Bag:
         self.inner, self.stamp = None, False
         self.place = iter(['bagit.txt', 'VERIFY.txt', 'manifest.json',
                            'plan.json', 'keys/session-1.pub'])
+        self.bytes = {}            # payload of the group, if attest
+        self.attest = None         # or [(line, bytes)] of plain exhibits
         self.after = None
         self.state = 'start'
 
@@ -855,6 +866,7 @@ class Bag:
             self.log_parts += 1
             need(self.log_parts <= 999999, 'F8', 'too many log parts')
             self.log.part(data, self.group)
+            self.bytes = {k: v for k, v in self.bytes.items() if '/' not in k}
             self.state = 'group'
             return True
         elif self.state == 'group' and self.log_parts and \
@@ -885,6 +897,17 @@ class Bag:
         need(self.payload <= 150000, 'F9', 'too many payload members')
         need(len(self.group) < 8192, 'F9', 'too many members in a group')
         self.group[path] = (len(data), digest)
+        if self.attest is not None:
+            self.bytes[path] = data
+
+    def keep_part(self, line):
+        """Exhibits of one part; what `zstd` cannot inflate is None."""
+        data = self.bytes.get(line.get('path'))
+        if line['encoding'] == 'zstd':
+            done = subprocess.run(['zstd', '-dcq'], input=data,
+                                  capture_output=True, check=False)
+            data = None if done.returncode else done.stdout
+        self.bytes[line['exhibit']] = data if line['part'] == 1 else None
 
     def order_end(self, path, data, digest):
         need(path == next(self.place, None), 'F8', '%s is out of place' % path)
@@ -1095,6 +1118,7 @@ class Verifier:
         self.found, self.keys = found, keys
         self.stream = None
         self.trusted = False
+        self.attest = None         # a list: exhibits are kept in it
 
     def holds(self, signature, digest, what):
         """Do our keys of that id say that they made it?"""
@@ -1155,6 +1179,7 @@ class Verifier:
         except (OSError, AttributeError):
             raise Broken('F12', 'no External-Identifier') from None
         bag = Bag(name)
+        bag.attest = self.attest
         for path, data in extracted_members(root):
             need(len(data) <= MEMBER_MAX, 'F6', path)
             bag.member(path, data)
@@ -1192,6 +1217,7 @@ class Verifier:
         else:
             self.stream = Stream([sys.stdin.buffer], seal, True)
         bag = Bag(seal and seal.name)
+        bag.attest = self.attest
         for path, data, mtime, bag.name in walk(self.stream, bag.name):
             bag.member(path, data, mtime)
         bag.finish()
@@ -1219,6 +1245,7 @@ def main():
     parser.add_argument('--pubkey', action='append', default=[])
     parser.add_argument('--seal')
     parser.add_argument('--json', action='store_true')
+    parser.add_argument('--attest', action='store_true')
     options = parser.parse_args()
     verifier, rule, parsed = None, '', 0
     try:
@@ -1227,6 +1254,7 @@ def main():
         sys.exit('verify_bundle: --pubkey: %s' % e)
     try:
         verifier = Verifier(find(options.bundle, options.seal), keys)
+        verifier.attest = [] if options.attest else None
         reason, status = verifier.run(), 0
     except Broken as e:
         reason, rule, status = str(e), e.rule, 4
@@ -1237,7 +1265,11 @@ def main():
     if verifier and verifier.stream:
         parsed = verifier.stream.parsed
     verdict = {0: 'valid', 4: 'invalid', 5: 'cannot tell'}[status]
-    if options.json:
+    if options.json and options.attest and status != 4:
+        from attest_bundle import as_json
+        print(json.dumps({'verdict': verdict, 'reason': reason, 'exit': status,
+                          **as_json(verifier.attest)}))
+    elif options.json:
         print(json.dumps({'verdict': verdict, 'rule': rule, 'reason': reason,
                           'exit': status, 'bytes_parsed': parsed}))
     else:

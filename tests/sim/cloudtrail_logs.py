@@ -13,6 +13,7 @@ import sys
 import botocore.session
 
 import cloudtrail_set
+import verify_bundle
 
 HOURS = 6
 HOUR = datetime.timedelta(hours=1)
@@ -56,6 +57,15 @@ def collect(name, window, **with_):
                        check=False)
     check(v.returncode == 5, "%s: verify: intact, key not known" % name)
     verdict.update(json.loads(v.stdout))
+    peer = subprocess.run([sys.executable, "-B", os.path.join(
+        os.path.dirname(verify_bundle.__file__), "verify_bundle.py"),
+        name + "-b01.tar", "--json", "--attest"], stdout=subprocess.PIPE,
+        text=True, check=False)
+    theirs = json.loads(peer.stdout)
+    check(peer.returncode == 5 and theirs["attested"] == verdict["attested"] and
+          sorted((a["object"], a["verdict"], a["seconds"], a["exhibit"])
+                 for a in theirs["attestations"]) == said(),
+          "%s: a second verifier says the same of what AWS signed" % name)
     subprocess.run([os.environ["CRASHCART"], "extract", name + "-b01.tar",
                     "--out", name], stdout=subprocess.DEVNULL, check=True)
     subprocess.run(["tar", "xf", name + "-b01.tar"], check=True)

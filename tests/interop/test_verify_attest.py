@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# usage: test_verify_attest.py [--seed N]
+# run-tests: release-only
+"""CloudTrail's digests inside a bundle, tampered with before a hostile signer
+sealed it: `crashcart verify` finds each at the right object, and so does a
+verifier in Python; the bundle itself stays valid."""
+import argparse
+import copy
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+sys.dont_write_bytecode = True
+
+import cloudtrail_set                       # noqa: E402
+import make_bundle                          # noqa: E402
+import test_cloudtrail_digests as digests   # noqa: E402
+
+WRONG = []
+ITS = 'digests@123456789012/global#1'
+
+
+class Bundle(make_bundle.Maker):
+    """A bundle of the objects of a set, as cloudtrail.digests keeps them."""
+
+    def __init__(self, case, window=True):
+        super().__init__(1)
+        self.case_, self.window, self.number = case, window, 0
+        self.ids = {}
+
+    def exhibit(self, slug, data, origin, packed=None):
+        self.number += 1
+        e = 'e%06d' % self.number
+        common = dict(exhibit=e, instance=ITS, name=slug,
+                      media='application/gzip', repeatable=True, state='whole')
+        if packed:
+            self.one_part(self.number, 1, 0, data, packed)
+            self.log('exhibit', 'digests', **self.ordered(
+                common, size=len(data), sha256=make_bundle.sha(data), parts=1,
+                origin=origin))
+        else:
+            path, data = self.add('data/%s-%s' % (e, slug), data)
+            self.log('exhibit', 'digests', **self.ordered(
+                common, size=len(data), sha256=make_bundle.sha(data),
+                path=path, origin=origin))
+        return e
+
+    @staticmethod
+    def ordered(common, **more):
+        both = {**common, **more}
+        return {k: both[k] for k in (
+            'exhibit', 'instance', 'name', 'media', 'size', 'sha256', 'path',
+            'parts', 'origin', 'repeatable', 'state') if k in both}
+
+    def groups(self):
+        c, s = self.case_, self.case_['set']
+        self.session()
+        for answer in c['keys']:
+            self.exhibit('list-public-keys.raw.json',
+                         json.dumps(answer).encode(),
+                         {'service': 'cloudtrail', 'region': c['region'],
+                          'operation': 'ListPublicKeys'})
+        listed = {d['key'] for d in c['digests']}
+        for n, ((bucket, key), (data, meta)) in enumerate(s.objects.items()):
+            if data is None or ('Digest' in key and key not in listed):
+                continue
+            origin = {'service': 's3', 'operation': 'GetObject',
+                      'bucket': bucket, 'key': key, 'etag': '"x"'}
+            if meta:
+                origin['metadata'] = dict(meta)
+            for d in c['digests']:
+                if d['key'] == key and 'backfill_time' in d:
+                    origin['metadata']['backfill-generation-timestamp'] = d[
+                        'backfill_time']
+            # now and then in a part, as large ones are
+            self.ids[key] = self.exhibit('object.json.gz', data, origin,
+                                         {3: 'zstd', 5: 'none'}.get(n % 9))
+            if n % 10 == 9:
+                self.end_part()
+        if self.window:
+            self.exhibit('cloudtrail-verdicts.ndjson', b'\n', {
+                'kind': 'cloudtrail-verdicts', 'start': c['start'],
+                'end': c['end'], 'asked': c['now']})
+        self.log('end', outcome='gaps', exhibits=self.counts['exhibit'],
+                 calls=0, gaps=0, changes=0, bytes=self.payload_bytes(),
+                 usage={'cpu_ms': 5, 'peak_rss_bytes': 1000})
+        self.end_part()
+
+
+def run(command):
+    p = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    return p.returncode, json.loads(p.stdout)
+
+
+def findings(v):
+    return sorted((a['object'], a['verdict'], a.get('seconds', -1),
+                   a.get('exhibit', '')) for a in v['attestations']
+                  if not a.get('summary'))
+
+
+def expected(maker, bad, gaps):
+    """From {key: (kind, verdict)}, [(start, end)] of the tampering."""
+    out = []
+    for key, (kind, verdict) in bad.items():
+        verdict = verdict.replace(' ', '-')
+        if key not in maker.ids:        # not in the bundle
+            kind = 'missing-digest' if 'Digest' in key else None
+        if kind:
+            out.append((kind, verdict, -1, maker.ids.get(key, '')))
+    for a, b in gaps:
+        a, b = (digests.datetime.datetime.fromisoformat(x[:-1] + '+00:00')
+                for x in (a, b))
+        out.append(('gap', 'cannot-tell', int((b - a).total_seconds()), ''))
+    return sorted(out)
+
+
+def look(folder, name, case, bad, gaps):
+    maker = Bundle(case)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.mkdir(folder)
+    for file, data in maker.make().items():
+        with open(os.path.join(folder, file), 'wb') as out:
+            out.write(data)
+    keys = ['--pubkey', maker.keys()[0], '--json']
+    status, ours = run([os.environ['CRASHCART'], 'verify', folder] + keys)
+    peer_status, theirs = run([
+        sys.executable, '-B', os.path.join(HERE, 'verify_bundle.py'), folder,
+        '--attest'] + keys)
+    want = expected(maker, bad, gaps)
+    # where nothing in the bundle can show it, only the collector saw it
+    pending = [f for f in findings(ours) if f[0] == 'pending']
+    got = [f for f in findings(ours) if f[0] != 'pending']
+    if (status, peer_status) != (0, 0) or got != want or \
+            findings(ours) != findings(theirs) or \
+            ours['attested'] != theirs['attested'] or \
+            bool(pending) != (name == 'last hour pending'):
+        WRONG.append(name)
+        print('WRONG: %s: %d %d\n  want   %s\n  ours   %s %s\n  theirs %s %s' %
+              (name, status, peer_status, want, findings(ours),
+               ours['attested'], findings(theirs), theirs['attested']))
+
+
+def main():
+    a = argparse.ArgumentParser()
+    a.add_argument('--seed', type=int,
+                   default=random.SystemRandom().randrange(10 ** 6))
+    a.add_argument('names', nargs='*')
+    args = a.parse_args()
+    print('seed %d' % args.seed)
+    r = random.Random(args.seed)
+    start = digests.START
+    digests.foreign_key.key = cloudtrail_set.Key(start, start)
+    clean = cloudtrail_set.Set(args.seed, start, digests.HOURS, events=3)
+    # names say which digests are backfill, and these are not
+    cases = [(name, dict(case, set=clean), bad, gaps)
+             for name, case, bad, gaps in digests.whole(clean)
+             if name != 'nothing' and not name.startswith('backfill')]
+    for tamper in digests.TAMPERINGS:
+        s = copy.copy(clean)
+        s.objects = copy.deepcopy(clean.objects)
+        s.docs = copy.deepcopy(clean.docs)
+        bad, gaps = tamper(s, r.randrange(2, digests.HOURS - 3), r)
+        cases.append((tamper.__name__, dict(digests.case(s), set=s), bad,
+                      gaps))
+    with tempfile.TemporaryDirectory() as top:
+        for one in cases:
+            if not args.names or one[0] in args.names:
+                look(os.path.join(top, 'b'), *one)
+    print('%d cases, %d wrong' % (len(cases), len(WRONG)))
+    return 1 if WRONG else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
