@@ -103,6 +103,12 @@ static void op_note(struct cart_step_ctx *c, const char *text)
 	cart_run_note(run_of(c), c->step, text);
 }
 
+static void op_tell(struct cart_step_ctx *c, const char *text)
+{
+	op_note(c, text);
+	cart_msg(CART_MSG_NOTE, "%s", text);
+}
+
 /* ---- kept values -------------------------------------------------------- */
 
 struct keeping {
@@ -610,6 +616,7 @@ const struct cart_step_ops cart_context_ops = {
 	.fileset_close = cart_fileset_close,
 	.gap = op_gap,
 	.note = op_note,
+	.tell = op_tell,
 	.call = op_call,
 	.submit = op_submit,
 	.next = op_next,

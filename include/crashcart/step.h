@@ -82,6 +82,9 @@ struct cart_step_ops {
 	 * step: a log that cannot be written ends the run elsewhere. */
 	void (*gap)(struct cart_step_ctx *c, const struct cart_gap *gap);
 	void (*note)(struct cart_step_ctx *c, const char *text);
+	/* A note that the terminal shows too, escaped: what somebody who waits
+	 * for the answer wants to read. */
+	void (*tell)(struct cart_step_ctx *c, const char *text);
 
 	/* One signed call: logged, kept as exhibits, retried as aws.h says.  On
 	 * -1 the call line with the error is already written (no gap: the step

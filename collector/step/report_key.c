@@ -1,0 +1,622 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * report.key: the answer that a person can read, summary.md, made of what
+ * cloudtrail.key and iam.key kept, and ten lines of it for the terminal.  It
+ * asks AWS nothing.  Every text in it is somebody else's: all stand in code
+ * spans, where Markdown means nothing, without control characters.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crashcart/buf.h"
+#include "crashcart/step.h"
+#include "crashcart/text.h"
+#include "step_support.h"
+
+#define SUMMARY_MAX ((size_t)1 << 20)
+#define VALUE_MAX 256			/* bytes of a value that are shown */
+#define LINE_SIZE 400
+
+struct report {
+	struct cart_step_ctx *c;
+	const struct cart_json *facts, *made, *followed, *owner;
+	struct cart_buf b;
+};
+
+/* ---- escaping ------------------------------------------------------------ */
+
+/* Printable, at most max bytes and "..."; a backquote, which would end a code
+ * span, is written like what is not printable. */
+static void add_within(struct cart_buf *b, const char *s, size_t max)
+{
+	struct cart_buf t;
+	size_t i, n, len = s != NULL ? strlen(s) : 0;
+
+	cart_buf_init(&t, 65536);
+	cart_text_escape(s, len < 4096 ? len : 4096, &t);
+	n = t.len < max ? t.len : max;
+	while (n < t.len && n > 0 && (t.data[n] & 0xc0) == 0x80)
+		n--;
+	for (i = 0; i < n; i++) {
+		if (t.data[i] == '`')
+			cart_buf_adds(b, "\\x60");
+		else
+			cart_buf_addc(b, (char)t.data[i]);
+	}
+	if (n < t.len)
+		cart_buf_adds(b, "...");
+	if (t.len == 0)
+		cart_buf_addc(b, '-');
+	if (!cart_buf_ok(&t))
+		b->failed = true;
+	cart_buf_clear(&t);
+}
+
+static void add_value(struct cart_buf *b, const char *s)
+{
+	add_within(b, s, VALUE_MAX);
+}
+
+static void add_code(struct cart_buf *b, const char *s)
+{
+	cart_buf_addc(b, '`');
+	add_value(b, s);
+	cart_buf_addc(b, '`');
+}
+
+static int64_t number(const struct cart_json *o, const char *key)
+{
+	int64_t v = 0;
+
+	return cart_json_i64(cart_json_get(o, key), &v) == 0 ? v : 0;
+}
+
+static const char *text(const struct cart_json *o, const char *key)
+{
+	const char *s = cart_json_get_string(o, key);
+
+	return s != NULL ? s : "";
+}
+
+/* " [event `ID`, exhibit `e000012`]": where a line comes from. */
+static void add_source(struct cart_buf *b, const struct cart_json *o,
+		       const char *event, const char *exhibit)
+{
+	cart_buf_adds(b, " [event ");
+	add_code(b, text(o, event));
+	cart_buf_adds(b, ", exhibit ");
+	add_code(b, text(o, exhibit));
+	cart_buf_adds(b, "]\n");
+}
+
+static void add_pair(struct cart_buf *b, const char *label, const char *value)
+{
+	cart_buf_addf(b, "- %s: ", label);
+	add_code(b, value);
+	cart_buf_addc(b, '\n');
+}
+
+/* ---- the owner ----------------------------------------------------------- */
+
+static const struct cart_json *items(const struct cart_json *group)
+{
+	return cart_json_first(cart_json_get(group, "items"));
+}
+
+/* "`AKIA...` (`Active`), last used ..." for each of a list of credentials. */
+static void add_credentials(struct cart_buf *b, const struct cart_json *owner,
+			    const char *list, const char *label, const char *id)
+{
+	const struct cart_json *c = cart_json_get(owner, list);
+
+	if (c == NULL)
+		return;
+	if (cart_json_type(c) == CART_JSON_NULL) {
+		cart_buf_addf(b, "- %s: could not be read\n", label);
+		return;
+	}
+	for (c = cart_json_first(c); c != NULL; c = cart_json_next(c)) {
+		cart_buf_addf(b, "- %s ", label);
+		add_code(b, text(c, id));
+		if (text(c, "Status")[0] != '\0') {
+			cart_buf_adds(b, ", status ");
+			add_code(b, text(c, "Status"));
+		}
+		if (text(c, "ServiceName")[0] != '\0') {
+			cart_buf_adds(b, ", for ");
+			add_code(b, text(c, "ServiceName"));
+		}
+		if (text(c, "LastUsed")[0] != '\0') {
+			cart_buf_adds(b, ", last used ");
+			add_code(b, text(c, "LastUsed"));
+			cart_buf_adds(b, " for ");
+			add_code(b, text(c, "Service"));
+			cart_buf_adds(b, " in ");
+			add_code(b, text(c, "Region"));
+		}
+		cart_buf_addc(b, '\n');
+	}
+}
+
+static void add_owner(struct report *r)
+{
+	struct cart_buf *b = &r->b;
+	const struct cart_json *o = r->owner, *p;
+
+	cart_buf_adds(b, "\n## Whose key it is\n\n");
+	add_pair(b, "account of the key", text(o, "account"));
+	cart_buf_addf(b, "- the account that these credentials are of: %s\n",
+		      cart_json_get(o, "ours") == NULL ? "not known whether" :
+		      cart_json_bool(cart_json_get(o, "ours")) ? "yes" : "no");
+	if (text(o, "user")[0] != '\0')
+		add_pair(b, "IAM user", text(o, "user"));
+	if (text(o, "role")[0] != '\0')
+		add_pair(b, "IAM role", text(o, "role"));
+	if (text(o, "user")[0] == '\0' && text(o, "role")[0] == '\0')
+		cart_buf_adds(b, "- owner: unknown\n");
+	add_pair(b, "kind of principal in its events", text(r->facts, "type"));
+	add_pair(b, "known by", text(o, "how"));
+	if (cart_json_bool(cart_json_get(o, "gone")))
+		cart_buf_adds(b, "- it does not exist any more\n");
+	if (text(o, "console")[0] != '\0')
+		add_pair(b, "console password", text(o, "console"));
+	add_credentials(b, o, "keys", "access key", "AccessKeyId");
+	add_credentials(b, o, "ssh", "SSH key", "SSHPublicKeyId");
+	add_credentials(b, o, "credentials", "service credential",
+			"ServiceSpecificCredentialId");
+	add_credentials(b, o, "certificates", "signing certificate",
+			"CertificateId");
+	add_credentials(b, o, "mfa", "MFA device", "SerialNumber");
+	cart_buf_adds(b, "\n## What it may do\n\n");
+	p = cart_json_first(cart_json_get(o, "policies"));
+	if (p == NULL)
+		cart_buf_adds(b, "- no policy was found\n");
+	for (; p != NULL; p = cart_json_next(p)) {
+		cart_buf_adds(b, "- policy ");
+		add_code(b, text(p, "name"));
+		cart_buf_adds(b, ", ");
+		add_code(b, text(p, "how"));
+		if (number(p, "versions") > 0)
+			cart_buf_addf(b, ", %" PRId64 " versions kept",
+				      number(p, "versions"));
+		cart_buf_addc(b, '\n');
+	}
+}
+
+/* ---- what it did --------------------------------------------------------- */
+
+static void add_events(struct cart_buf *b, const char *label,
+		       const struct cart_json *t)
+{
+	cart_buf_addf(b, "- %s: %" PRId64 " events, %" PRId64 " of them "
+		      "failed\n", label, number(t, "events"),
+		      number(t, "errors"));
+	if (number(t, "events") == 0)
+		return;
+	cart_buf_addf(b, "- %s, first: ", label);
+	add_code(b, text(t, "first_time"));
+	add_source(b, t, "first_event", "first_exhibit");
+	cart_buf_addf(b, "- %s, last: ", label);
+	add_code(b, text(t, "last_time"));
+	add_source(b, t, "last_event", "last_exhibit");
+}
+
+static void add_counts(struct cart_buf *b, const char *title,
+		       const char *label, const struct cart_json *group)
+{
+	const struct cart_json *i = items(group);
+
+	cart_buf_addf(b, "\n### %s\n\n", title);
+	if (i == NULL)
+		cart_buf_adds(b, "- none\n");
+	for (; i != NULL; i = cart_json_next(i)) {
+		cart_buf_addf(b, "- %s ", label);
+		add_code(b, text(i, "text"));
+		cart_buf_addf(b, ": %" PRId64 " events, %" PRId64 " failed, ",
+			      number(i, "events"), number(i, "errors"));
+		add_code(b, text(i, "first"));
+		cart_buf_adds(b, " to ");
+		add_code(b, text(i, "last"));
+		add_source(b, i, "event", "exhibit");
+	}
+	if (number(group, "more") > 0)
+		cart_buf_addf(b, "- and %" PRId64 " more: see timeline.ndjson\n",
+			      number(group, "more"));
+}
+
+static void add_made(struct report *r)
+{
+	struct cart_buf *b = &r->b;
+	const struct cart_json *m = items(r->made);
+
+	cart_buf_adds(b, "\n## What it made and changed\n\n"
+		      "Of calls that succeeded. Generation 0: by the key and "
+		      "its sessions; 1: by what those made.\n\n");
+	if (m == NULL)
+		cart_buf_adds(b, "- nothing that this report knows of\n");
+	for (; m != NULL; m = cart_json_next(m)) {
+		cart_buf_addf(b, "- %s ", text(m, "what"));
+		add_code(b, text(m, "id"));
+		if (text(m, "detail")[0] != '\0') {
+			cart_buf_adds(b, " (");
+			add_code(b, text(m, "detail"));
+			cart_buf_addc(b, ')');
+		}
+		cart_buf_adds(b, " in ");
+		add_code(b, text(m, "region"));
+		cart_buf_adds(b, " at ");
+		add_code(b, text(m, "time"));
+		cart_buf_adds(b, " by ");
+		add_code(b, text(m, "by"));
+		cart_buf_addf(b, ", generation %" PRId64, number(m, "generation"));
+		add_source(b, m, "event", "exhibit");
+	}
+	if (number(r->made, "more") > 0)
+		cart_buf_addf(b, "- and %" PRId64 " more: see timeline.ndjson\n",
+			      number(r->made, "more"));
+}
+
+static void add_followed(struct report *r)
+{
+	struct cart_buf *b = &r->b;
+	const struct cart_json *f = items(r->followed);
+
+	cart_buf_adds(b, "\n## Sessions, and what was made, followed\n\n");
+	if (f == NULL)
+		cart_buf_adds(b, "- nothing to follow\n");
+	for (; f != NULL; f = cart_json_next(f)) {
+		cart_buf_addf(b, "- %s ", text(f, "kind"));
+		add_code(b, text(f, "id"));
+		if (text(f, "role")[0] != '\0') {
+			cart_buf_adds(b, " of role ");
+			add_code(b, text(f, "role"));
+			cart_buf_adds(b, " in account ");
+			add_code(b, text(f, "account"));
+		}
+		cart_buf_adds(b, " by ");
+		add_code(b, text(f, "by"));
+		cart_buf_addf(b, ", generation %" PRId64 ": %" PRId64
+			      " events, %" PRId64 " failed",
+			      number(f, "generation"), number(f, "events"),
+			      number(f, "errors"));
+		if (number(f, "events") > 0) {
+			cart_buf_adds(b, ", ");
+			add_code(b, text(f, "first_time"));
+			cart_buf_adds(b, " to ");
+			add_code(b, text(f, "last_time"));
+		}
+		add_source(b, f, "made_event", "made_exhibit");
+	}
+	if (number(r->followed, "more") > 0)
+		cart_buf_addf(b, "- and %" PRId64 " more: see timeline.ndjson\n",
+			      number(r->followed, "more"));
+}
+
+static void add_limits(struct report *r)
+{
+	struct cart_buf *b = &r->b;
+	const struct cart_json *m;
+
+	cart_buf_adds(b, "\n## What could not be seen\n\n"
+		      "- data events (objects in S3, invocations of functions, "
+		      "items of tables): they are not in the event history; a "
+		      "trail that records them has them in its bucket\n"
+		      "- what was done more than 90 days ago, and in the last "
+		      "15 minutes\n"
+		      "- regions that the account has not enabled\n");
+	m = cart_json_first(cart_json_get(r->facts, "regions_failed"));
+	for (; m != NULL; m = cart_json_next(m)) {
+		cart_buf_adds(b, "- some or all events of region ");
+		add_code(b, cart_json_string(m));
+		cart_buf_addc(b, '\n');
+	}
+	if (number(r->facts, "unread") > 0)
+		cart_buf_addf(b, "- %" PRId64 " events that are not as "
+			      "CloudTrail writes them\n",
+			      number(r->facts, "unread"));
+	m = cart_json_first(cart_json_get(r->owner, "missing"));
+	for (; m != NULL; m = cart_json_next(m)) {
+		cart_buf_adds(b, "- ");
+		add_code(b, cart_json_string(m));
+		cart_buf_addc(b, '\n');
+	}
+}
+
+static void add_next(struct report *r)
+{
+	struct cart_buf *b = &r->b;
+	const struct cart_json *m = items(r->made);
+	bool any = false;
+
+	for (; m != NULL; m = cart_json_next(m)) {
+		const char *id = text(m, "id");
+
+		/* only what looks like a key gets into a command */
+		if (strcmp(text(m, "what"), "created access key") != 0 ||
+		    strlen(id) != 20 || strncmp(id, "AKIA", 4) != 0 ||
+		    strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != 20)
+			continue;
+		if (!any)
+			cart_buf_adds(b, "\n## Next\n\nKeys that it made are "
+				      "keys of others to whom the same happened:"
+				      "\n\n");
+		any = true;
+		cart_buf_addf(b, "- `crashcart collect compromised-key -p "
+			      "access_key_id=%s`\n", id);
+	}
+}
+
+/* ---- ten lines ----------------------------------------------------------- */
+
+static void tell(struct report *r, struct cart_buf *line)
+{
+	char memory[LINE_SIZE + 8];
+	struct cart_buf out;
+
+	cart_buf_init_fixed(&out, memory, sizeof(memory));
+	add_within(&out, (const char *)line->data, LINE_SIZE);
+	r->c->ops->tell(r->c, memory);
+	/* in a code span: parts of it are the attacker's */
+	cart_buf_adds(&r->b, "- `");
+	cart_buf_add(&r->b, out.data, out.len);
+	cart_buf_adds(&r->b, "`\n");
+	cart_buf_reset(line);
+}
+
+static void list_some(struct cart_buf *line, const struct cart_json *group,
+		      unsigned most)
+{
+	const struct cart_json *i = items(group);
+	unsigned n = 0;
+
+	for (; i != NULL && n < most; i = cart_json_next(i), n++) {
+		cart_buf_adds(line, n > 0 ? ", " : "");
+		add_value(line, text(i, "text"));
+		cart_buf_addf(line, " (%" PRId64 ")", number(i, "events"));
+	}
+	if (n == 0)
+		cart_buf_adds(line, "none");
+	if (i != NULL || number(group, "more") > 0)
+		cart_buf_adds(line, " and more");
+}
+
+static unsigned active(const struct cart_json *owner, const char *list)
+{
+	const struct cart_json *c = cart_json_first(cart_json_get(owner, list));
+	unsigned n = 0;
+
+	for (; c != NULL; c = cart_json_next(c))
+		n += strcmp(text(c, "Status"), "Active") == 0;
+	return n;
+}
+
+struct made_kind {
+	const char *what;
+	unsigned n;
+};
+
+/* "2 x created IAM user, ..." in the order in which they first came. */
+static void list_made(struct cart_buf *line, const struct cart_json *made)
+{
+	struct made_kind kinds[12] = { { 0 } };
+	const struct cart_json *m = items(made);
+	size_t n = 0, i;
+	unsigned others = 0;
+
+	for (; m != NULL; m = cart_json_next(m)) {
+		for (i = 0; i < n; i++) {
+			if (strcmp(kinds[i].what, text(m, "what")) == 0)
+				break;
+		}
+		if (i == sizeof(kinds) / sizeof(kinds[0])) {
+			others++;
+			continue;
+		}
+		if (i == n)
+			kinds[n++].what = text(m, "what");
+		kinds[i].n++;
+	}
+	if (n == 0)
+		cart_buf_adds(line, "nothing that this report knows of");
+	for (i = 0; i < n; i++)
+		cart_buf_addf(line, "%s%s %u", i > 0 ? ", " : "", kinds[i].what,
+			      kinds[i].n);
+	if (others > 0 || number(made, "more") > 0)
+		cart_buf_addf(line, ", others %" PRId64,
+			      (int64_t)others + number(made, "more"));
+}
+
+static void tell_owner(struct report *r, struct cart_buf *line)
+{
+	const struct cart_json *o = r->owner;
+	const struct cart_json *ours = cart_json_get(o, "ours");
+
+	cart_buf_adds(line, "key       ");
+	add_value(line, text(r->facts, "key"));
+	cart_buf_adds(line, " of account ");
+	add_value(line, text(o, "account"));
+	cart_buf_adds(line, ours == NULL ? "" : cart_json_bool(ours) ?
+		      " (ours)" : " (NOT the account of these credentials)");
+	tell(r, line);
+	cart_buf_adds(line, "owner     ");
+	if (text(o, "user")[0] != '\0') {
+		cart_buf_adds(line, "IAM user ");
+		add_value(line, text(o, "user"));
+	} else if (text(o, "role")[0] != '\0') {
+		cart_buf_adds(line, "IAM role ");
+		add_value(line, text(o, "role"));
+	} else {
+		cart_buf_adds(line, "unknown");
+	}
+	cart_buf_addf(line, ", %zu policies apply", cart_json_size(
+		      cart_json_get(o, "policies")));
+	tell(r, line);
+}
+
+static void tell_active(struct report *r, struct cart_buf *line)
+{
+	const struct cart_json *o = r->owner, *f;
+	unsigned sessions = 0;
+
+	for (f = items(r->followed); f != NULL; f = cart_json_next(f))
+		sessions += strcmp(text(f, "kind"), "session") == 0 &&
+			number(f, "generation") == 0;
+	cart_buf_adds(line, "sessions  ");
+	cart_buf_addf(line, "%u opened by it; %" PRId64 " events, %" PRId64
+		      " failed", sessions,
+		      number(cart_json_get(r->facts, "sessions"), "events"),
+		      number(cart_json_get(r->facts, "sessions"), "errors"));
+	tell(r, line);
+	cart_buf_adds(line, "active    ");
+	if (text(o, "user")[0] == '\0')
+		cart_buf_adds(line, "no user: sessions live until they expire, "
+			      "or are denied");
+	else
+		cart_buf_addf(line, "%u access keys, console password: %s, %u "
+			      "SSH keys, %u service credentials, %u "
+			      "certificates", active(o, "keys"),
+			      text(o, "console")[0] ? text(o, "console") :
+			      "unknown", active(o, "ssh"),
+			      active(o, "credentials"),
+			      active(o, "certificates"));
+	tell(r, line);
+}
+
+static void tell_all(struct report *r)
+{
+	const struct cart_json *t = cart_json_get(r->facts, "all");
+	struct cart_buf line;
+
+	cart_buf_init(&line, 65536);
+	tell_owner(r, &line);
+	cart_buf_addf(&line, "did       %" PRId64 " events, %" PRId64
+		      " failed: ", number(t, "events"), number(t, "errors"));
+	list_some(&line, cart_json_get(r->facts, "calls"), 5);
+	tell(r, &line);
+	cart_buf_adds(&line, "made      ");
+	list_made(&line, r->made);
+	tell(r, &line);
+	cart_buf_adds(&line, "from      ");
+	list_some(&line, cart_json_get(r->facts, "addresses"), 4);
+	tell(r, &line);
+	cart_buf_adds(&line, "with      ");
+	list_some(&line, cart_json_get(r->facts, "agents"), 2);
+	tell(r, &line);
+	cart_buf_adds(&line, "when      ");
+	if (number(t, "events") > 0) {
+		add_value(&line, text(t, "first_time"));
+		cart_buf_adds(&line, " to ");
+		add_value(&line, text(t, "last_time"));
+		cart_buf_adds(&line, ", ");
+	}
+	list_some(&line, cart_json_get(r->facts, "by_region"), 6);
+	tell(r, &line);
+	tell_active(r, &line);
+	cart_buf_addf(&line, "not seen  data events, older than 90 days, the "
+		      "last 15 minutes; %zu regions, %zu things that were "
+		      "refused",
+		      cart_json_size(cart_json_get(r->facts, "regions_failed")),
+		      cart_json_size(cart_json_get(r->owner, "missing")));
+	tell(r, &line);
+	if (!cart_buf_ok(&line))
+		r->b.failed = true;
+	cart_buf_clear(&line);
+}
+
+/* ---- the step ------------------------------------------------------------ */
+
+static int write_summary(struct report *r, struct cart_err *err)
+{
+	struct cart_exhibit_info info = {
+		.name = "summary.md", .slug = "summary.md",
+		.media = "text/markdown", .repeatable = true,
+		.note = "derived: from the events and the IAM state that the "
+			"lines name"
+	};
+	const char *from[2] = { text(r->facts, "timeline"), NULL };
+	struct cart_buf *b = &r->b;
+
+	cart_buf_adds(b, "# Access key ");
+	add_code(b, text(r->facts, "key"));
+	cart_buf_adds(b, "\n\nDerived from CloudTrail's event history of ");
+	cart_buf_addf(b, "%" PRId64 " regions, ", number(r->facts, "regions"));
+	add_code(b, text(r->facts, "from"));
+	cart_buf_adds(b, " to ");
+	add_code(b, text(r->facts, "to"));
+	cart_buf_adds(b, ", and from IAM. Each line names the event and the "
+		      "exhibit of this bundle that it comes from; all events "
+		      "are in timeline.ndjson, exhibit ");
+	add_code(b, from[0]);
+	cart_buf_adds(b, ". Texts in code spans are as AWS gave them: some are "
+		      "the attacker's.\n\n## In short\n\n");
+	tell_all(r);
+	add_owner(r);
+	cart_buf_adds(b, "\n## What it did\n\n");
+	add_events(b, "key and sessions", cart_json_get(r->facts, "all"));
+	add_events(b, "the key itself", cart_json_get(r->facts, "own"));
+	add_events(b, "its sessions", cart_json_get(r->facts, "sessions"));
+	add_made(r);
+	add_followed(r);
+	cart_buf_adds(b, "\n## From where, with what\n");
+	add_counts(b, "Addresses", "address",
+		   cart_json_get(r->facts, "addresses"));
+	add_counts(b, "Programs", "agent", cart_json_get(r->facts, "agents"));
+	add_counts(b, "Regions", "region",
+		   cart_json_get(r->facts, "by_region"));
+	add_counts(b, "Calls", "call", cart_json_get(r->facts, "calls"));
+	add_counts(b, "Errors", "error", cart_json_get(r->facts, "errors_by"));
+	add_counts(b, "Identities", "identity",
+		   cart_json_get(r->facts, "who"));
+	add_limits(r);
+	add_next(r);
+	if (cart_buf_check(b, "summary", err) < 0)
+		return -1;
+	info.derived_from = from[0][0] != '\0' ? from : NULL;
+	return r->c->ops->put(r->c, &info, b->data, b->len, NULL, err);
+}
+
+static int run(struct cart_step_ctx *c, struct cart_err *err)
+{
+	struct report r = { .c = c };
+	int rc;
+
+	r.facts = cart_json_get(c->with, "facts");
+	r.made = cart_json_get(c->with, "made");
+	r.followed = cart_json_get(c->with, "followed");
+	r.owner = cart_json_get(c->with, "owner");
+	cart_buf_init(&r.b, SUMMARY_MAX);
+	rc = write_summary(&r, err);
+	cart_buf_clear(&r.b);
+	return rc;
+}
+
+static void plan(const struct cart_json *with,
+		 void (*emit)(void *arg, const char *call, bool changes,
+			      const char *note), void *arg)
+{
+	(void)with;
+	(void)emit;
+	(void)arg;
+}
+
+static const struct cart_param params[] = {
+	{ "facts", CART_PARAM_OBJECT, true, NULL,
+	  "${X.facts} of a cloudtrail.key." },
+	{ "made", CART_PARAM_OBJECT, true, NULL,
+	  "${X.made} of a cloudtrail.key." },
+	{ "followed", CART_PARAM_OBJECT, true, NULL,
+	  "${X.followed} of a cloudtrail.key." },
+	{ "owner", CART_PARAM_OBJECT, true, NULL, "${X.facts} of an iam.key." },
+	{ NULL, CART_PARAM_ANY, false, NULL, NULL }
+};
+
+const struct cart_step_type cart_step_report_key = {
+	.name = "report.key",
+	.summary = "Write what a person wants to know of an access key.",
+	.where = CART_STEP_AWS,
+	.params = params,
+	.plan = plan,
+	.run = run,
+};

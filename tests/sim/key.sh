@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# run-tests: release-only
+# The manifest compromised-key on the account's own story, for a long-lived
+# and a temporary key: what the summary says, and its lines on the terminal.
+# shellcheck disable=SC2016 # backquotes of Markdown
+. "$TOP/tests/lib/cart.sh"
+sim_start --lookup-rate 0 --users 3
+
+# key NAME ID: collects, and leaves summary.md and timeline.ndjson in NAME/
+key() {
+	expect 0 "$CRASHCART" collect compromised-key -p access_key_id="$2" \
+		--case "$1" --out . --trust-environment
+	cp err "$1.err"
+	expect 0 "$CRASHCART" extract "$1-b01.tar" --out "$1"
+	cp "$1"/e*-summary.md "$1/summary.md"
+	cp "$1"/e*-timeline.ndjson "$1/timeline.ndjson"
+}
+
+# line FILE TEXT: a line of the file that has the text
+line() { grep -qF -- "$2" "$1" || { cat "$1"; die "not said: $2"; } >&2; }
+
+key asia "$SIM_STOLEN_ACCESS_KEY_ID"
+line asia/summary.md 'IAM role: `web-frontend-role`'
+line asia/summary.md "created access key \`$SIM_BACKDOOR_ACCESS_KEY_ID\` (\`svc-metrics\`)"
+line asia/summary.md 'stopped trail'
+line asia.err 'owner     IAM role web-frontend-role'
+key akia "$SIM_BACKDOOR_ACCESS_KEY_ID"
+line akia/summary.md 'IAM user: `svc-metrics`'
+line akia/summary.md 'opened security group'
+line akia.err 'owner     IAM user svc-metrics'
+for k in asia akia; do
+	[ "$(grep -cE '^crashcart: (key|owner|did|made|from|with|when|sessions|active|not seen) ' $k.err)" = 10 ] ||
+		die "$k: not ten lines"
+	# what Timesketch asks for, in the order of time
+	jq -es 'length > 10 and all(.[]; has("message") and has("datetime") and
+		has("timestamp") and has("timestamp_desc") and has("event_id")
+		and (.exhibit | test("^e[0-9]+$"))) and
+		([.[].timestamp] | . == sort)' $k/timeline.ndjson > /dev/null ||
+		die "$k: timeline"
+done
+# every source that the summary names is an exhibit that holds the event
+python3 - asia akia << 'P'
+import glob, re, sys
+for name in sys.argv[1:]:
+    n = 0
+    for event, exhibit in re.findall(r"\[event `([^`]+)`, exhibit `(e\d+)`\]",
+                                     open(name + "/summary.md").read()):
+        page = open(glob.glob("%s/%s-lookup-events*" % (name, exhibit))[0])
+        assert event in page.read(), (name, event, exhibit)
+        n += 1
+    assert n > 20, n
+P
