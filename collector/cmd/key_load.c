@@ -122,6 +122,27 @@ out:
 	return s;
 }
 
+struct cart_age_identities *cart_identity_load(const char *path,
+					       struct cart_err *err)
+{
+	struct cart_age_identities *ids = NULL;
+	const size_t size = CART_AGE_IDENTITY_FILE_MAX + 1;
+	void *secret = cart_locked_new(size);
+	struct cart_buf b;
+
+	if (secret == NULL) {
+		cart_err_nomem(err);
+		return NULL;
+	}
+	cart_buf_init_fixed(&b, secret, size);
+	if (cart_file_read(AT_FDCWD, path, &b, err) == 0)
+		ids = cart_age_identities_new(b.data, b.len, err);
+	cart_locked_free(secret);
+	if (ids == NULL)
+		cart_err_prefix(err, "identity %s", path);
+	return ids;
+}
+
 static int load_public(const char *text, struct cart_public_key *ret,
 		       struct cart_err *err)
 {

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "command.h"
+#include "crashcart/age.h"
 #include "crashcart/signer.h"
 
 #define CART_PASSWORD_MAX 1024
@@ -19,6 +20,10 @@ int cart_key_password(const char *prompt, const char *fd_text, bool twice,
 /* --key FILE: a minisign secret key; asks for its password if it has one. */
 struct cart_signer *cart_key_load(const char *path, const char *password_fd,
 				  struct cart_err *err);
+
+/* -i FILE: the age identities in it. */
+struct cart_age_identities *cart_identity_load(const char *path,
+					       struct cart_err *err);
 
 /* --pubkey FILE|BASE64: keys the reader trusts.  Reads all values of the
  * option into a new array (free()). */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "crashcart/age.h"
 #include "crashcart/digest.h"
 #include "crashcart/fdio.h"
 #include "crashcart/json.h"
@@ -47,6 +48,58 @@ static void announce(const char *secret, const char *public,
 	cart_buf_clear(&bare);
 }
 
+static void announce_age(const char *file, const char *recipient, bool json)
+{
+	struct cart_json *j;
+	struct cart_buf b;
+
+	if (!json) {
+		printf("Identity:  %s   (secret: keep it off every suspect "
+		       "host)\nRecipient: %s\n", file, recipient);
+		return;
+	}
+	cart_buf_init(&b, 16384);
+	j = cart_json_new_object();
+	cart_json_add(j, "identity", cart_json_new_string(file));
+	cart_json_add(j, "recipient", cart_json_new_string(recipient));
+	cart_json_print(j, 0, &b);
+	if (cart_buf_ok(&b))
+		printf("%s\n", (char *)b.data);
+	cart_buf_clear(&b);
+	cart_json_free(j);
+}
+
+/* NAME.age: what age-keygen would make. */
+static int keygen_age(const struct cart_args *a)
+{
+	char path[4096], recipient[CART_AGE_RECIPIENT_SIZE];
+	const size_t size = 4096;
+	void *secret = cart_locked_new(size);
+	struct cart_err err = { 0 };
+	struct cart_buf file;
+	int rc = -1;
+
+	if (strlen(a->positional[0]) > 4000) {
+		cart_locked_free(secret);
+		return cart_command_usage(a, "the name is too long");
+	}
+	snprintf(path, sizeof(path), "%s.age", a->positional[0]);
+	if (secret == NULL) {
+		cart_err_nomem(&err);
+	} else {
+		cart_buf_init_fixed(&file, secret, size);
+		rc = cart_age_keygen(&file, recipient, &err);
+		if (rc == 0)
+			rc = cart_file_write_new(AT_FDCWD, path, file.data,
+						 file.len, 0600, &err);
+	}
+	cart_locked_free(secret);
+	if (rc < 0)
+		return cart_command_fail(a, &err);
+	announce_age(path, recipient, cart_args_flag(a, "json"));
+	return CART_EXIT_OK;
+}
+
 static int keygen(const struct cart_args *a)
 {
 	char secret_path[4096], public_path[4096];
@@ -57,6 +110,8 @@ static int keygen(const struct cart_args *a)
 	bool bare = cart_args_flag(a, "no-password");
 	int status = CART_EXIT_FAILED;
 
+	if (cart_args_flag(a, "age"))
+		return keygen_age(a);
 	cart_buf_init(&secret, 4096);
 	cart_buf_init(&public, 4096);
 	if (strlen(name) > 4000)
@@ -100,20 +155,24 @@ static const struct cart_option options[] = {
 	{ "no-password", 'W', NULL, false, "Do not protect the secret key." },
 	{ "password-fd", 0, "N", false,
 	  "Read the password from descriptor N, not the terminal." },
+	{ "age", 0, NULL, false,
+	  "Make an age identity instead: NAME.age, for collect --encrypt-to." },
 	{ NULL, 0, NULL, false, NULL }
 };
 
 const struct cart_command cart_cmd_keygen = {
 	.name = "keygen",
-	.summary = "Make a minisign-format signing key: NAME.key and NAME.pub.",
-	.usage = "[-W] NAME",
+	.summary = "Make a minisign-format signing key, or an age identity.",
+	.usage = "[-W|--age] NAME",
 	.min_positional = 1,
 	.max_positional = 1,
 	.options = options,
 	.about =
-"minisign opens both files, and crashcart opens minisign's.  The secret key\n"
-"belongs on the examiner's own machine; on a suspect host let the collector\n"
-"use its fresh session key, which is the default of collect.\n"
+"minisign opens NAME.key and NAME.pub, and crashcart opens minisign's.  The\n"
+"secret key belongs on the examiner's own machine; on a suspect host let the\n"
+"collector use its fresh session key, which is the default of collect.\n"
+"With --age: NAME.age is what age-keygen would make; give the recipient that\n"
+"is printed to `collect --encrypt-to`, and keep the file at the lab.\n"
 "\n"
 "Example:\n"
 "  crashcart keygen lab-2026\n"

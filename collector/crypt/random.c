@@ -72,3 +72,14 @@ void cart_wipe(void *p, size_t len)
 {
 	sodium_memzero(p, len);
 }
+
+void *cart_locked_new(size_t size)
+{
+	cart_crypt_start();
+	return sodium_malloc(size);
+}
+
+void cart_locked_free(void *p)
+{
+	sodium_free(p);
+}

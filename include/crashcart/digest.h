@@ -74,6 +74,10 @@ void cart_random(void *out, size_t len);
 
 /* Constant-time comparison: 0 if equal. */
 int cart_memcmp_ct(const void *a, const void *b, size_t len);
+/* Memory for secrets: locked where the system lets us, between guard pages,
+ * wiped when freed.  NULL if there is none. */
+void *cart_locked_new(size_t size);
+void cart_locked_free(void *p);		/* accepts NULL */
 /* Overwrites memory in a way the compiler keeps. */
 void cart_wipe(void *p, size_t len);
 

@@ -7,6 +7,7 @@
  *   crypt_driver verify PUBLIC FILE		with FILE.minisig; 0, or 1
  *   crypt_driver checkpoint SECRET ORIGIN SIZE ROOT-HEX	to stdout
  *   crypt_driver sha256 FILE	hex, read in uneven pieces
+ *   crypt_driver age RECIPIENTS PIECE	encrypts, PIECE bytes at a time
  *   crypt_driver bench		MB/s of the digests
  */
 #include <fcntl.h>
@@ -14,7 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
+#include <crashcart/age.h>
 #include <crashcart/fdio.h>
 #include <crashcart/minisign.h>
 #include <crashcart/text.h>
@@ -208,6 +211,39 @@ static int bench(char **arg)
 	return 0;
 }
 
+static int to_stdout(void *arg, const void *data, size_t len, struct cart_err *e)
+{
+	return cart_fd_write(STDOUT_FILENO, data, len, e);
+}
+
+static int age(char **arg)
+{
+	struct cart_age_recipients to = { .n = 0 };
+	struct cart_age_writer *w = NULL;
+	size_t size = (size_t)strtoul(arg[1], NULL, 10);
+	unsigned char *piece = malloc(size);
+	struct cart_buf b;
+	ssize_t n;
+	int rc = -1;
+
+	if (load(arg[0], &b) < 0 ||
+	    cart_age_recipients_file(&to, b.data, b.len, &err) < 0)
+		goto out;
+	w = cart_age_writer_new(&to, to_stdout, NULL, &err);
+	if (!w || cart_age_begin(w, &err) < 0)
+		goto out;
+	while ((n = cart_fd_read(STDIN_FILENO, piece, size, &err)) > 0)
+		if (cart_age_write(w, piece, (size_t)n, &err) < 0)
+			goto out;
+	if (n == 0)
+		rc = cart_age_end(w, &err);
+out:
+	cart_age_writer_free(w);
+	cart_buf_clear(&b);
+	free(piece);
+	return rc;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -218,6 +254,7 @@ int main(int argc, char **argv)
 		{ "keygen", 2, keygen },   { "sign", 3, sign },
 		{ "verify", 2, verify },   { "checkpoint", 4, checkpoint },
 		{ "sha256", 1, sha256 },   { "bench", 0, bench },
+		{ "age", 2, age },
 	};
 	size_t i;
 

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include <crashcart/digest.h>
+
+#include "age.h"
+#include "crypt.h"
+
+/*
+ * The payload of an age file: a nonce of 16 bytes, then blocks of 64 KiB, each
+ * sealed with ChaCha20-Poly1305 under a nonce of 11 bytes of its number and
+ * one that says whether it is the last.  Only the last may be shorter, and it
+ * is empty only if the whole payload is.
+ */
+
+#define STORED_BLOCK (CART_AGE_BLOCK + CART_AGE_TAG)
+
+static void block_nonce(uint64_t number, bool last, unsigned char out[12])
+{
+	int i;
+
+	memset(out, 0, 12);
+	for (i = 10; i > 2; i--, number >>= 8)
+		out[i] = (unsigned char)number;
+	out[11] = last;
+}
+
+static struct age_secret *secret_new(struct cart_err *err)
+{
+	struct age_secret *s;
+
+	cart_crypt_start();
+	s = sodium_malloc(sizeof(*s));
+	if (!s)
+		cart_err_nomem(err);
+	return s;
+}
+
+/* --- encrypting --- */
+
+struct cart_age_writer {
+	struct cart_age_recipients to;
+	cart_age_out_fn out;
+	void *arg;
+	struct age_secret *secret;
+	uint64_t number;		/* of the next block */
+	size_t staged;
+	unsigned char stage[CART_AGE_BLOCK];
+	unsigned char stored[STORED_BLOCK];
+};
+
+struct cart_age_writer *cart_age_writer_new(const struct cart_age_recipients *r,
+					    cart_age_out_fn out, void *arg,
+					    struct cart_err *err)
+{
+	struct cart_age_writer *w = calloc(1, sizeof(*w));
+
+	if (!w) {
+		cart_err_nomem(err);
+		return NULL;
+	}
+	w->to = *r;
+	w->out = out;
+	w->arg = arg;
+	w->secret = secret_new(err);
+	if (!w->secret) {
+		free(w);
+		return NULL;
+	}
+	return w;
+}
+
+void cart_age_writer_free(struct cart_age_writer *w)
+{
+	if (!w)
+		return;
+	sodium_free(w->secret);		/* wipes */
+	sodium_memzero(w->stage, sizeof(w->stage));
+	free(w);
+}
+
+int cart_age_begin(struct cart_age_writer *w, struct cart_err *err)
+{
+	unsigned char nonce[AGE_NONCE_SIZE];
+	struct cart_buf header;
+	int rc = -1;
+
+	cart_buf_init(&header, CART_AGE_HEADER_MAX);
+	cart_random(w->secret->file_key, sizeof(w->secret->file_key));
+	cart_random(nonce, sizeof(nonce));
+	w->number = 0;
+	w->staged = 0;
+	if (cart_age_header_print(&w->to, w->secret, &header, err) < 0)
+		goto out;
+	cart_age_payload_key(w->secret, nonce);
+	sodium_memzero(w->secret->file_key, sizeof(w->secret->file_key));
+	cart_buf_add(&header, nonce, sizeof(nonce));
+	if (cart_buf_check(&header, "age header", err) == 0)
+		rc = w->out(w->arg, header.data, header.len, err);
+out:
+	cart_buf_clear(&header);
+	return rc;
+}
+
+static int put_block(struct cart_age_writer *w, const unsigned char *data,
+		     size_t len, bool last, struct cart_err *err)
+{
+	unsigned char nonce[12];
+
+	block_nonce(w->number++, last, nonce);
+	crypto_aead_chacha20poly1305_ietf_encrypt(w->stored, NULL, data, len,
+						  NULL, 0, NULL, nonce,
+						  w->secret->payload_key);
+	return w->out(w->arg, w->stored, len + CART_AGE_TAG, err);
+}
+
+/* A full block waits until it is known that it is not the last. */
+int cart_age_write(struct cart_age_writer *w, const void *data, size_t len,
+		   struct cart_err *err)
+{
+	const unsigned char *p = data;
+	size_t n;
+
+	while (len > 0) {
+		if (w->staged == CART_AGE_BLOCK) {
+			if (put_block(w, w->stage, w->staged, false, err) < 0)
+				return -1;
+			w->staged = 0;
+		}
+		if (w->staged == 0 && len > CART_AGE_BLOCK) {
+			if (put_block(w, p, CART_AGE_BLOCK, false, err) < 0)
+				return -1;
+			p += CART_AGE_BLOCK;
+			len -= CART_AGE_BLOCK;
+			continue;
+		}
+		n = CART_AGE_BLOCK - w->staged;
+		if (n > len)
+			n = len;
+		memcpy(w->stage + w->staged, p, n);
+		w->staged += n;
+		p += n;
+		len -= n;
+	}
+	return 0;
+}
+
+int cart_age_end(struct cart_age_writer *w, struct cart_err *err)
+{
+	int rc = put_block(w, w->stage, w->staged, true, err);
+
+	sodium_memzero(w->secret, sizeof(*w->secret));
+	sodium_memzero(w->stage, w->staged);
+	w->staged = 0;
+	return rc;
+}
+
+uint64_t cart_age_plain_max(const struct cart_age_writer *w, uint64_t stored)
+{
+	/* "-> X25519 ", share, LF, wrapped key, LF; "--- ", MAC, LF; nonce */
+	uint64_t head = CART_AGE_MAGIC_SIZE + w->to.n * (10 + 43 + 1 + 43 + 1) +
+			4 + 43 + 1 + AGE_NONCE_SIZE;
+	uint64_t blocks, left;
+
+	if (stored < head + CART_AGE_TAG)
+		return 0;
+	stored -= head;
+	blocks = stored / STORED_BLOCK;
+	left = stored % STORED_BLOCK;
+	return blocks * CART_AGE_BLOCK +
+	       (left > CART_AGE_TAG ? left - CART_AGE_TAG : 0);
+}
+
+/* --- decrypting --- */
+
+enum reader_state { READ_HEADER, READ_NONCE, READ_BLOCKS, READ_FAILED };
+
+struct cart_age_reader {
+	const struct cart_age_identities *ids;
+	struct age_secret *secret;
+	enum reader_state state;
+	struct cart_buf header;		/* also of the nonce */
+	uint64_t number;
+	size_t held;			/* bytes of a block in stored */
+	unsigned char stored[STORED_BLOCK];
+	unsigned char plain[CART_AGE_BLOCK];
+};
+
+struct cart_age_reader *cart_age_reader_new(const struct cart_age_identities *ids,
+					    struct cart_err *err)
+{
+	struct cart_age_reader *r = calloc(1, sizeof(*r));
+
+	if (!r) {
+		cart_err_nomem(err);
+		return NULL;
+	}
+	r->ids = ids;
+	cart_buf_init(&r->header, CART_AGE_HEADER_MAX);
+	r->secret = secret_new(err);
+	if (!r->secret) {
+		free(r);
+		return NULL;
+	}
+	return r;
+}
+
+void cart_age_reader_free(struct cart_age_reader *r)
+{
+	if (!r)
+		return;
+	sodium_free(r->secret);		/* wipes */
+	cart_buf_clear(&r->header);
+	sodium_memzero(r->plain, sizeof(r->plain));
+	free(r);
+}
+
+void cart_age_reader_reset(struct cart_age_reader *r)
+{
+	r->state = READ_HEADER;
+	cart_buf_reset(&r->header);
+	r->number = 0;
+	r->held = 0;
+}
+
+/* Up to and with the next LF; *ret_end: the line was the last of the header. */
+static int take_line(struct cart_age_reader *r, unsigned char **data,
+		     size_t *len, bool *ret_end, struct cart_err *err)
+{
+	const unsigned char *lf = memchr(*data, '\n', *len), *line;
+	size_t n = lf ? (size_t)(lf - *data) + 1 : *len, start;
+
+	*ret_end = false;
+	cart_buf_add(&r->header, *data, n);
+	if (!cart_buf_ok(&r->header))
+		return r->header.limited ?
+			cart_err_set(err, CART_ERR_INPUT, 0,
+				     "age header: too long") :
+			cart_err_nomem(err);
+	*data += n;
+	*len -= n;
+	/* what cannot become a header is refused before it has an end */
+	n = r->header.len < CART_AGE_MAGIC_SIZE ? r->header.len :
+						  CART_AGE_MAGIC_SIZE;
+	if (memcmp(r->header.data, CART_AGE_MAGIC, n) != 0)
+		return cart_err_set(err, CART_ERR_INPUT, 0,
+				    "age header: not of age's version 1");
+	if (!lf || r->header.len == CART_AGE_MAGIC_SIZE)
+		return 0;
+	line = memrchr(r->header.data, '\n', r->header.len - 1);
+	start = line ? (size_t)(line - r->header.data) + 1 : 0;
+	*ret_end = r->header.len - start > 3 &&
+		   memcmp(r->header.data + start, "---", 3) == 0;
+	return 0;
+}
+
+static int take_header(struct cart_age_reader *r, unsigned char **data,
+		       size_t *len, struct cart_err *err)
+{
+	bool end;
+
+	if (take_line(r, data, len, &end, err) < 0)
+		return -1;
+	if (!end)
+		return 0;
+	if (cart_age_header_open(r->header.data, r->header.len, r->ids,
+				 r->secret, err) < 0)
+		return -1;
+	cart_buf_reset(&r->header);
+	r->state = READ_NONCE;
+	return 0;
+}
+
+static int take_nonce(struct cart_age_reader *r, unsigned char **data,
+		      size_t *len, struct cart_err *err)
+{
+	size_t n = AGE_NONCE_SIZE - r->header.len;
+
+	if (n > *len)
+		n = *len;
+	cart_buf_add(&r->header, *data, n);
+	if (!cart_buf_ok(&r->header))
+		return cart_err_nomem(err);
+	*data += n;
+	*len -= n;
+	if (r->header.len < AGE_NONCE_SIZE)
+		return 0;
+	cart_age_payload_key(r->secret, r->header.data);
+	sodium_memzero(r->secret->file_key, sizeof(r->secret->file_key));
+	r->state = READ_BLOCKS;
+	return 0;
+}
+
+static int open_block(struct cart_age_reader *r, unsigned char *to,
+		      const unsigned char *from, size_t stored, bool last,
+		      struct cart_err *err)
+{
+	unsigned char nonce[12];
+
+	if (stored < CART_AGE_TAG ||
+	    (stored == CART_AGE_TAG && r->number > 0))
+		return cart_err_set(err, CART_ERR_CRYPTO, 0,
+				    "age payload: cut short");
+	block_nonce(r->number, last, nonce);
+	if (crypto_aead_chacha20poly1305_ietf_decrypt(to, NULL, NULL, from,
+						      stored, NULL, 0, nonce,
+						      r->secret->payload_key) != 0)
+		return cart_err_set(err, CART_ERR_CRYPTO, 0, last ?
+				    "age payload: changed, or cut short" :
+				    "age payload: changed, or not the end");
+	r->number++;
+	return 0;
+}
+
+/* A block is known not to be the last when a byte follows it. */
+static int take_block(struct cart_age_reader *r, unsigned char **data,
+		      size_t *len, const unsigned char **ret, size_t *ret_len,
+		      struct cart_err *err)
+{
+	size_t n = STORED_BLOCK - r->held;
+
+	if (r->held == 0 && *len > STORED_BLOCK) {
+		if (open_block(r, *data, *data, STORED_BLOCK, false, err) < 0)
+			return -1;
+		*ret = *data;
+		*data += STORED_BLOCK;
+		*len -= STORED_BLOCK;
+	} else if (n == 0) {
+		if (open_block(r, r->plain, r->stored, STORED_BLOCK, false,
+			       err) < 0)
+			return -1;
+		*ret = r->plain;
+		r->held = 0;
+	} else {
+		if (n > *len)
+			n = *len;
+		memcpy(r->stored + r->held, *data, n);
+		r->held += n;
+		*data += n;
+		*len -= n;
+		return 0;
+	}
+	*ret_len = CART_AGE_BLOCK;
+	return 1;
+}
+
+int cart_age_reader_step(struct cart_age_reader *r, unsigned char **data,
+			 size_t *len, const unsigned char **ret,
+			 size_t *ret_len, struct cart_err *err)
+{
+	int rc = 0;
+
+	while (rc == 0 && *len > 0) {
+		switch (r->state) {
+		case READ_HEADER:
+			rc = take_header(r, data, len, err);
+			break;
+		case READ_NONCE:
+			rc = take_nonce(r, data, len, err);
+			break;
+		case READ_BLOCKS:
+			rc = take_block(r, data, len, ret, ret_len, err);
+			break;
+		case READ_FAILED:
+			return cart_err_set(err, CART_ERR_INTERNAL, 0,
+					    "age: read on after a failure");
+		}
+	}
+	if (rc < 0)
+		r->state = READ_FAILED;
+	return rc;
+}
+
+int cart_age_reader_end(struct cart_age_reader *r, const unsigned char **ret,
+			size_t *ret_len, struct cart_err *err)
+{
+	size_t held = r->held;
+
+	*ret_len = 0;
+	if (r->state == READ_HEADER)
+		return cart_err_set(err, CART_ERR_INPUT, 0,
+				    "age header: it does not end");
+	if (r->state == READ_NONCE)
+		return cart_err_set(err, CART_ERR_INPUT, 0,
+				    "age header: no nonce behind it");
+	if (r->state == READ_FAILED)
+		return cart_err_set(err, CART_ERR_INTERNAL, 0,
+				    "age: read on after a failure");
+	r->state = READ_FAILED;
+	r->held = 0;
+	*ret = r->plain;
+	if (open_block(r, r->plain, r->stored, held, true, err) < 0) {
+		/* cut behind a whole block? */
+		if (held == STORED_BLOCK &&
+		    open_block(r, r->plain, r->stored, held, false, NULL) == 0)
+			*ret_len = CART_AGE_BLOCK;
+		return -1;
+	}
+	*ret_len = held - CART_AGE_TAG;
+	return *ret_len > 0;
+}
