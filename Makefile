@@ -153,7 +153,7 @@ UNIT_SUPPORT := $(if $(SUPPORT_OBJS),$(B)/tests/support.a)
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_$(T).c))
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRCS))
 
-.PHONY: all help drivers unit unit-build fuzz fuzz-build fuzz-replay fuzz-replay-build \
+.PHONY: all help page drivers unit unit-build fuzz fuzz-build fuzz-replay fuzz-replay-build \
 	deps test run bench lint clean dist install schema FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -163,6 +163,7 @@ all: $(PROGRAM) $(VERIFIER)
 
 help:
 	@echo 'make                 build/crashcart (builds the dependencies once)'
+	@echo 'make page            build/verify.html: checks a bundle in a browser'
 	@echo 'make run             collect from a simulated incident, and verify'
 	@echo 'make test            everything: install, build, all test suites'
 	@echo 'make unit            unit tests; T=base_json one, R=base one room'
@@ -302,6 +303,14 @@ ifeq ($(FLAVOUR),release)
 else
 	$(Q)ln -f $< $@
 endif
+
+# A third verifier, for those who may install nothing.
+PAGE := $(sort $(wildcard collector/page/*))
+page: $(BUILD)/verify.html
+$(BUILD)/verify.html: $(PAGE) scripts/make-page $(LOCK) Makefile
+	$(call say,PAGE,$@)
+	@mkdir -p $(@D)
+	$(Q)scripts/make-page $@
 
 # What validators know of manifests, from the step table.
 schema: $(PROGRAM)

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The verdict, in words and for the record. */
+import { sizeText } from './bytes.js';
+import { native } from './digest.js';
+import { byId, el, facts, fill, grid } from './dom.js';
+import { keyIdText } from './minisign.js';
+import { EXAMINER_LIMIT, HEADLINES, meaning, SESSION_LIMIT } from './words.js';
+
+const GAPS_SHOWN = 500;
+
+/* What the program prints with --json, as far as this page knows it. */
+function record(result, keys) {
+	const { check } = result, { bag } = check;
+	const signer = check.outer ? keyIdText(check.outer.keyId) : '';
+	const good = result.verdict !== 'invalid';
+
+	return {
+		verdict: result.verdict, rule: result.rule,
+		reason: result.reason, bundle: bag.name ?? '',
+		case: bag.log.caseId ?? check.seal?.caseId ?? '',
+		state: bag.state ?? check.seal?.state ?? '',
+		root: bag.root ?? check.seal?.root ?? '',
+		bytes_intact: good && check.sealHolds, signer,
+		signer_kind: good ? bag.purpose ?? '' : '',
+		signer_trusted: good && Boolean(check.trusted) &&
+			!check.countersigned,
+		countersigner: good && check.countersigned ?
+			keyIdText(check.trusted.id) : null,
+		keys_named: keys.map((key) => key.bare),
+		members: bag.members, log_lines: bag.log.tree.size,
+		exhibits: bag.log.counts.exhibit, gaps: bag.log.counts.gap,
+		bytes: bag.payloadBytes,
+		bytes_parsed: check.stream?.parsed ?? 0,
+		checked: new Date().toISOString(),
+		page: byId('version').textContent,
+		sha256_by: native ? 'browser' : 'page', browser: navigator.userAgent,
+	};
+}
+
+function trustText(check, keys) {
+	const signer = check.outer && keyIdText(check.outer.keyId);
+
+	if (check.countersigned)
+		return `Key ${signer ?? '(none)'} made the seal; you did not ` +
+			`name it. Key ${keyIdText(check.trusted.id)}, which ` +
+			'you named, counter-signed it.';
+	if (check.trusted)
+		return `Yes: key ${keyIdText(check.trusted.id)}, which you named.`;
+	if (!signer)
+		return 'No: there is no signature of the seal.';
+	return keys.length === 0 ? 'Open: you named no key.' :
+		'No: none of the keys that you named made this signature.';
+}
+
+/* The things that must be kept apart. */
+function parts(result, keys) {
+	const { check } = result, { bag } = check;
+	const signer = check.outer && keyIdText(check.outer.keyId);
+	const kind = { session: ', made for this one collection',
+		examiner: ', an examiner\'s' }[bag.purpose] ?? '';
+	const limit = bag.purpose === 'session' ? SESSION_LIMIT : EXAMINER_LIMIT;
+
+	return [
+		['Are the bytes unchanged since sealing?', check.sealHolds ?
+			'Yes, every one of them.' : 'Not established.'],
+		['Who sealed it?', signer ? `Key ${signer}${kind}.` :
+			'Nobody that can be named.'],
+		['Do you trust that key?', trustText(check, keys)],
+		['Is it complete?', completeness(bag)],
+		['When was it sealed?', 'No independent authority is checked ' +
+			'by this page. The times inside are those of the ' +
+			'clock of the collecting machine, beside the clocks ' +
+			'that it was compared with.'],
+		['What rests on the collector\'s word?', 'That the exhibits are ' +
+			'what the machine and AWS answered. Signatures by AWS ' +
+			'in the evidence are not checked by this page; ' +
+			'crashcart verify checks those that it knows.'],
+		['What does the seal not show?', bag.purpose ? limit : null],
+		['What was not checked?', 'What the exhibits mean. That is the ' +
+			'work of an examiner.'],
+	];
+}
+
+function completeness(bag) {
+	const { gap } = bag.log.counts;
+
+	if (!bag.state)
+		return 'Not established.';
+	if (bag.state === 'complete')
+		return 'The collector recorded nothing that it could not collect.';
+	return `No: the collector recorded ${gap} ` +
+		`${gap === 1 ? 'gap' : 'gaps'}, listed below with reasons.`;
+}
+
+/* A text or a text in an object of a line, undefined where there is none. */
+function at(line, ...keys) {
+	return keys.reduce((value, key) => value?.get?.(key), line);
+}
+
+function bundleFacts(result) {
+	const { check } = result, { bag } = check, { seal } = check;
+	const line = check.index.session;
+
+	return facts([
+		['Bundle', bag.name], ['Case', bag.log.caseId ?? seal?.caseId],
+		['Collected by', at(line, 'operator')],
+		['Authority', at(line, 'authority')],
+		['Organization', at(line, 'organization')],
+		['Begun', bag.begun?.toISOString()],
+		['On the machine', at(line, 'host', 'hostname')],
+		['Tool', line && `${at(line, 'tool', 'name')} ` +
+			`${at(line, 'tool', 'version')}, SHA-256 ` +
+			at(line, 'tool', 'sha256')],
+		['Manifest', line && `${at(line, 'manifest', 'name')}, SHA-256 ` +
+			at(line, 'manifest', 'sha256')],
+		['Exhibits', bag.log.counts.exhibit],
+		['Lines of the log', bag.log.tree.size],
+		['Size as stored', sizeText(bag.payloadBytes)],
+		['Interrupted', bag.log.continued.length ? 'yes: continued ' +
+			'with a further session key from log line ' +
+			bag.log.continued.join(', ') : null],
+		['Root (SHA-256)', bag.root ?? seal?.root],
+	]);
+}
+
+function gapTable(gaps) {
+	const rows = gaps.slice(0, GAPS_SHOWN).map((gap) => [gap.get('what'),
+		gap.get('reason'), gap.get('detail')]);
+
+	return [el('h3', null, 'What was not collected'),
+		grid(['What', 'Reason', 'Detail'], rows),
+		gaps.length > GAPS_SHOWN ? el('p', null, `And ` +
+			`${gaps.length - GAPS_SHOWN} more: crashcart report ` +
+			'lists them all.') : null];
+}
+
+export function showVerdict(result, keys) {
+	const { check, verdict } = result;
+	const good = verdict !== 'invalid';
+	const data = record(result, keys);
+
+	byId('verdict').dataset.verdict = verdict;
+	byId('verdict').dataset.rule = result.rule ?? '';
+	fill(byId('verdict'),
+		el('div', { class: 'box ' + verdict },
+			el('h2', { id: 'headline', tabindex: '-1' },
+				HEADLINES[verdict] + '.'),
+			el('p', null, meaning(result, keys.length)),
+			el('p', { class: 'because' }, 'Because: ' +
+				result.reason + (result.rule ?
+				` (rule ${result.rule} of the format)` : '') +
+				'.')),
+		good ? el('h3', null, 'What that rests on') : null,
+		good ? facts(parts(result, keys)) : null,
+		good && check.bag.root ? el('h3', null, 'The bundle') : null,
+		good ? bundleFacts(result) : null,
+		good && check.index.gaps.length > 0 ?
+			gapTable(check.index.gaps) : null,
+		el('details', null, el('summary', null, 'For the record'),
+			el('pre', { id: 'record' },
+				JSON.stringify(data, null, 1))));
+	byId('verdict').hidden = false;
+	byId('headline').focus();
+}
+
+/* No verdict: the files could not be read, or somebody stopped it. */
+export function showTrouble(message) {
+	byId('verdict').dataset.verdict = 'none';
+	byId('verdict').dataset.rule = '';
+	fill(byId('verdict'), el('div', { class: 'box none' },
+		el('h2', { id: 'headline', tabindex: '-1' }, 'No verdict.'),
+		el('p', null, message)));
+	byId('verdict').hidden = false;
+	byId('headline').focus();
+}

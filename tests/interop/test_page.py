@@ -1,0 +1,478 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# run-tests: release-only
+# run-tests: timeout=1800
+"""verify.html in Chromium, opened as a file, without a network: the same
+verdict and the same rule as the program on right, damaged and hostile bundles;
+exhibits that are saved are what was sealed; nothing of a bundle becomes markup.
+
+usage: test_page.py [NAME-OF-BREAK]...
+SEED=N chooses the sample; PAGE_ALL=1 takes every break and every form;
+PAGE_BIG=N checks a bundle of N GiB, made in PAGE_BIG_DIR, in bounded memory;
+PICTURES=DIR keeps pictures of the page.
+"""
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.environ.get('TOP') or os.path.join(HERE, '..', '..')
+sys.path[:0] = [HERE, os.path.join(TOP, 'tests', 'lib')]
+sys.dont_write_bytecode = True
+
+import make_bundle                      # noqa: E402
+import verify_bundle as peer            # noqa: E402
+from breaks import BREAKS               # noqa: E402
+from browser import Browser             # noqa: E402
+
+PROGRAM = os.environ.get('CRASHCART_VERIFY') or os.path.join(
+    os.path.dirname(os.environ['CRASHCART']), 'crashcart-verify')
+SEED = int(os.environ.get('SEED') or random.SystemRandom().randrange(10 ** 6))
+ALL = bool(os.environ.get('PAGE_ALL'))
+SAMPLE = 40
+PAGE = 'verify.html'
+FAILED = []
+JUDGED = [0]
+
+
+def wrong(what, *more):
+    FAILED.append(what)
+    print('WRONG: %s:' % what, *more)
+
+
+def need(what, condition, *more):
+    if not condition:
+        wrong(what, *more)
+
+
+def write(folder, files):
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    for name, data in files.items():
+        with open(os.path.join(folder, name), 'wb') as out:
+            out.write(data)
+
+
+def paths(folder):
+    return sorted(os.path.join(folder, name) for name in os.listdir(folder))
+
+
+# ---- the two judges ---------------------------------------------------------
+
+def program(folder, keys):
+    command = [PROGRAM, 'verify', folder, '--json']
+    for key in keys:
+        command += ['--pubkey', key]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if not done.stdout:
+        raise SystemExit('%s: %s' % (command, done.stderr))
+    return json.loads(done.stdout)
+
+
+CHECK = '''(async (keys) => {
+    const byId = (id) => document.getElementById(id);
+    const until = async (done) => {
+        while (!done()) await new Promise((ok) => setTimeout(ok, 2)); };
+    byId('keys').value = keys;
+    byId('keys').dispatchEvent(new Event('input'));
+    await until(() => !byId('check').disabled);
+    byId('check').click();
+    await until(() => byId('verdict').dataset.verdict);
+    const record = byId('record');
+    return record ? record.textContent : JSON.stringify(
+        { verdict: 'none', reason: byId('verdict').textContent });
+})(%s)'''
+
+
+def ours(page, folder, keys):
+    """What the page says: its record, as a person sees it."""
+    page.run('document.getElementById("clear").click()')
+    page.choose('#files', paths(folder))
+    JUDGED[0] += 1
+    return json.loads(page.run(CHECK % json.dumps('\n'.join(keys))))
+
+
+SAME = ('verdict', 'rule', 'bundle', 'case', 'state', 'root', 'bytes_intact',
+        'signer', 'signer_trusted', 'countersigner')
+
+
+def agree(page, what, folder, keys, rule=None):
+    """Both say the same; rule: which, '' for a verdict that names none."""
+    want, got = program(folder, keys), ours(page, folder, keys)
+    names = SAME[:2] if want['verdict'] == 'invalid' or not want['root'] \
+        else SAME
+    need(what, all(want[n] == got.get(n) for n in names), want, got)
+    if rule is not None:
+        need(what, got.get('rule') == (rule or None), rule, got)
+    return got
+
+
+def right_bundles(page, folder):
+    forms = range(16) if ALL else random.Random(SEED).sample(range(16), 3)
+    for bits in forms:
+        options = {'examiner': bool(bits & 1), 'resumed': bool(bits & 2),
+                   'counter': bool(bits & 4), 'stamp': bool(bits & 8)}
+        maker = make_bundle.Maker(SEED, **options)
+        write(folder, maker.make())
+        stranger = make_bundle.Maker(SEED + 1).keys()
+        for keys in (maker.keys(), maker.keys()[-1:], [], stranger[:1]):
+            agree(page, 'right %s, %d keys' % (options, len(keys)), folder,
+                  keys, '')
+
+
+def broken_bundles(page, folder):
+    names = sys.argv[1:] or sorted(BREAKS)
+    if not ALL and not sys.argv[1:]:
+        rng = random.Random(SEED)
+        by_rule = {}
+        for name in names:
+            by_rule.setdefault(BREAKS[name].rule, []).append(name)
+        names = [rng.choice(some) for some in by_rule.values()]
+        names += rng.sample(sorted(set(BREAKS) - set(names)), SAMPLE)
+    for name in names:
+        one = BREAKS[name]
+        maker = make_bundle.Maker(SEED, hooks=one.hooks(), **one.options)
+        write(folder, maker.make())
+        agree(page, 'break ' + name, folder, maker.keys()[:1], one.rule)
+
+
+def damaged_bundles(page, folder):
+    """A byte of any file changed, a file cut or longer, nothing sealed anew."""
+    rng = random.Random(SEED)
+    maker = make_bundle.Maker(SEED, counter=True, examiner=True)
+    files = maker.make()
+    for name in sorted(files) * (10 if ALL else 2):
+        at = rng.randrange(len(files[name]))
+        data = bytearray(files[name])
+        data[at] ^= 1 << rng.randrange(8)
+        for what, new in (('changed at %d' % at, bytes(data)),
+                          ('cut to %d' % at, files[name][:at]),
+                          ('longer', files[name] + b'\0')):
+            write(folder, dict(files, **{name: new}))
+            got = agree(page, '%s %s' % (name, what), folder, maker.keys()[:1])
+            # nobody can check a counter-signature whose key was not named
+            need('%s %s' % (name, what), got['verdict'] != 'valid' or
+                 (name.count('.') == 3 and what != 'longer'), got)
+
+
+# ---- what a hostile bundle shows --------------------------------------------
+
+EVIL = ('<img src=x onerror="document.title=1">', '</pre><script>1</script>',
+        'invoice\u202egpj.exe', 'a\u2028b', '"><svg/onload=1>', '&lt;b&gt;')
+
+
+def hostile_names(page, folder, pictures):
+    def line(one):
+        evil = EVIL[one['n'] % len(EVIL)]
+        if one['type'] == 'exhibit':
+            one['name'] = one['name'] + evil
+            one['origin'] = {evil: evil}
+            one['media'] = evil
+        elif one['type'] == 'gap':
+            one['what'] = one['detail'] = evil
+        elif one['type'] == 'file' and 'path' in one:
+            one['path'] += evil
+        elif one['type'] == 'session':
+            one['operator'] = one['authority'] = EVIL[0]
+            one['host']['hostname'] = EVIL[2]
+        return one
+
+    maker = make_bundle.Maker(SEED, hooks={'line': line})
+    write(folder, maker.make())
+    agree(page, 'hostile names', folder, maker.keys(), '')
+    browse(page, folder, maker)
+    need('markup', page.run('document.querySelectorAll("main img, main svg, '
+                            'main script, main iframe").length') == 0)
+    text = page.run('document.querySelector("main").textContent')
+    need('names', EVIL[0] in text and EVIL[1] in text, text)
+    need('direction', '<U+202E>' in text and '\u202e' not in text)
+    if pictures:
+        for width in (1280, 375):
+            page.size(width, 900)
+            page.picture(os.path.join(pictures, 'page-%d.png' % width))
+    for width in (375, 1280):
+        found = page.too_wide(width)
+        need('too wide at %d' % width, found == [], found)
+
+
+CLICK = '''(async (where, text) => {
+    const until = async (done) => {
+        for (let i = 0; !done(); i++) {
+            if (i > 5000) throw new Error('no end: ' + text);
+            await new Promise((ok) => setTimeout(ok, 2)); } };
+    [...document.querySelectorAll(where)].find((e) =>
+        e.textContent === text).click();
+    const status = () => document.querySelector('#exhibit [role=status]');
+    await until(() => !status() || !/\\.\\.\\.$/.test(status().textContent));
+    return status() && status().textContent;
+})(%s, %s)'''
+
+
+def click(page, where, text):
+    return page.run(CLICK % (json.dumps(where), json.dumps(text)))
+
+
+def saved(page, folder, before):
+    """The bytes of the file that appeared in the folder of downloads."""
+    found = []
+
+    def done():
+        found[:] = [n for n in set(os.listdir(folder)) - before
+                    if not n.endswith('.crdownload') and not n.startswith('.')]
+        return bool(found)
+    page.until(done, 'a download', 30)
+    path = os.path.join(folder, found[0])
+    size = -1
+    while os.path.getsize(path) != size:
+        size = os.path.getsize(path)
+        time.sleep(0.05)
+    with open(path, 'rb') as source:
+        return found[0], source.read()
+
+
+def browse(page, folder, maker):
+    """Every exhibit and every file of the set, saved, has its SHA-256."""
+    downloads = tempfile.mkdtemp(dir=os.path.dirname(folder))
+    page.downloads(downloads)
+    lines = [json.loads(x) for path, data in maker.members
+             if path.startswith('log/') for x in data.splitlines()]
+    for line in lines:
+        if line['type'] != 'exhibit':
+            continue
+        before = set(os.listdir(downloads))
+        click(page, '#exhibits td button', line['exhibit'])
+        if 'files' in line:
+            told = click(page, '#exhibit button', 'List its files')
+            need('files', told == '%d found.' % line['files'], told)
+            told = click(page, '#exhibit td button', 'Save')
+            name, data = saved(page, downloads, before)
+            want = next(x for x in lines if x['type'] == 'file')['sha256']
+        else:
+            click(page, '#exhibit button', 'Show')
+            told = click(page, '#exhibit button', 'Save')
+            name, data = saved(page, downloads, before)
+            want = line['sha256']
+        need('saved name', re.fullmatch(r'[A-Za-z0-9_-][A-Za-z0-9._-]*', name),
+             name)
+        need('saved ' + line['exhibit'],
+             hashlib.sha256(data).hexdigest() == want and want in told, told)
+
+
+def changed_under_hand(page, folder):
+    """What is saved is compared again: the file may have changed."""
+    maker = make_bundle.Maker(SEED)
+    write(folder, maker.make())
+    agree(page, 'before', folder, maker.keys(), '')
+    path = os.path.join(folder, maker.name + '.tar')
+    with open(path, 'rb') as source:
+        data = source.read().replace(b'111122223333', b'111122223334')
+    with open(path, 'wb') as out:
+        out.write(data)
+    click(page, '#exhibits td button', 'e000001')
+    told = click(page, '#exhibit button', 'Save')
+    need('a bundle that changed', 'Not possible' in told, told)
+
+
+# ---- the page itself --------------------------------------------------------
+
+def tables():
+    """The page's tables of log lines and those of the Python verifier."""
+    with open(os.path.join(TOP, 'collector', 'page', 'types.js'),
+              encoding='utf-8') as source:
+        text = source.read()
+
+    def table(name):
+        body = re.search(r'export const %s = \{\n(.*?)\n\};' % name, text,
+                         re.S).group(1)
+        return {key: ''.join(re.findall("'([^']*)'", rest)) for key, rest in
+                re.findall(r"^\t'([a-z ]+[a-z_]*)': (.*(?:\n\t\t.*)*)", body,
+                           re.M)}
+    need('TYPES of types.js', table('TYPES') == peer.TYPES, table('TYPES'))
+    need('WORDS of types.js', table('WORDS') ==
+         {'%s %s' % k: v for k, v in peer.ENUMS.items()}, table('WORDS'))
+
+
+def policy(browser):
+    """What a script that got in by some way could not do."""
+    page = browser.page(PAGE)
+    said = page.run('''fetch('https://example.com/').then(() => 'sent',
+        () => 'refused')''')
+    need('network', said == 'refused', said)
+    said = page.run('''new Promise((ok) => {
+        const s = document.createElement('style');
+        s.textContent = 'body { display: none }';
+        document.addEventListener('securitypolicyviolation', (e) =>
+            ok(e.effectiveDirective));
+        document.head.append(s); setTimeout(() => ok('nothing'), 2000);
+    })''')
+    need('foreign style', 'style-src' in said, said)
+    said = page.run('''(() => { try { document.body.innerHTML = '<b>';
+        return 'taken'; } catch (e) { return e.name; } })()''')
+    need('markup from text', said == 'TypeError', said)
+    need('requests', all(u.startswith('file:') for u in page.requests),
+         page.requests)
+    page.close()
+
+
+def keyboard(browser, folder):
+    page = browser.page(PAGE)
+    maker = make_bundle.Maker(SEED)
+    write(folder, maker.make())
+    page.choose('#files', paths(folder))
+    page.run('document.getElementById("files").focus()')
+    seen = []
+    for _ in range(20):
+        seen.append(page.run('document.activeElement.id'))
+        if seen[-1] == 'keys':
+            page.call('Input.insertText', text=maker.keys()[0])
+        if seen[-1] == 'check':
+            break
+        page.key('Tab', 9)
+    need('Tab reaches key and button', 'keys' in seen and
+         seen[-1] == 'check', seen)
+    page.key('Enter', 13, '\r')
+    page.until(lambda: page.run('document.activeElement.id') == 'headline',
+               'the verdict by keyboard', 20)
+    need('verdict by keyboard', page.run('document.getElementById("headline")'
+                                         '.textContent') == 'Valid.')
+    need('keyboard', not page.complaints, page.complaints)
+    page.close()
+
+
+def no_native(browser, folder):
+    """A browser that keeps crypto.subtle from files."""
+    page = browser.page('/dev/null')
+    page.call('Page.addScriptToEvaluateOnNewDocument',
+              source='delete Crypto.prototype.subtle;')
+    page.loaded = 0
+    page.open(PAGE)
+    need('notice', not page.run('document.getElementById("slow").hidden'))
+    maker = make_bundle.Maker(SEED)
+    write(folder, maker.make())
+    got = agree(page, 'without crypto.subtle', folder, maker.keys(), '')
+    need('who hashed', got['sha256_by'] == 'page', got)
+    page.close()
+
+
+def no_seal(page, folder):
+    maker = make_bundle.Maker(SEED)
+    files = maker.make()
+    for keep in (['.tar', '.tar.002'], ['.tar', '.tar.002', '.seal']):
+        write(folder, {n: d for n, d in files.items()
+                       if n[len(maker.name):] in keep})
+        agree(page, 'only %s' % keep, folder, maker.keys(), '')
+    write(folder, {maker.name + '.tar': files[maker.name + '.tar'][:9000]})
+    agree(page, 'cut, without a seal', folder, maker.keys(), '')
+
+
+# ---- a big one --------------------------------------------------------------
+
+def memory_mib(pid):
+    """The most memory that any process below this one ever had."""
+    most = 0
+    parents = {}
+    for name in os.listdir('/proc'):
+        if name.isdigit():
+            try:
+                with open('/proc/%s/status' % name) as status:
+                    text = status.read()
+            except OSError:
+                continue
+            peak = re.search(r'VmHWM:\s+(\d+)', text)
+            parents[int(name)] = (int(re.search(r'PPid:\s+(\d+)', text)
+                                      .group(1)), int(peak.group(1))
+                                  if peak else 0)
+
+    def is_below(one):
+        while one in parents:
+            if one == pid:
+                return True
+            one = parents[one][0]
+        return False
+    for one, (_, peak) in parents.items():
+        if is_below(one):
+            most = max(most, peak // 1024)
+    return most
+
+
+def big_bundle(browser, gib):
+    folder = tempfile.mkdtemp(prefix='cart-big.',
+                              dir=os.environ.get('PAGE_BIG_DIR', '/dev/shm'))
+    try:
+        tree = os.path.join(folder, 'tree')
+        os.mkdir(tree)
+        piece = os.urandom(16 << 20)
+        for number in range(gib * 2):
+            with open('%s/%d.bin' % (tree, number), 'wb') as out:
+                for at in range(32):    # no two pieces alike
+                    out.write(b'%08d%08d' % (number, at) + piece[16:])
+        with open('big.json', 'w', encoding='utf-8') as out:
+            json.dump({'crashcart': 1, 'name': 'big', 'title': 'big', 'steps': [
+                {'id': 'files', 'do': 'host.files', 'with': {
+                    'paths': [tree + '/**'], 'max_total_size': '99G',
+                    'max_file_size': '9G'}}]}, out)
+        done = subprocess.run(
+            [os.environ['CRASHCART'], 'collect', './big.json', '--case', 'BIG',
+             '--out', folder, '--json', '--segment', '1500M'],
+            capture_output=True, text=True, check=False)
+        key = json.loads(done.stdout.splitlines()[-1])['key']
+        shutil.rmtree(tree)
+        size = sum(os.path.getsize(p) for p in paths(folder))
+        need('big', size > gib << 30, size, done.stderr[-300:])
+        page = browser.page(PAGE)
+        empty = memory_mib(browser.process.pid)
+        start = time.monotonic()
+        got = ours(page, folder, [key])
+        took = time.monotonic() - start
+        most = memory_mib(browser.process.pid)
+        need('big', got['verdict'] == 'valid', got)
+        need('memory', most - empty < 400, most, empty)
+        print('%.2f GiB: %.1f s, %.0f MiB/s; a process had at most %d MiB '
+              '(%d before)' % (size / 2 ** 30, took, size / took / 2 ** 20,
+                               most, empty))
+        need('big page', not page.complaints, page.complaints)
+        page.close()
+    finally:
+        shutil.rmtree(folder)
+
+
+def main():
+    print('seed %d' % SEED)
+    pictures = os.environ.get('PICTURES')
+    subprocess.run([os.path.join(TOP, 'scripts', 'make-page'), PAGE],
+                   check=True)
+    tables()
+    with tempfile.TemporaryDirectory() as top, Browser() as browser:
+        folder = os.path.join(top, 'b')
+        page = browser.page(PAGE)
+        need('secure', page.run('isSecureContext && Boolean(crypto.subtle)'))
+        if not sys.argv[1:]:
+            right_bundles(page, folder)
+            damaged_bundles(page, folder)
+            no_seal(page, folder)
+            changed_under_hand(page, folder)
+            hostile_names(page, folder, pictures)
+        broken_bundles(page, folder)
+        need('console', not page.complaints, page.complaints[:3])
+        need('requests', all(u.startswith(('file:', 'blob:'))
+                             for u in page.requests), page.requests)
+        page.close()
+        if not sys.argv[1:]:
+            policy(browser)
+            keyboard(browser, folder)
+            no_native(browser, folder)
+        if os.environ.get('PAGE_BIG'):
+            big_bundle(browser, int(os.environ['PAGE_BIG']))
+    print(json.dumps({'bundles': JUDGED[0], 'wrong': len(FAILED)}))
+    return 1 if FAILED else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
