@@ -540,7 +540,9 @@ static enum verdict judge_error(struct work *w, const struct cart_http_reply *p,
 		w->renewed = true;
 		v = AGAIN;
 	} else if (w->repeatable && class != CART_ERR_DENIED &&
-		   (e.transient || p->status >= 500)) {
+		   /* 501 and 505 will be said again */
+		   (e.transient || p->status == 500 ||
+		    (p->status >= 502 && p->status <= 504))) {
 		*ret_kind = p->status == 503 ? CART_RETRY_THROTTLED :
 			CART_RETRY_SERVER;
 		v = WAIT_AGAIN;

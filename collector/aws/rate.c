@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <crashcart/clock.h>
+
 #include "session.h"
 
 #define SECOND_NS	INT64_C(1000000000)
@@ -118,6 +120,23 @@ void cart_rate_copy(struct cart_rate *r, const struct cart_rate *from)
 	}
 }
 
+/* A bucket that nobody is using: its next call would be due at once, so it
+ * remembers nothing.  NULL when all are in use. */
+static struct cart_rate_bucket *idle_bucket(struct cart_rate *r,
+					    int64_t now_mono_ns)
+{
+	size_t i;
+
+	for (i = 0; i < r->n; i++) {
+		struct cart_rate_bucket *b = &r->bucket[i];
+
+		if (b->next_ns < now_mono_ns && !b->slow &&
+		    b->blocked_until_ns < now_mono_ns)
+			return b;
+	}
+	return NULL;
+}
+
 static struct cart_rate_bucket *bucket_of(struct cart_rate *r,
 					  const char *service,
 					  const char *operation,
@@ -136,11 +155,14 @@ static struct cart_rate_bucket *bucket_of(struct cart_rate *r,
 		    !strcmp(b->region, region))
 			return b;
 	}
-	/* a sweep has more of them: the last one is then shared, which is
-	 * only slower */
-	if (r->n == CART_RATE_BUCKETS)
+	/* a sweep has more of them: an idle one is used anew; if there is none,
+	 * the last one is shared, which is only slower */
+	if (r->n < CART_RATE_BUCKETS)
+		b = &r->bucket[r->n++];
+	else
+		b = idle_bucket(r, cart_clock_mono_ns());
+	if (!b)
 		return &r->bucket[r->n - 1];
-	b = &r->bucket[r->n++];
 	memset(b, 0, sizeof(*b));
 	b->family = f;
 	snprintf(b->name, sizeof(b->name), "%s", name);

@@ -29,6 +29,7 @@ int cart_run_kept_each(const struct run *r, size_t step, const char *name,
 }
 
 struct one_value {
+	const struct instance *near;	/* only values from its place, or NULL */
 	const struct cart_json *value;
 	bool several;
 };
@@ -38,13 +39,36 @@ static int one_value(void *arg, const struct instance *from,
 {
 	struct one_value *o = arg;
 
-	(void)from;
+	if (o->near && (strcmp(o->near->account, from->account) ||
+			strcmp(o->near->region, from->region)))
+		return 0;
 	if (!o->value) {
 		o->value = value;
 		return 0;
 	}
 	o->several = !cart_json_equal(o->value, value);
 	return o->several;
+}
+
+/* The one distinct value; of several, the one from the same account and
+ * region: a detector of each region, and an instance for each of them. */
+static enum resolve kept_value(struct instance_scope *s,
+			       const struct cart_ref *ref,
+			       const struct cart_json **ret)
+{
+	const struct run *r = s->in->run;
+	size_t step = (size_t)cart_manifest_step(r->m, ref->step);
+	struct one_value one = { NULL, NULL, false };
+
+	cart_run_kept_each(r, step, ref->name, one_value, &one);
+	if (one.several) {
+		one = (struct one_value){ s->in, NULL, false };
+		cart_run_kept_each(r, step, ref->name, one_value, &one);
+		one.several |= !one.value;
+	}
+	*ret = one.value;
+	return one.several ? RESOLVE_AMBIGUOUS :
+	       one.value ? RESOLVE_OK : RESOLVE_NO_VALUE;
 }
 
 static enum resolve run_value(struct instance_scope *s, const char *name,
@@ -79,15 +103,10 @@ enum resolve cart_run_ref(void *arg, const struct cart_ref *ref,
 {
 	struct instance_scope *s = arg;
 	const struct run *r = s->in->run;
-	struct one_value one = { NULL, false };
 
 	switch (ref->kind) {
 	case REF_STEP:
-		cart_run_kept_each(r, (size_t)cart_manifest_step(r->m, ref->step),
-				   ref->name, one_value, &one);
-		*ret = one.value;
-		return one.several ? RESOLVE_AMBIGUOUS :
-		       one.value ? RESOLVE_OK : RESOLVE_NO_VALUE;
+		return kept_value(s, ref, ret);
 	case REF_PARAM:
 		*ret = cart_json_get(r->m->values, ref->name);
 		return *ret ? RESOLVE_OK : RESOLVE_NO_VALUE;

@@ -62,7 +62,9 @@ static const struct {
 	{ "s3:ListObjectsV2", "s3:ListBucket" },
 	{ "s3:ListParts", "s3:ListMultipartUploadParts" },
 	{ "s3:PutPublicAccessBlock", "s3:PutBucketPublicAccessBlock" },
+	{ "s3:ListDirectoryBuckets", "s3express:ListAllMyDirectoryBuckets" },
 	{ "s3:UploadPart", "s3:PutObject" },
+	{ "s3control:GetPublicAccessBlock", "s3:GetAccountPublicAccessBlock" },
 };
 
 /* IAM's prefix is the name that requests are signed for, but for these. */
@@ -91,7 +93,11 @@ static void action_of(const char *call, const struct cart_op_facts *op,
 		if (!strcmp(prefixes[i].signing, prefix))
 			prefix = prefixes[i].prefix;
 	}
-	if (prefix)
+	/* API Gateway's actions are HTTP's methods */
+	if (prefix && !strcmp(prefix, "apigateway") &&
+	    !strncmp(name, "Get", 3))
+		snprintf(out, size, "apigateway:GET");
+	else if (prefix)
 		snprintf(out, size, "%s:%s", prefix, name);
 	else
 		snprintf(out, size, "%s", call);

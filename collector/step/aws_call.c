@@ -11,6 +11,24 @@
 
 #define PAGES_MAX 100000	/* 100 events a page: the log of a large year */
 
+/* A call failed: 0 if its answer is a fact. */
+static int judge(struct cart_step_ctx *c, const struct cart_step_call *call,
+		 const struct cart_step_reply *reply,
+		 const struct cart_err *err)
+{
+	const char *fact = call->call.may_change ? NULL :
+		cart_step_absence(&call->call, reply, err,
+				  cart_json_get(c->with, "absent"));
+
+	if (fact != NULL) {
+		cart_step_note_absence(c, &call->call, reply, fact);
+		return 0;
+	}
+	if (call->page > 1)
+		cart_step_gap_call(c, reply, "pages from this one on", err);
+	return -1;
+}
+
 static int run_pages(struct cart_step_ctx *c, struct cart_step_call *call,
 		     struct cart_err *err)
 {
@@ -24,10 +42,7 @@ static int run_pages(struct cart_step_ctx *c, struct cart_step_call *call,
 		call->call.input = input;
 		call->page++;
 		if (c->ops->call(c, call, &reply, err) < 0) {
-			more = -1;
-			if (call->page > 1)
-				cart_step_gap_call(c, &reply, "pages from this "
-						   "one on", err);
+			more = judge(c, call, &reply, err);
 		} else if (c->ops->keep(c, reply.aws.view, err) < 0) {
 			more = -1;
 		} else {
@@ -136,6 +151,8 @@ static const struct cart_param params[] = {
 	  "Input, as --cli-input-json of the AWS CLI takes it." },
 	{ "first_page_only", CART_PARAM_BOOLEAN, false, "false",
 	  "Stop after one page; the rest is a recorded gap." },
+	{ "absent", CART_PARAM_STRINGS, false, NULL,
+	  "Error codes that only say that there is nothing: facts, no gaps." },
 	{ NULL, CART_PARAM_ANY, false, NULL, NULL }
 };
 

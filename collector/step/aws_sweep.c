@@ -199,8 +199,11 @@ static void miss(struct sweep *s, const struct ask *a,
 
 /* An answer that says "not set up", "not subscribed", "bad request for this
  * account": the service was asked and answered. */
-static bool is_fact(const struct cart_step_reply *r, const struct cart_err *err)
+static bool is_fact(const struct cart_aws_call *call,
+		    const struct cart_step_reply *r, const struct cart_err *err)
 {
+	if (cart_step_absence(call, r, err, NULL) != NULL)
+		return true;
 	return err->class != CART_ERR_DENIED &&
 		err->class != CART_ERR_THROTTLED &&
 		r->aws.status >= 400 && r->aws.status < 500;
@@ -233,10 +236,10 @@ static int take(struct sweep *s, unsigned *under_way, struct cart_err *err)
 	}
 	a = tag;
 	(*under_way)--;
+	call.service = cart_svc_info(cart_op_svc(a->op))->name;
+	call.operation = cart_op_info(a->op)->name;
+	call.input = a->input;
 	if (rc == 0) {
-		call.service = cart_svc_info(cart_op_svc(a->op))->name;
-		call.operation = cart_op_info(a->op)->name;
-		call.input = a->input;
 		s->c->ops->keep(s->c, reply.aws.view, &why);
 		more = cart_aws_next_page(&call, reply.aws.view, &next, &why);
 	}
@@ -244,7 +247,7 @@ static int take(struct sweep *s, unsigned *under_way, struct cart_err *err)
 		got = -1;
 	else if (rc < 0 && is_not_here(&reply, &why))
 		s->absent++;
-	else if (rc < 0 && is_fact(&reply, &why))
+	else if (rc < 0 && is_fact(&call, &reply, &why))
 		s->facts++;
 	else if (rc < 0 || more < 0)
 		miss(s, a, &why);

@@ -21,6 +21,7 @@
  * making must not hold budget while calls are made. */
 #define GATHER_MAX ((size_t)1 << 20)
 #define IDS_MAX ((size_t)1 << 20)	/* 16 MiB of event ids */
+#define DENIED_MAX ((size_t)8 << 20)
 
 /* ---- a set of event ids -------------------------------------------------- */
 
@@ -88,7 +89,9 @@ struct lookup {
 	struct cart_buf lines;
 	struct cart_exhibit *out;	/* begun when lines overflow */
 	char pages[2][CART_EXHIBIT_ID_SIZE];	/* first and last raw page */
-	uint64_t events, duplicates, odd;
+	struct cart_buf denied;		/* those that were refused, once more */
+	bool want_denied, denied_full;
+	uint64_t events, duplicates, odd, refused;
 	int64_t oldest_ns;
 };
 
@@ -159,6 +162,76 @@ static int finish(struct lookup *l, const char *state, struct cart_err *err)
 	return l->c->ops->close(out, state, NULL, NULL, err);
 }
 
+/* Does an event say that permission, or a log-in, was refused? */
+static bool is_refusal(const char *text)
+{
+	static const char *const parts[] = {
+		"AccessDenied", "Unauthorized", "NotAuthorized", "Forbidden",
+		"AuthorizationError", "AuthFailure", "InvalidClientTokenId",
+		"SignatureDoesNotMatch", NULL
+	};
+	struct cart_json *event;
+	const char *code, *message;
+	bool yes = false;
+	size_t i;
+
+	if (strstr(text, "\"error") == NULL)
+		return false;
+	event = cart_json_parse(text, strlen(text), NULL, NULL);
+	code = cart_json_get_string(event, "errorCode");
+	message = cart_json_get_string(event, "errorMessage");
+	for (i = 0; code != NULL && parts[i] != NULL; i++)
+		yes |= strstr(code, parts[i]) != NULL;
+	if (message != NULL && strstr(message, "Failed authentication") != NULL)
+		yes = true;
+	cart_json_free(event);
+	return yes;
+}
+
+static void add_denied(struct lookup *l, const char *text)
+{
+	l->refused++;
+	if (l->denied.len + strlen(text) >= DENIED_MAX) {
+		l->denied_full = true;
+		return;
+	}
+	cart_buf_adds(&l->denied, text);
+	cart_buf_addc(&l->denied, '\n');
+}
+
+/* The refused ones as an exhibit of their own. */
+static int put_denied(struct lookup *l, struct cart_err *err)
+{
+	const char *pages[3] = { l->pages[0], l->pages[1], NULL };
+	struct cart_exhibit_info info = { 0 };
+	char slug[64], name[96], text[96];
+
+	if (!l->want_denied)
+		return 0;
+	snprintf(text, sizeof(text), "%" PRIu64 " of them were refused",
+		 l->refused);
+	l->c->ops->note(l->c, text);
+	if (l->denied_full)
+		l->c->ops->note(l->c, "more refused events than 8 MiB: the rest "
+				"is among all events only");
+	if (strcmp(pages[0], pages[1]) == 0)
+		pages[1] = NULL;
+	snprintf(slug, sizeof(slug), "cloudtrail-denied-%.32s.ndjson",
+		 l->c->region);
+	snprintf(name, sizeof(name), "CloudTrail events of %.32s that were "
+		 "refused, one a line", l->c->region);
+	info.name = name;
+	info.slug = slug;
+	info.media = "application/x-ndjson";
+	info.repeatable = true;
+	info.note = "derived: those of the region's events whose errorCode says "
+		"that permission or a log-in was refused";
+	info.state = l->denied_full ? "truncated" : NULL;
+	info.derived_from = pages[0][0] ? pages : NULL;
+	return l->c->ops->put(l->c, &info, l->denied.data, l->denied.len, NULL,
+			      err);
+}
+
 /* One event as one line: as received if it is one line already. */
 static int add_event(struct lookup *l, const struct cart_json *event,
 		     struct cart_err *err)
@@ -183,6 +256,8 @@ static int add_event(struct lookup *l, const struct cart_json *event,
 	if (text != NULL && strpbrk(text, "\r\n") == NULL &&
 	    cart_text_is_utf8(text, strlen(text))) {
 		cart_buf_adds(&l->lines, text);
+		if (l->want_denied && is_refusal(text))
+			add_denied(l, text);
 	} else {
 		/* no event inside, or one with line ends: the envelope, which
 		 * is one line however it is printed */
@@ -326,11 +401,17 @@ static int run(struct cart_step_ctx *c, struct cart_err *err)
 		return cart_err_set(err, CART_ERR_USAGE, 0,
 				    "start is not before end");
 	cart_buf_init(&l.lines, GATHER_MAX + ((size_t)16 << 20));
+	cart_buf_init(&l.denied, DENIED_MAX);
+	l.want_denied = cart_json_bool(cart_json_get(c->with, "denied"));
 	say_limits(c, start, end, now);
 	input = make_input(c->with, start, end);
 	rc = pages(&l, input, err);
 	/* what came before an error is evidence too */
 	if (finish(&l, rc < 0 ? "truncated" : NULL, &later) < 0 && rc == 0) {
+		*err = later;
+		rc = -1;
+	}
+	if (put_denied(&l, &later) < 0 && rc == 0) {
 		*err = later;
 		rc = -1;
 	}
@@ -343,6 +424,7 @@ static int run(struct cart_step_ctx *c, struct cart_err *err)
 			     "duplicates were not looked for");
 	cart_json_free(input);
 	cart_buf_clear(&l.lines);
+	cart_buf_clear(&l.denied);
 	free(l.ids.slot);
 	return rc;
 }
@@ -374,6 +456,8 @@ static const struct cart_param params[] = {
 	  "Only events about resources of this type." },
 	{ "Username", CART_PARAM_STRING, false, NULL,
 	  "Only events of this user or role session name." },
+	{ "denied", CART_PARAM_BOOLEAN, false, "false",
+	  "Keep the refused ones as an exhibit of their own, too." },
 	{ NULL, CART_PARAM_ANY, false, NULL, NULL }
 };
 

@@ -19,6 +19,19 @@ void cart_step_gap_call(struct cart_step_ctx *c,
 /* FORMAT.md's gap reason for an error: "denied", "timeout" ... */
 const char *cart_step_reason(const struct cart_err *err);
 
+/* The fact that a failed call tells, when its answer only says that there is
+ * nothing to see (absence.c's reviewed table, and the codes in more: a string,
+ * a list of strings or NULL); NULL if the failure is one. */
+const char *cart_step_absence(const struct cart_aws_call *call,
+			      const struct cart_step_reply *reply,
+			      const struct cart_err *err,
+			      const struct cart_json *more);
+/* Writes the note that says so, naming the call. */
+void cart_step_note_absence(struct cart_step_ctx *c,
+			    const struct cart_aws_call *call,
+			    const struct cart_step_reply *reply,
+			    const char *fact);
+
 /* Parameters of the step, with a fallback when they are not given.  0, or -1
  * (USAGE) naming the parameter.
  * time: ISO 8601, or "-7d", that long before now; UTC in ns. */

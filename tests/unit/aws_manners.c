@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include <crashcart/clock.h>
+
 #include "aws/session.h"
 
 #define S INT64_C(1000000000)
@@ -132,6 +134,26 @@ static void many_buckets(void **state)
 	assert_int_equal(r->n, CART_RATE_BUCKETS);
 }
 
+/* A bucket that nobody uses any more makes room; one in use is not lost. */
+static void buckets_make_room(void **state)
+{
+	int64_t now = cart_clock_mono_ns();
+	struct cart_rate *r = *state;
+	char name[32];
+	int i;
+
+	cart_rate_take(r, "cloudtrail", "LookupEvents", "eu-west-1",
+		       now + 3600 * S);
+	for (i = 0; i < 2000; i++) {
+		snprintf(name, sizeof(name), "Operation%d", i);
+		/* the n-th of an operation would wait if it shared */
+		assert_int_equal(cart_rate_take(r, "config", name, "eu-west-1",
+						now - 3600 * S), 0);
+	}
+	assert_true(cart_rate_take(r, "cloudtrail", "LookupEvents", "eu-west-1",
+				   now + 3600 * S) > 0);
+}
+
 static void waits(void **state)
 {
 	static const enum cart_retry_kind kinds[] = {
@@ -227,6 +249,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(rates_of_the_manifest, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(many_buckets, setup, teardown),
+		cmocka_unit_test_setup_teardown(buckets_make_room, setup,
+						teardown),
 		cmocka_unit_test(waits), cmocka_unit_test(retry_after),
 		cmocka_unit_test(clock_offset),
 	};

@@ -11,11 +11,12 @@ import sys
 from . import front as front_mod
 from . import httpd, identity, imds, incident, wire, world as world_mod
 from . import (svc_cloudtrail, svc_ebs, svc_ec2, svc_iam, svc_kms,
-               svc_lambda, svc_organizations, svc_s3, svc_ssm, svc_sts)
+               svc_lambda, svc_organizations, svc_s3, svc_ssm, svc_sts,
+               svc_watch)
 from .faults import Faults
 
 USED = (svc_cloudtrail, svc_ebs, svc_ec2, svc_iam, svc_kms, svc_lambda,
-        svc_organizations, svc_s3, svc_ssm, svc_sts)
+        svc_organizations, svc_s3, svc_ssm, svc_sts, svc_watch)
 
 
 def arguments():

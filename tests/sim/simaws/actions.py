@@ -23,10 +23,24 @@ S3_ACTIONS = {
     "ListMultipartUploads": "ListBucketMultipartUploads",
     "DeleteObjects": "DeleteObject",
 }
+# where IAM's prefix is not the service's name, from the service
+# authorization reference
+PREFIXES = {"accessanalyzer": "access-analyzer", "elbv2":
+            "elasticloadbalancing", "elb": "elasticloadbalancing", "efs":
+            "elasticfilesystem", "sso-admin": "sso", "s3control": "s3",
+            "apigatewayv2": "apigateway"}
+OTHERS = {"s3control:GetPublicAccessBlock": "s3:GetAccountPublicAccessBlock",
+          "s3:ListDirectoryBuckets": "s3express:ListAllMyDirectoryBuckets"}
 LAMBDA_ACTIONS = {"Invoke": "InvokeFunction"}
 
 
 def action(service, name):
+    other = OTHERS.get("%s:%s" % (service, name))
+    if other:
+        return other
+    if service in ("apigateway", "apigatewayv2"):
+        return "apigateway:" + ("GET" if name.startswith("Get") else "*")
+    service = PREFIXES.get(service, service)
     if service == "s3":
         name = S3_ACTIONS.get(name, name)
     elif service == "lambda":

@@ -21,7 +21,7 @@ GLOBAL = ("iam", "organizations")
 CAPS = {"ec2": 40, "iam": 20, "organizations": 2, "kms": 4, "lambda": 3,
         "ssm": 10, "cloudtrail": 5}
 READ = ("Get", "List", "Describe", "Lookup", "Head", "Search", "Simulate",
-        "BatchGet")
+        "BatchGet", "Filter", "Validate", "Estimate", "Discover")
 KEEP_LOG = 200000
 
 
@@ -271,7 +271,7 @@ class Call:
             svc = self.svc = wire.find(scope.service, req)
         except Exception:
             raise AwsError("UnknownService", "the simulated account has no "
-                           "service %s" % scope.service, 501)
+                           "service %s" % scope.service, 400)
         entry["service"] = svc.name
         o, labels, name = wire.resolve(svc, req)
         entry["operation"] = name
@@ -421,10 +421,8 @@ class Call:
             f = HANDLERS.get((svc.name, o.name))
             if f is None:
                 f = GENERIC.get(svc.name)
-                if f is None and svc.name not in wire.TEN:
-                    f = nothing
                 if f is None:
-                    raise not_simulated(svc, o.name)
+                    f = nothing
                 entry["generic"] = True
             result = self.paged(ctx, o, p, f)
             return wire.answer(svc, o, result, self.rid)
@@ -603,7 +601,7 @@ def not_simulated(svc, name):
 
 
 def nothing(ctx, p):
-    """A service that the account does not use: every list is empty."""
+    """What the account does not use: every list is empty."""
     if not is_read(ctx.svc.name, ctx.op.name) or ctx.op.output is None:
         raise not_simulated(ctx.svc, ctx.op.name)
     return {n: [] for n, m in ctx.op.output.members.items()

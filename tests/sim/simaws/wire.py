@@ -210,6 +210,11 @@ def _index():
 
 def find(signing, req):
     """The service that a request signed for `signing` is meant for."""
+    if signing == "s3" and "x-amz-account-id" in req.headers and \
+            req.path.startswith("/v20180820/"):
+        return service("s3control")
+    if signing == "s3express":
+        return service("s3")
     if signing in TEN:
         return service(signing)
     if not _signing:
@@ -223,7 +228,10 @@ def find(signing, req):
     version = dict(form(req)).get("Version", "") if "form" in \
         req.headers.get("content-type", "") else ""
     for name in names:
-        s = service(name)
+        try:
+            s = service(name)
+        except KeyError:            # speaks a protocol that we do not
+            continue
         if target and s.model.metadata.get("targetPrefix") == target:
             return s
         if version and s.version == version and s.op(
@@ -232,7 +240,7 @@ def find(signing, req):
         if not target and not version and s.protocol.startswith("rest") and \
                 s.route(req)[0]:
             return s
-    return service(names[0])
+    raise KeyError(signing)
 
 
 def service(name):
