@@ -8,7 +8,7 @@ import time
 import traceback
 import urllib.parse
 
-from . import actions, denial, policy, sigv4, trail, wire
+from . import actions, denial, policy, sigv4, svc_s3, trail, wire
 from .errors import AwsError
 from .faults import AFTER, broken, throttle_error
 from .httpd import Response
@@ -125,6 +125,30 @@ class Front:
 
     # ------------------------------------------------------------- control
 
+    def load(self, body):
+        """Files of JSON lines: events {"account", "region", "record"} into
+        the history, objects {"bucket", "key", "data", "meta"} into buckets."""
+        n = {"events": 0, "objects": 0}
+        if body.get("events"):
+            with open(body["events"], encoding="utf-8") as f:
+                for line in f:
+                    e = json.loads(line)
+                    self.world.account(e["account"]).regions[
+                        e["region"]].events.append(
+                            trail.from_record(e["record"]))
+                    n["events"] += 1
+        if body.get("objects"):
+            with open(body["objects"], encoding="utf-8") as f:
+                for line in f:
+                    o = json.loads(line)
+                    svc_s3.store(self.world.account(self.info["account"])
+                                 .buckets[o["bucket"]], o["key"],
+                                 base64.b64decode(o["data"]),
+                                 self.world.now(), "application/x-gzip",
+                                 o["meta"])
+                    n["objects"] += 1
+        return n
+
     def control(self, req):
         what = req.path[len("/_sim/"):]
         q = dict(urllib.parse.parse_qsl(req.query))
@@ -178,6 +202,8 @@ class Front:
             reg = self.world.accounts[self.info["account"]].regions[
                 q.get("region", "us-east-1")]
             return reply([trail.public(e) for e in reg.events])
+        if what == "load":
+            return reply(self.load(body))
         if what == "env":
             return reply(self.info["env"])
         if what == "ca":

@@ -105,6 +105,37 @@ def make(ids, account, region, when, service, name, who, request=None,
             "_record": rec, "_seen": when}
 
 
+RECORD_RESOURCES = (("userName", "AWS::IAM::User"),
+                    ("roleName", "AWS::IAM::Role"),
+                    ("groupId", "AWS::EC2::SecurityGroup"),
+                    ("snapshotId", "AWS::EC2::Snapshot"),
+                    ("imageId", "AWS::EC2::Ami"),
+                    ("functionName", "AWS::Lambda::Function"),
+                    ("roleArn", "AWS::IAM::Role"),
+                    ("detectorId", "AWS::GuardDuty::Detector"),
+                    ("bucketName", "AWS::S3::Bucket"))
+
+
+def from_record(rec):
+    """An event of the history from a record as logs hold it."""
+    who = rec["userIdentity"]
+    when = datetime.datetime.strptime(
+        rec["eventTime"], "%Y-%m-%dT%H:%M:%SZ").replace(
+            tzinfo=datetime.timezone.utc)
+    user = who.get("userName") or who.get("invokedBy")
+    if who["type"] == "AssumedRole":
+        user = who["arn"].rsplit("/", 1)[1]
+    request = rec.get("requestParameters") or {}
+    return {"EventId": rec["eventID"], "EventName": rec["eventName"],
+            "ReadOnly": "true" if rec["readOnly"] else "false",
+            "AccessKeyId": who.get("accessKeyId"), "EventTime": when,
+            "EventSource": rec["eventSource"], "Username": user,
+            "Resources": [{"ResourceType": t, "ResourceName": request[k]}
+                          for k, t in RECORD_RESOURCES
+                          if isinstance(request.get(k), str)],
+            "_record": rec, "_seen": when}
+
+
 def public(event):
     out = {k: v for k, v in event.items() if not k.startswith("_") and
            v is not None}
@@ -167,5 +198,5 @@ def record(ctx, o, params, result, error):
         seconds=ctx.world.options["event_delay"])
     events = ctx.account.regions[region].events
     events.append(e)
-    if len(events) > 60000:         # a long soak must not eat the machine
+    if len(events) > 400000:        # a long soak must not eat the machine
         del events[5000:15000]
