@@ -235,13 +235,20 @@ static int sign(struct work *w, struct message *m, const char *path,
 	};
 
 	bool debug = w->a->opt.debug && !w->own;
+	unsigned char key[CART_SIGV4_KEY_SIZE];
 	struct cart_buf canonical;
 	int rc;
 
 	cart_buf_init(&canonical, (size_t)1 << 20);
 	w->signed_ns = r.utc_ns = cart_aws_now_ns(w->a);
+	/* the chain's own calls are made while it is locked */
+	if (!w->own) {
+		cart_creds_key(w->a, w->creds, &r, key);
+		r.key = key;
+	}
 	rc = cart_sigv4(&r, &w->creds->c, &m->signature,
 			debug ? &canonical : NULL, w->err);
+	cart_wipe(key, sizeof(key));
 	if (!rc)
 		add_lines(m);
 	if (debug) {

@@ -274,6 +274,41 @@ void cart_creds_release(struct cart_aws *a, struct cart_creds *c)
 	pthread_mutex_unlock(&a->creds.lock);
 }
 
+void cart_creds_key(struct cart_aws *a, struct cart_creds *c,
+		    const struct cart_sign_request *r,
+		    unsigned char ret_key[CART_SIGV4_KEY_SIZE])
+{
+	struct cart_sign_key *k;
+	char day[CART_CLOCK_TEXT_SIZE];
+	size_t i;
+
+	cart_clock_compact(r->utc_ns, day);
+	day[sizeof(k->day) - 1] = '\0';
+	pthread_mutex_lock(&a->creds.lock);
+	for (i = 0; i < CART_SIGN_KEYS; i++) {
+		k = &c->keys[i];
+		if (!strcmp(k->day, day) && !strcmp(k->region, r->region) &&
+		    !strcmp(k->service, r->service))
+			break;
+	}
+	if (i < CART_SIGN_KEYS)
+		memcpy(ret_key, k->key, sizeof(k->key));
+	pthread_mutex_unlock(&a->creds.lock);
+	if (i < CART_SIGN_KEYS)
+		return;
+	cart_sigv4_key(r, &c->c, ret_key);
+	if (strlen(r->region) >= sizeof(k->region) ||
+	    strlen(r->service) >= sizeof(k->service))
+		return;
+	pthread_mutex_lock(&a->creds.lock);
+	k = &c->keys[c->next_key++ % CART_SIGN_KEYS];
+	memcpy(k->day, day, sizeof(k->day));
+	snprintf(k->region, sizeof(k->region), "%s", r->region);
+	snprintf(k->service, sizeof(k->service), "%s", r->service);
+	memcpy(k->key, ret_key, sizeof(k->key));
+	pthread_mutex_unlock(&a->creds.lock);
+}
+
 bool cart_creds_expired(struct cart_aws *a, const struct cart_creds *c)
 {
 	struct cart_creds_cache *k = &a->creds;

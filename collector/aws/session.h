@@ -57,12 +57,22 @@ unsigned cart_config_line(const struct cart_config *c, const char *section,
 /* ---- credentials.c -------------------------------------------------------- */
 
 /* Credentials that somebody uses; freed (and wiped) by the last release. */
+/* The last signing keys that were derived: four HMACs a call for the same. */
+struct cart_sign_key {
+	char day[9];
+	char region[64], service[64];
+	unsigned char key[CART_SIGV4_KEY_SIZE];
+};
+#define CART_SIGN_KEYS 8
+
 struct cart_creds {
 	struct cart_credentials c;
 	char source[200];		/* never a secret */
 	bool from_instance;
 	bool renewable;			/* fetching again may give others */
 	unsigned users;
+	struct cart_sign_key keys[CART_SIGN_KEYS];	/* a ring */
+	unsigned next_key;
 };
 
 struct cart_creds_cache {
@@ -77,6 +87,10 @@ struct cart_creds_cache {
  * valid until released.  NULL with err. */
 struct cart_creds *cart_creds_hold(struct cart_aws *a, struct cart_err *err);
 void cart_creds_release(struct cart_aws *a, struct cart_creds *c);
+/* The key that signs r with c, which the caller holds.  Wipe it. */
+void cart_creds_key(struct cart_aws *a, struct cart_creds *c,
+		    const struct cart_sign_request *r,
+		    unsigned char ret_key[CART_SIGV4_KEY_SIZE]);
 /* AWS calls these expired although they did not look it: the next hold
  * fetches anew.  False if that would give the same ones again. */
 bool cart_creds_expired(struct cart_aws *a, const struct cart_creds *c);

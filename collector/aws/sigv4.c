@@ -266,14 +266,18 @@ static void add_headers(const struct lines *l, struct cart_buf *canonical,
 
 /* ---- signature ------------------------------------------------------------ */
 
-static void signing_key(const struct cart_sign_request *r,
-			const struct cart_credentials *c, const char *day,
-			unsigned char key[CART_SHA256_SIZE])
+_Static_assert(CART_SIGV4_KEY_SIZE == CART_SHA256_SIZE, "an HMAC");
+
+void cart_sigv4_key(const struct cart_sign_request *r,
+		    const struct cart_credentials *c,
+		    unsigned char key[CART_SIGV4_KEY_SIZE])
 {
+	char day[CART_CLOCK_TEXT_SIZE];
 	char secret[sizeof(c->secret_access_key) + 4];
 	size_t len = strnlen(c->secret_access_key,
 			     sizeof(c->secret_access_key));
 
+	cart_clock_compact(r->utc_ns, day);
 	memcpy(secret, "AWS4", 4);
 	memcpy(secret + 4, c->secret_access_key, len);
 	cart_hmac_sha256(secret, len + 4, day, 8, key);
@@ -283,6 +287,25 @@ static void signing_key(const struct cart_sign_request *r,
 	cart_hmac_sha256(key, CART_SHA256_SIZE, r->service,
 			 strlen(r->service), key);
 	cart_hmac_sha256(key, CART_SHA256_SIZE, "aws4_request", 12, key);
+}
+
+static void add_scope(struct cart_buf *b, const struct cart_sign_request *r,
+		      const char *date)
+{
+	cart_buf_add(b, date, 8);
+	cart_buf_addc(b, '/');
+	cart_buf_adds(b, r->region);
+	cart_buf_addc(b, '/');
+	cart_buf_adds(b, r->service);
+	cart_buf_adds(b, "/aws4_request");
+}
+
+static void add_signed(struct cart_buf *b, const char *name, const char *value)
+{
+	cart_buf_adds(b, name);
+	cart_buf_adds(b, ": ");
+	cart_buf_adds(b, value);
+	cart_buf_addc(b, '\n');
 }
 
 static int sign_text(const struct cart_sign_request *r,
@@ -297,11 +320,18 @@ static int sign_text(const struct cart_sign_request *r,
 
 	cart_sha256_hex(canonical->data, canonical->len, hash);
 	cart_buf_init(&text, 1024);
-	cart_buf_addf(&text, "AWS4-HMAC-SHA256\n%s\n%.8s/%s/%s/aws4_request\n%s",
-		      date, date, r->region, r->service, hash);
+	cart_buf_adds(&text, "AWS4-HMAC-SHA256\n");
+	cart_buf_adds(&text, date);
+	cart_buf_addc(&text, '\n');
+	add_scope(&text, r, date);
+	cart_buf_addc(&text, '\n');
+	cart_buf_adds(&text, hash);
 	rc = cart_buf_check(&text, "text to sign", err);
 	if (!rc) {
-		signing_key(r, c, date, key);
+		if (r->key)
+			memcpy(key, r->key, sizeof(key));
+		else
+			cart_sigv4_key(r, c, key);
 		cart_hmac_sha256(key, sizeof(key), text.data, text.len, mac);
 		cart_text_hex(mac, sizeof(mac), ret_hex);
 		cart_wipe(key, sizeof(key));
@@ -326,7 +356,8 @@ int cart_sigv4(const struct cart_sign_request *r,
 	cart_buf_init(&names, CANONICAL_MAX_BYTES);
 	if (collect_lines(r, c, date, tell_payload, &lines, err) < 0)
 		goto out;
-	cart_buf_addf(&canonical, "%s\n", r->method);
+	cart_buf_adds(&canonical, r->method);
+	cart_buf_addc(&canonical, '\n');
 	if (add_path(r, &canonical, err) < 0)
 		goto out;
 	cart_buf_addc(&canonical, '\n');
@@ -334,25 +365,32 @@ int cart_sigv4(const struct cart_sign_request *r,
 		goto out;
 	cart_buf_addc(&canonical, '\n');
 	add_headers(&lines, &canonical, &names);
-	cart_buf_addf(&canonical, "\n%s\n%s", (const char *)names.data,
-		      r->payload_sha256_hex);
+	cart_buf_addc(&canonical, '\n');
+	cart_buf_add(&canonical, names.data, names.len);
+	cart_buf_addc(&canonical, '\n');
+	cart_buf_adds(&canonical, r->payload_sha256_hex);
 	if (cart_buf_check(&names, "headers of a request", err) < 0 ||
 	    cart_buf_check(&canonical, "canonical request", err) < 0 ||
 	    sign_text(r, c, date, &canonical, signature, err) < 0)
 		goto out;
 
-	cart_buf_addf(ret_headers, "x-amz-date: %s\n", date);
+	add_signed(ret_headers, "x-amz-date", date);
 	if (*c->session_token)
-		cart_buf_addf(ret_headers, "x-amz-security-token: %s\n",
-			      c->session_token);
+		add_signed(ret_headers, "x-amz-security-token",
+			   c->session_token);
 	if (tell_payload)
-		cart_buf_addf(ret_headers, "x-amz-content-sha256: %s\n",
-			      r->payload_sha256_hex);
-	cart_buf_addf(ret_headers, "authorization: AWS4-HMAC-SHA256 "
-		      "Credential=%s/%.8s/%s/%s/aws4_request, "
-		      "SignedHeaders=%s, Signature=%s\n", c->access_key_id,
-		      date, r->region, r->service, (const char *)names.data,
-		      signature);
+		add_signed(ret_headers, "x-amz-content-sha256",
+			   r->payload_sha256_hex);
+	cart_buf_adds(ret_headers,
+		      "authorization: AWS4-HMAC-SHA256 Credential=");
+	cart_buf_adds(ret_headers, c->access_key_id);
+	cart_buf_addc(ret_headers, '/');
+	add_scope(ret_headers, r, date);
+	cart_buf_adds(ret_headers, ", SignedHeaders=");
+	cart_buf_add(ret_headers, names.data, names.len);
+	cart_buf_adds(ret_headers, ", Signature=");
+	cart_buf_adds(ret_headers, signature);
+	cart_buf_addc(ret_headers, '\n');
 	if (cart_buf_check(ret_headers, "signed headers", err) < 0)
 		goto out;
 	if (ret_canonical) {

@@ -108,19 +108,27 @@ void cart_buf_addc(struct cart_buf *b, char c)
 void cart_buf_vaddf(struct cart_buf *b, const char *fmt, va_list ap)
 {
 	va_list again;
+	size_t room;
 	int n;
 
+	if (b->failed)
+		return;
+	/* it mostly fits into what is there */
+	room = b->cap > b->len ? b->cap - b->len : 0;
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, again);
+	n = vsnprintf(room ? (char *)b->data + b->len : NULL, room, fmt, again);
 	va_end(again);
 	if (n < 0) {
 		b->failed = true;
-		return;
+	} else if (!grow(b, (size_t)n)) {
+		n = -1;
+	} else if ((size_t)n >= room) {
+		vsnprintf((char *)b->data + b->len, (size_t)n + 1, fmt, ap);
 	}
-	if (!grow(b, (size_t)n))
-		return;
-	vsnprintf((char *)b->data + b->len, (size_t)n + 1, fmt, ap);
-	b->len += (size_t)n;
+	if (n >= 0)
+		b->len += (size_t)n;
+	else if (room)
+		b->data[b->len] = '\0';
 }
 
 void cart_buf_addf(struct cart_buf *b, const char *fmt, ...)

@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include <expat.h>
 
@@ -280,6 +281,20 @@ static int feed(struct reader *r, const char *p, size_t len,
 	return 0;
 }
 
+/* expat asks the system for one each time, by two calls: one for all. */
+static unsigned long hash_salt(void)
+{
+	static _Atomic unsigned long salt;
+	unsigned long s = salt;
+
+	if (!s) {
+		if (getrandom(&s, sizeof(s), GRND_NONBLOCK) != sizeof(s))
+			s = 0;		/* then expat looks for itself */
+		salt = s;
+	}
+	return s;
+}
+
 struct cart_xml_doc *cart_xml_parse(const void *data, size_t len,
 				    struct cart_err *err)
 {
@@ -296,6 +311,8 @@ struct cart_xml_doc *cart_xml_parse(const void *data, size_t len,
 	doc = calloc(1, sizeof(*doc));
 	/* the name given here wins over the document's own declaration */
 	r->parser = XML_ParserCreate("UTF-8");
+	if (r->parser)
+		XML_SetHashSalt(r->parser, hash_salt());
 	r->doc = doc;
 	if (!doc || !r->parser) {
 		cart_err_nomem(err);

@@ -14,7 +14,7 @@
 
 /*
  * Short inputs are hashed by libsodium: it needs no allocation, and setting
- * up an OpenSSL context costs more than it saves below about half a KiB.
+ * up an OpenSSL context costs more than it saves below 128 bytes.
  */
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -120,7 +120,7 @@ void cart_sha256(const void *data, size_t len,
 {
 	struct cart_sha256 c;
 
-	if (len <= 512) {
+	if (len <= 128) {
 		crypto_hash_sha256(out, data, len);
 		return;
 	}

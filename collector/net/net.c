@@ -9,13 +9,14 @@
  */
 #include <curl/curl.h>
 #include <errno.h>
+#include <linux/futex.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <crashcart/clock.h>
@@ -35,7 +36,7 @@ struct job {
 	struct cart_err *err;
 	struct cart_url url;
 	int rc;
-	sem_t done;		/* the waiter owns the job again */
+	_Atomic int done;	/* the waiter owns the job again */
 	struct job *next;
 
 	/* of the net thread alone */
@@ -143,12 +144,24 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
 
 /* ---- jobs ----------------------------------------------------------------- */
 
-/* After this the waiter may return and take the job with it.  A semaphore is
- * posted without the net's lock, which the waiter does not need to wake up. */
+/* A semaphore of musl's spins before it sleeps, and an answer takes longer than
+ * that: the threads that wait for one would use up a core. */
+static void wait_done(struct job *j)
+{
+	while (!j->done)
+		syscall(SYS_futex, &j->done, FUTEX_WAIT_PRIVATE, 0, NULL, NULL,
+			0);
+}
+
+/* After this the waiter may return and take the job with it: the address may be
+ * anything by the time of the wake-up, which is harmless for who waits there
+ * (all of them look again).  Without the net's lock, which the waiter does not
+ * need. */
 static void finish(struct job *j, int rc)
 {
 	j->rc = rc;
-	sem_post(&j->done);
+	j->done = 1;
+	syscall(SYS_futex, &j->done, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 static int has_header(const struct cart_http_request *r, const char *name)
@@ -168,12 +181,9 @@ static int add_header(struct job *j, const char *name, const char *value)
 
 	cart_buf_init(&b, HEADERS_MAX_BYTES);
 	/* libcurl's forms: "name;" sends an empty one, "name:" none at all */
-	if (!value)
-		cart_buf_addf(&b, "%s:", name);
-	else if (!*value)
-		cart_buf_addf(&b, "%s;", name);
-	else
-		cart_buf_addf(&b, "%s: %s", name, value);
+	cart_buf_adds(&b, name);
+	cart_buf_adds(&b, !value ? ":" : !*value ? ";" : ": ");
+	cart_buf_adds(&b, value ? value : "");
 	if (cart_buf_ok(&b))
 		l = curl_slist_append(j->headers, (const char *)b.data);
 	cart_buf_clear(&b);
@@ -577,12 +587,10 @@ int cart_net_perform(struct cart_net *n, const struct cart_http_request *req,
 		   DEFAULT_REPLY_BYTES);
 	if (check_request(req, &j, err) < 0)
 		return -1;
-	sem_init(&j.done, 0, 0);
 
 	pthread_mutex_lock(&n->lock);
 	if (n->ending || (n->cancelled && !req->despite_cancel)) {
 		pthread_mutex_unlock(&n->lock);
-		sem_destroy(&j.done);
 		return set_cancelled(&j);
 	}
 	n->waiting++;
@@ -591,9 +599,7 @@ int cart_net_perform(struct cart_net *n, const struct cart_http_request *req,
 	ring(n);
 	pthread_mutex_unlock(&n->lock);
 
-	while (sem_wait(&j.done) < 0)
-		;			/* a signal */
-	sem_destroy(&j.done);
+	wait_done(&j);
 	pthread_mutex_lock(&n->lock);
 	if (!--n->waiting)
 		pthread_cond_signal(&n->nobody);

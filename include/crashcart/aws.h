@@ -227,7 +227,18 @@ struct cart_sign_request {
 	const char *service;		/* signing name */
 	bool s3;			/* path is not normalised nor encoded again */
 	int64_t utc_ns;
+	/* of cart_sigv4_key() for the same day, region and service; NULL: it
+	 * is derived anew */
+	const unsigned char *key;
 };
+
+#define CART_SIGV4_KEY_SIZE 32
+
+/* The key of a day (of r->utc_ns), region and service.  It signs for that day:
+ * wipe it. */
+void cart_sigv4_key(const struct cart_sign_request *r,
+		    const struct cart_credentials *c,
+		    unsigned char ret_key[CART_SIGV4_KEY_SIZE]);
 
 /* Appends the headers to send, "name: value\n" a line: x-amz-date,
  * x-amz-security-token, x-amz-content-sha256 (s3), authorization.

@@ -234,6 +234,26 @@ static int bare(const char *url, int calls, int connections, const char *ca)
 static struct cart_aws *aws;
 static int store, calls_each;
 static pthread_mutex_t store_lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned char pending[1 << 20];
+static size_t pending_len;
+
+/* In large pieces, as the bundle's writer does it. */
+static void flush_store(void)
+{
+	if (cart_fd_write(store, pending, pending_len, NULL) < 0)
+		die("cannot store a reply");
+	pending_len = 0;
+}
+
+static void keep(const void *data, size_t len)
+{
+	if (len > sizeof(pending) - pending_len)
+		flush_store();
+	if (len > sizeof(pending))
+		die("reply too long");
+	memcpy(pending + pending_len, data, len);
+	pending_len += len;
+}
 
 static void *caller(void *arg)
 {
@@ -252,9 +272,8 @@ static void *caller(void *arg)
 			die(err.text);
 		cart_sha256_hex(r.raw.data, r.raw.len, hash);
 		pthread_mutex_lock(&store_lock);
-		if (cart_fd_write(store, r.raw.data, r.raw.len, NULL) < 0 ||
-		    cart_fd_write(store, hash, sizeof(hash), NULL) < 0)
-			die("cannot store a reply");
+		keep(r.raw.data, r.raw.len);
+		keep(hash, sizeof(hash));
 		pthread_mutex_unlock(&store_lock);
 		cart_aws_reply_clear(&r);
 	}
@@ -294,6 +313,7 @@ static int ours(const char *url, int calls, int threads, const char *file,
 			die("thread");
 	for (i = 0; i < threads; i++)
 		pthread_join(t[i], NULL);
+	flush_store();
 	report(calls_each * threads, start);
 	cart_aws_free(aws);
 	cart_net_free(o.net);
