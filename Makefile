@@ -159,7 +159,7 @@ FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_$(T).c))
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRCS))
 
 .PHONY: all help page drivers unit unit-build fuzz fuzz-build fuzz-replay fuzz-replay-build \
-	deps test run bench lint clean dist install schema FORCE
+	deps test soak run bench lint clean dist install schema FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 .DEFAULT_GOAL := all
@@ -171,6 +171,7 @@ help:
 	@echo 'make page            build/verify.html: checks a bundle in a browser'
 	@echo 'make run             collect from a simulated incident, and verify'
 	@echo 'make test            everything: install, build, all test suites'
+	@echo 'make soak            the long forms: hundreds of kills, every permission (hours)'
 	@echo 'make unit            unit tests; T=base_json one, R=base one room'
 	@echo 'make fuzz-replay     replay the fuzz corpora'
 	@echo 'make fuzz T=base_json SECONDS=60   fuzz with libFuzzer (clang-19)'
@@ -408,6 +409,15 @@ test:
 	$(MAKE) deps
 	$(MAKE) FLAVOUR=asan deps
 	scripts/run-tests
+# A variable says how long each is; what has none is as long as always.
+SOAK := sim/policy kill torture interop/bundle_mutate cli/memory
+soak:
+	scripts/bootstrap --test
+	$(MAKE) deps
+	$(MAKE) FLAVOUR=asan deps
+	RUN_TESTS_LIMIT=28800 POLICY_ACTIONS=0 KILLS=500 ROUNDS=600 STEPS=40 \
+		MASKS=01,02,04,08,10,20,40,80 SIZE=16384 \
+		scripts/run-tests $(SOAK)
 bench: drivers
 	DRIVERS=$(abspath $(B)/driver) tests/bench/run aws_calls.py
 run:

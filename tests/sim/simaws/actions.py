@@ -28,7 +28,7 @@ S3_ACTIONS = {
 PREFIXES = {"accessanalyzer": "access-analyzer", "elbv2":
             "elasticloadbalancing", "elb": "elasticloadbalancing", "efs":
             "elasticfilesystem", "sso-admin": "sso", "s3control": "s3",
-            "apigatewayv2": "apigateway"}
+            "apigatewayv2": "apigateway", "docdb": "rds", "neptune": "rds"}
 OTHERS = {"s3control:GetPublicAccessBlock": "s3:GetAccountPublicAccessBlock",
           "s3:ListDirectoryBuckets": "s3express:ListAllMyDirectoryBuckets"}
 LAMBDA_ACTIONS = {"Invoke": "InvokeFunction"}
