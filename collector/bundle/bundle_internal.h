@@ -290,6 +290,7 @@ struct cart_bundle {
 	char *organization, *agent;
 	int64_t start_utc_ns;
 	struct cart_signer *session, *examiner;
+	const struct cart_timestamper *stamps;	/* or NULL */
 	struct cart_budget *budget;
 	unsigned session_number;
 	int level;
@@ -441,7 +442,16 @@ int cart_open_part(struct cart_open_exhibit *o, enum member_form form,
 
 /* --- verify_txt.c --- */
 
-void cart_verify_txt(const char *name, bool examiner, struct cart_buf *out);
+void cart_verify_txt(const char *name, bool examiner, bool stamps,
+		     struct cart_buf *out);
+
+/* --- seal_stamp.c --- */
+
+/* Asks the authorities of b->stamps about the inner seal's signature and writes
+ * F24's members.  That none answers is no error. */
+int cart_seal_stamps(struct cart_bundle *b, const void *sig, size_t len,
+		     struct cart_stamp_result ret[CART_STAMPS_MAX],
+		     struct cart_err *err);
 
 /* --- seal_write.c --- */
 

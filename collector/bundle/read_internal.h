@@ -14,6 +14,7 @@
 #include <crashcart/minisign.h>
 #include <crashcart/pool.h>
 #include <crashcart/reader.h>
+#include <crashcart/timestamp.h>
 
 #include "bundle_internal.h"
 
@@ -221,6 +222,27 @@ int cart_logcheck_part(struct cart_logcheck *c, const void *data, size_t len,
 /* After the last part (F16, F19). */
 int cart_logcheck_end(const struct cart_logcheck *c, struct cart_err *err);
 
+/* --- time stamps (F24) --- */
+
+struct cart_stamp {
+	bool granted;			/* as timestamps.txt says */
+	char url[CART_STAMP_URL_MAX + 1];
+	char error[257];		/* likewise */
+	struct cart_buf reply;		/* empty: none */
+};
+
+/* Reads timestamps.txt. */
+int cart_stamps_parse(const void *data, size_t len,
+		      struct cart_stamp ret[CART_STAMPS_MAX], size_t *ret_n,
+		      struct cart_err *err);
+/* Checks those of the bag; roots as in cart_tsr_check.  -1 with a rule broken,
+ * or memory. */
+struct cart_bag;
+int cart_stamps_check(const struct cart_bag *b, const char *roots,
+		      size_t roots_len,
+		      struct cart_verdict_stamp ret[CART_STAMPS_MAX],
+		      struct cart_err *err);
+
 /* --- the bag --- */
 
 struct cart_member_rule;
@@ -236,7 +258,7 @@ struct cart_bag {
 	struct cart_group group;
 	unsigned place;			/* enum place in verify_bag.c */
 	unsigned log_parts;
-	bool has_examiner, has_stamp;
+	bool has_examiner;
 	struct cart_public_key examiner;
 	bool has_mtime;			/* a stream; not an extracted bag */
 	uint64_t mtime;			/* of the members */
@@ -248,6 +270,9 @@ struct cart_bag {
 	char purpose[16];		/* "session" or "examiner" */
 	unsigned char tag_prehash[CART_BLAKE2B_SIZE];
 	struct cart_minisign_sig inner;
+	struct cart_buf inner_text;	/* its bytes: what is stamped */
+	struct cart_stamp stamp[CART_STAMPS_MAX];
+	size_t n_stamps;
 	/* names so far, 16 bytes of a digest each */
 	unsigned char (*seen)[16];
 	size_t seen_cap;

@@ -22,6 +22,7 @@ struct seal {
 	unsigned char log_root[CART_SHA256_SIZE];
 	unsigned char root[CART_SHA256_SIZE];
 	unsigned char tags_blake2b[CART_BLAKE2B_SIZE];
+	struct cart_stamp_result stamp[CART_STAMPS_MAX];
 };
 
 static uint64_t to_ms(struct timeval t)
@@ -194,6 +195,8 @@ static int inner_seal(struct seal *s, struct cart_err *err)
 		rc = cart_stream_member(&s->b->stream,
 					"seal/tagmanifest-sha256.txt.minisig",
 					sig.data, sig.len, err);
+	if (rc == 0 && s->b->stamps)
+		rc = cart_seal_stamps(s->b, sig.data, sig.len, s->stamp, err);
 	cart_buf_clear(&sig);
 	return rc;
 }
@@ -289,6 +292,7 @@ int cart_seal_run(struct cart_bundle *b, struct cart_wait *end,
 		ret->bytes = b->stream.total;
 		ret->segments = (unsigned)b->stream.n_segments;
 		ret->gaps = strcmp(s.state, "gaps") == 0;
+		memcpy(ret->stamp, s.stamp, sizeof(ret->stamp));
 	}
 	return 0;
 }

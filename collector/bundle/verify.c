@@ -407,9 +407,13 @@ static int run(struct check *c, struct cart_err *err)
 		return 0;
 	if (check_inner(c, err) < 0)
 		return -1;
-	if (c->bag.has_stamp)
-		c->unknown = "there is a time stamp, which this program does "
-			     "not check";
+	if (cart_stamps_check(&c->bag, c->o->tsa_roots, c->o->tsa_roots_len,
+			      c->v->stamp, err) < 0)
+		return -1;
+	c->v->n_stamps = c->bag.n_stamps;
+	if (c->o->tsa_roots && !c->v->stamp[0].anchored &&
+	    !c->v->stamp[1].anchored)
+		c->unknown = "no authority that you named anchored the time";
 	return 0;
 }
 

@@ -28,7 +28,9 @@ enum place {
 	AFTER_LIST,
 	AFTER_TAGS,
 	AFTER_SEAL,
-	AFTER_STAMP
+	AFTER_STAMPS,			/* the list of them */
+	AFTER_STAMP_1,
+	AFTER_STAMP_2
 };
 
 #define BIT(place) (1u << (place))
@@ -62,7 +64,12 @@ static int end_info(struct cart_bag *b, const char *hex, struct cart_err *err);
 static int end_list(struct cart_bag *b, const char *hex, struct cart_err *err);
 static int end_tags(struct cart_bag *b, const char *hex, struct cart_err *err);
 static int end_seal(struct cart_bag *b, const char *hex, struct cart_err *err);
-static int end_stamp(struct cart_bag *b, const char *hex, struct cart_err *err);
+static int end_stamps(struct cart_bag *b, const char *hex,
+		      struct cart_err *err);
+static int end_stamp_1(struct cart_bag *b, const char *hex,
+		       struct cart_err *err);
+static int end_stamp_2(struct cart_bag *b, const char *hex,
+		       struct cart_err *err);
 
 /* F8.  Members whose path holds a number are below. */
 static const struct cart_member_rule rules[] = {
@@ -86,8 +93,13 @@ static const struct cart_member_rule rules[] = {
 	  end_tags, LIST_NONE },
 	{ "seal/tagmanifest-sha256.txt.minisig", BIT(AFTER_TAGS), AFTER_SEAL,
 	  23, 4096, end_seal, LIST_NONE },
-	{ "seal/tagmanifest-sha256.txt.tsr", BIT(AFTER_SEAL), AFTER_STAMP, 8,
-	  65536, end_stamp, LIST_NONE },
+	{ "seal/timestamps.txt", BIT(AFTER_SEAL), AFTER_STAMPS, 24, 16384,
+	  end_stamps, LIST_NONE },
+	{ "seal/tagmanifest-sha256.txt.tsr", BIT(AFTER_STAMPS), AFTER_STAMP_1,
+	  24, CART_TSR_MAX, end_stamp_1, LIST_NONE },
+	{ "seal/tagmanifest-sha256.txt.2.tsr",
+	  BIT(AFTER_STAMPS) | BIT(AFTER_STAMP_1), AFTER_STAMP_2, 24,
+	  CART_TSR_MAX, end_stamp_2, LIST_NONE },
 };
 
 static const struct cart_member_rule rule_key = {
@@ -248,6 +260,8 @@ static int note_name(struct cart_bag *b, const char *path, struct cart_err *err)
 
 void cart_bag_init(struct cart_bag *b, struct cart_crew *crew)
 {
+	size_t i;
+
 	memset(b, 0, sizeof(*b));
 	b->crew = crew;
 	cart_logcheck_init(&b->log);
@@ -257,6 +271,9 @@ void cart_bag_init(struct cart_bag *b, struct cart_crew *crew)
 	cart_sha256_init(&b->tag_list);
 	cart_sha256_init(&b->now_sha);
 	cart_buf_init(&b->now_data, LOG_PART_MAX);
+	cart_buf_init(&b->inner_text, 4096);
+	for (i = 0; i < CART_STAMPS_MAX; i++)
+		cart_buf_init(&b->stamp[i].reply, CART_TSR_MAX);
 }
 
 static void clear_group(struct cart_group *g)
@@ -275,11 +292,16 @@ void cart_bag_settle(struct cart_bag *b)
 
 void cart_bag_clear(struct cart_bag *b)
 {
+	size_t i;
+
 	clear_group(&b->group);
 	free(b->group.m);
 	free(b->seen);
 	cart_logcheck_clear(&b->log);
 	cart_buf_clear(&b->now_data);
+	cart_buf_clear(&b->inner_text);
+	for (i = 0; i < CART_STAMPS_MAX; i++)
+		cart_buf_clear(&b->stamp[i].reply);
 	cart_sha256_clear(&b->payload_list);
 	cart_sha256_clear(&b->tag_list);
 	cart_sha256_clear(&b->now_sha);
@@ -534,13 +556,37 @@ static int end_seal(struct cart_bag *b, const char *hex, struct cart_err *err)
 	if (cart_minisign_parse_sig(b->now_data.data, b->now_data.len,
 				    &b->inner, &why) < 0)
 		return cart_rule_because(err, 23, &why, b->now.path);
-	return 0;
+	cart_buf_add(&b->inner_text, b->now_data.data, b->now_data.len);
+	return cart_buf_check(&b->inner_text, "inner seal", err);
 }
 
-static int end_stamp(struct cart_bag *b, const char *hex, struct cart_err *err)
+static int end_stamps(struct cart_bag *b, const char *hex, struct cart_err *err)
 {
-	b->has_stamp = true;
-	return 0;
+	return cart_stamps_parse(b->now_data.data, b->now_data.len, b->stamp,
+				 &b->n_stamps, err);
+}
+
+static int end_stamp(struct cart_bag *b, size_t i, struct cart_err *err)
+{
+	struct cart_stamp *s = &b->stamp[i];
+
+	if (i >= b->n_stamps || !s->granted)
+		return cart_rule(err, 24, "timestamps.txt does not say that "
+				 "%s was granted", b->now.path);
+	cart_buf_add(&s->reply, b->now_data.data, b->now_data.len);
+	return cart_buf_check(&s->reply, "time stamp", err);
+}
+
+static int end_stamp_1(struct cart_bag *b, const char *hex,
+		       struct cart_err *err)
+{
+	return end_stamp(b, 0, err);
+}
+
+static int end_stamp_2(struct cart_bag *b, const char *hex,
+		       struct cart_err *err)
+{
+	return end_stamp(b, 1, err);
 }
 
 /* --- bag-info.txt (F12) --- */
@@ -728,6 +774,7 @@ int cart_bag_finish(struct cart_bag *b, struct cart_err *err)
 	const struct cart_public_key *key = cart_bag_key(b);
 	struct cart_err why = { 0 };
 	char comment[512];
+	size_t i;
 
 	if (b->place < AFTER_SEAL)
 		return cart_rule(err, 8, "members are missing at the end");
@@ -742,5 +789,9 @@ int cart_bag_finish(struct cart_bag *b, struct cart_err *err)
 				 "than the one in keys/");
 	if (cart_minisign_verify(&b->inner, key, b->tag_prehash, &why) < 0)
 		return cart_rule_because(err, 23, &why, "the inner seal");
+	for (i = 0; i < b->n_stamps; i++)
+		if (b->stamp[i].granted && b->stamp[i].reply.len == 0)
+			return cart_rule(err, 24, "time stamp %zu was granted, "
+					 "and is missing", i + 1);
 	return 0;
 }

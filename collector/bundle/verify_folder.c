@@ -205,7 +205,11 @@ static int feed_log(struct folder *f, const char *path, struct cart_err *err)
 static int feed_all(struct folder *f, struct cart_err *err)
 {
 	static const char seal[] = "seal/tagmanifest-sha256.txt.minisig";
-	static const char stamp[] = "seal/tagmanifest-sha256.txt.tsr";
+	static const char *const stamps[] = {
+		"seal/timestamps.txt", "seal/tagmanifest-sha256.txt.tsr",
+		"seal/tagmanifest-sha256.txt.2.tsr"
+	};
+	size_t i;
 	const char *p = (char *)f->tags.data;
 	struct stat st;
 	char path[101];
@@ -222,8 +226,11 @@ static int feed_all(struct folder *f, struct cart_err *err)
 	if (feed(f, "tagmanifest-sha256.txt", err) < 0 ||
 	    feed(f, seal, err) < 0)
 		return -1;
-	if (fstatat(f->dirfd, stamp, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return feed(f, stamp, err);
+	for (i = 0; i < sizeof(stamps) / sizeof(stamps[0]); i++)
+		if (fstatat(f->dirfd, stamps[i], &st,
+			    AT_SYMLINK_NOFOLLOW) == 0 &&
+		    feed(f, stamps[i], err) < 0)
+			return -1;
 	return 0;
 }
 

@@ -138,8 +138,29 @@ static void add_named(struct cart_buf *out, const char *text, const char *name)
 	cart_buf_adds(out, text);
 }
 
-void cart_verify_txt(const char *name, bool examiner, struct cart_buf *out)
+static const char text_time[] =
+"\n"
+"7. The time\n"
+"-----------\n"
+"Time stamping authorities (RFC 3161) were asked to sign that the inner seal was\n"
+"there; seal/timestamps.txt says which, and what became of it. Each token holds\n"
+"the certificates that lead to its authority's root. The root (ROOTS below, a file\n"
+"of PEM certificates) must come from the authority, from outside this bundle.\n"
+"`Time stamp` is the time; a certificate that has expired since is no fault, so\n"
+"the check is made as of that time.\n"
+"\n"
+"  stamp() {\n"
+"    openssl ts -reply -in $1 -text | grep '^Time stamp: '\n"
+"    openssl ts -verify -data NAME/seal/tagmanifest-sha256.txt.minisig -in $1 -CAfile $ROOTS \\\n"
+"      -attime $(date -ud \"$(openssl ts -reply -in $1 -text | sed -n 's/^Time stamp: //p')\" +%s)\n"
+"  }\n"
+"  for f in NAME/seal/*.tsr; do stamp $f; done\n";
+
+void cart_verify_txt(const char *name, bool examiner, bool stamps,
+		     struct cart_buf *out)
 {
 	add_named(out, text_head, name);
 	cart_buf_adds(out, examiner ? text_examiner : text_session);
+	if (stamps)
+		add_named(out, text_time, name);
 }

@@ -496,6 +496,7 @@ struct cart_bundle *cart_bundle_make(const struct cart_bundle_options *o,
 	b->start_utc_ns = o->start_utc_ns;
 	b->session = o->session;
 	b->examiner = o->examiner;
+	b->stamps = o->stamps;
 	b->budget = o->budget;
 	b->session_number = 1;
 	b->level = o->level ? o->level : 1;
@@ -563,7 +564,7 @@ static int add_early(struct cart_bundle *b, const struct cart_bundle_options *o,
 	int rc = -1;
 
 	cart_buf_init(&text, 65536);
-	cart_verify_txt(b->name, b->examiner != NULL, &text);
+	cart_verify_txt(b->name, b->examiner != NULL, b->stamps != NULL, &text);
 	if (cart_buf_check(&text, "VERIFY.txt", err) < 0 ||
 	    add_fixed(b, FIXED_BAGIT, bagit, sizeof(bagit) - 1, err) < 0 ||
 	    add_fixed(b, FIXED_VERIFY, text.data, text.len, err) < 0 ||

@@ -267,6 +267,11 @@ struct cart_aws *cart_cmd_aws_client(struct cmd_aws *s)
 	return s != NULL ? s->aws : NULL;
 }
 
+struct cart_net *cart_cmd_aws_net(struct cmd_aws *s)
+{
+	return s->net;
+}
+
 struct cart_imds *cart_cmd_aws_imds(struct cmd_aws *s)
 {
 	return s != NULL ? s->imds : NULL;

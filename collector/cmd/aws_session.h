@@ -41,6 +41,7 @@ void cart_cmd_aws_free(struct cmd_aws *s);
 /* Ends the calls under way; arg is a struct cmd_aws. */
 void cart_cmd_aws_cancel(void *arg);
 struct cart_aws *cart_cmd_aws_client(struct cmd_aws *s);
+struct cart_net *cart_cmd_aws_net(struct cmd_aws *s);
 struct cart_imds *cart_cmd_aws_imds(struct cmd_aws *s);
 /* From now on (and for what was kept) facts go into b's log. */
 void cart_cmd_aws_log_to(struct cmd_aws *s, struct cart_bundle *b);

@@ -218,7 +218,8 @@ static int collect(const struct cart_args *a)
 	if (c.manifest == NULL || read_allow(&c, &err) < 0 ||
 	    cart_run_check_allow(c.manifest, c.allow, &err) < 0 ||
 	    cart_manifest_trusted(a, name, builtin, c.manifest, &err) < 0 ||
-	    set_case(&c, &err) < 0 || read_segment(&c, &err) < 0 ||
+	    set_case(&c, &err) < 0 ||
+	    cart_cmd_collection_stamps(&c, &err) < 0 || read_segment(&c, &err) < 0 ||
 	    open_output(&c, &err) < 0)
 		status = cart_command_fail(a, &err);
 	else

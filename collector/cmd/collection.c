@@ -92,7 +92,58 @@ static struct cart_json *options_json(const struct cmd_collection *c)
 		cart_json_append(list, cart_json_new_string("irreversible"));
 	for (i = 0; kept[i] != NULL; i++)
 		add_optional(j, kept[i], cart_args_value(c->args, kept[i]));
+	if (c->n_timestamp > 0)
+		list = cart_json_add(j, "timestamp", cart_json_new_array());
+	for (i = 0; i < c->n_timestamp; i++)
+		cart_json_append(list, cart_json_new_string(c->timestamp[i]));
 	return j;
+}
+
+/* --- time stamps --- */
+
+int cart_cmd_collection_stamp(struct cmd_collection *c, const char *url,
+			      struct cart_err *err)
+{
+	struct cart_url parsed;
+	size_t i;
+
+	if (c->n_timestamp == CART_STAMPS_MAX)
+		return cart_err_set(err, CART_ERR_USAGE, 0, "--timestamp: at "
+				    "most %d authorities", CART_STAMPS_MAX);
+	if (cart_url_parse(url, &parsed, err) < 0)
+		return cart_err_prefix(err, "--timestamp");
+	for (i = 0; url[i] > 0x20 && url[i] < 0x7f; i++)
+		;
+	if (url[i] != '\0' || i > CART_STAMP_URL_MAX)
+		return cart_err_set(err, CART_ERR_USAGE, 0, "--timestamp: a "
+				    "URL of at most %d ASCII characters",
+				    CART_STAMP_URL_MAX);
+	c->timestamp[c->n_timestamp] = strdup(url);
+	if (c->timestamp[c->n_timestamp] == NULL)
+		return cart_err_nomem(err);
+	c->n_timestamp++;
+	return 0;
+}
+
+int cart_cmd_collection_stamps(struct cmd_collection *c, struct cart_err *err)
+{
+	const char *url;
+	size_t i;
+
+	if (cart_args_at(c->args, "timestamp", 0) == NULL)
+		return 0;
+	while (c->n_timestamp > 0)
+		free(c->timestamp[--c->n_timestamp]);
+	for (i = 0; (url = cart_args_at(c->args, "timestamp", i)); i++)
+		if (cart_cmd_collection_stamp(c, url, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int ask_tsa(void *arg, const char *url, const void *query, size_t len,
+		   struct cart_buf *ret_reply, struct cart_err *err)
+{
+	return cart_tsa_ask(arg, url, query, len, ret_reply, err);
 }
 
 /* The session line, its keys in the order of FORMAT.md. */
@@ -141,6 +192,7 @@ static struct cart_bundle *open_bundle(const struct cmd_collection *c,
 				       struct cart_budget *budget,
 				       struct cart_signer *session,
 				       struct cart_signer *examiner,
+				       const struct cart_timestamper *stamps,
 				       struct cart_err *err)
 {
 	struct cart_bundle_options o = { 0 };
@@ -169,6 +221,7 @@ static struct cart_bundle *open_bundle(const struct cmd_collection *c,
 	o.sink = c->sink;
 	o.session = session;
 	o.examiner = examiner;
+	o.stamps = stamps->n > 0 ? stamps : NULL;
 	o.budget = budget;
 	o.session_line = line;
 	o.manifest = cart_manifest_bytes(c->manifest, &o.manifest_len);
@@ -181,6 +234,30 @@ out:
 	cart_json_free(line);
 	cart_buf_clear(&text);
 	return bundle;
+}
+
+/* What became of the time stamps; nothing if none was asked for. */
+static void add_stamps(const struct cmd_collection *c,
+		       const struct cart_seal_result *r, struct cart_json *j)
+{
+	struct cart_json *list, *s;
+	size_t i;
+
+	if (r == NULL || c->n_timestamp == 0)
+		return;
+	list = cart_json_add(j, "timestamps", cart_json_new_array());
+	for (i = 0; i < c->n_timestamp; i++) {
+		s = cart_json_append(list, cart_json_new_object());
+		cart_json_add(s, "url", cart_json_new_string(c->timestamp[i]));
+		cart_json_add(s, "granted",
+			      cart_json_new_bool(r->stamp[i].granted));
+		add_optional(s, "time", r->stamp[i].granted ?
+			     r->stamp[i].time : NULL);
+		add_optional(s, "by", r->stamp[i].granted ?
+			     r->stamp[i].by : NULL);
+		add_optional(s, "error", r->stamp[i].granted ? NULL :
+			     r->stamp[i].error);
+	}
 }
 
 static void print_json_end(const struct cmd_collection *c,
@@ -201,6 +278,7 @@ static void print_json_end(const struct cmd_collection *c,
 	cart_json_add(j, "exit", cart_json_new_int(status));
 	cart_json_add(j, "gaps", cart_json_new_int((int64_t)gaps));
 	cart_json_add(j, "key", cart_json_new_string(key));
+	add_stamps(c, r, j);
 	cart_json_print(j, 0, &b);
 	if (cart_buf_ok(&b))
 		fprintf(piped ? stderr : stdout, "%s\n", (char *)b.data);
@@ -215,6 +293,7 @@ static void print_words_end(const struct cmd_collection *c,
 {
 	FILE *out = strcmp(c->sink->kind, "pipe") == 0 ? stderr : stdout;
 	char size[16];
+	size_t i;
 
 	cart_text_bytes(r->bytes, size);
 	fprintf(out, "Sealed    %s: %" PRIu64 " exhibits, %" PRIu64
@@ -223,6 +302,10 @@ static void print_words_end(const struct cmd_collection *c,
 	if (r->gaps)
 		fprintf(out, "Gaps      %" PRIu64 ": `crashcart list` shows "
 			"each with its reason\n", n->gaps);
+	for (i = 0; i < c->n_timestamp; i++)
+		if (r->stamp[i].granted)
+			fprintf(out, "Time      %s, by %s\n", r->stamp[i].time,
+				r->stamp[i].by);
 	fprintf(out, "Bundle    %s\nRoot      %s\n"
 		"Key       %s (%s; note it down, away from this host)\n",
 		c->sink->location, r->root, key,
@@ -239,6 +322,7 @@ struct running {
 	struct cart_signer *session, *examiner;
 	struct cart_bundle *bundle;
 	struct cmd_aws *aws;
+	struct cart_timestamper stamps;
 	struct cart_buf key;		/* the public key that seals */
 };
 
@@ -251,8 +335,10 @@ static int run_steps(struct running *r, struct cart_run_result *result,
 
 	o.manifest = c->manifest;
 	o.bundle = r->bundle;
-	o.aws = cart_cmd_aws_client(r->aws);
-	o.imds = cart_cmd_aws_imds(r->aws);
+	if (cart_manifest_has_aws_steps(c->manifest)) {
+		o.aws = cart_cmd_aws_client(r->aws);
+		o.imds = cart_cmd_aws_imds(r->aws);
+	}
 	if (r->aws != NULL) {
 		o.cancel = cart_cmd_aws_cancel;
 		o.cancel_arg = r->aws;
@@ -328,7 +414,8 @@ static int begin_again(struct running *r, const char *dir, struct cart_err *err)
 	r->session = cart_signer_session(err);
 	if (r->session == NULL)
 		goto out;
-	r->bundle = open_bundle(c, r->budget, r->session, r->examiner, err);
+	r->bundle = open_bundle(c, r->budget, r->session, r->examiner,
+				&r->stamps, err);
 	if (r->bundle == NULL)
 		goto out;
 	rc = 0;
@@ -408,6 +495,7 @@ static int run_and_tell(struct running *r)
 	char *location = strdup(c->sink->location);
 	bool is_file = strcmp(c->sink->kind, "file") == 0;
 	int rc, status;
+	size_t i;
 
 	rc = run_and_seal(r, &sealed, &err);
 	if (rc < 0 && is_file && is_full(&err))
@@ -423,6 +511,11 @@ static int run_and_tell(struct running *r)
 		status = CART_EXIT_UNKNOWN;
 	} else {
 		status = sealed.gaps ? CART_EXIT_GAPS : CART_EXIT_OK;
+		for (i = 0; i < c->n_timestamp; i++)
+			if (!sealed.stamp[i].granted)
+				cart_msg(CART_MSG_WARN, "no time stamp from "
+					 "%s: %s", c->timestamp[i],
+					 sealed.stamp[i].error);
 	}
 	if (json)
 		print_json_end(c, location, rc < 0 ? NULL : &sealed,
@@ -439,6 +532,7 @@ static int prepare(struct running *r, struct cart_err *err)
 {
 	struct cmd_collection *c = r->c;
 	const char *key_path = cart_args_value(c->args, "key");
+	size_t i;
 
 	r->budget = cart_budget_new(BUDGET_BYTES);
 	if (r->budget == NULL)
@@ -454,18 +548,25 @@ static int prepare(struct running *r, struct cart_err *err)
 	}
 	if (cart_signals_setup(err) < 0)
 		return -1;
-	if (cart_manifest_has_aws_steps(c->manifest)) {
+	if (cart_manifest_has_aws_steps(c->manifest) || c->n_timestamp > 0) {
 		r->aws = cart_cmd_aws_new(c->args, c->env,
 				  cart_manifest_has_host_steps(c->manifest),
 				  err);
 		if (r->aws == NULL)
 			return -1;
 	}
+	for (i = 0; i < c->n_timestamp; i++)
+		r->stamps.url[r->stamps.n++] = c->timestamp[i];
+	if (r->stamps.n > 0) {
+		r->stamps.ask = ask_tsa;
+		r->stamps.arg = cart_cmd_aws_net(r->aws);
+	}
 	note_key(r);
 	cart_msg(CART_MSG_NOTE, "bundle %s, sealed by %s key %s", c->name,
 		 r->examiner != NULL ? "your" : "the session",
 		 (const char *)r->key.data);
-	r->bundle = open_bundle(c, r->budget, r->session, r->examiner, err);
+	r->bundle = open_bundle(c, r->budget, r->session, r->examiner,
+				&r->stamps, err);
 	return r->bundle != NULL ? 0 : -1;
 }
 
@@ -496,6 +597,8 @@ int cart_cmd_collection_run(struct cmd_collection *c)
 
 void cart_cmd_collection_clear(struct cmd_collection *c)
 {
+	while (c->n_timestamp > 0)
+		free(c->timestamp[--c->n_timestamp]);
 	cart_sink_free(c->sink);
 	cart_manifest_free(c->manifest);
 	cart_resume_free(c->resume);

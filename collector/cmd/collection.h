@@ -22,6 +22,10 @@ struct cmd_collection {
 	int64_t start_utc_ns;
 	uint64_t segment_bytes;		/* 0: one segment */
 	const char *operator, *authority, *organization, *expect_account;
+	/* Time stamping authorities: those of --timestamp, else (resume) what
+	 * the caller copied from the first session. */
+	char *timestamp[CART_STAMPS_MAX];
+	size_t n_timestamp;
 	struct cart_sink *sink;
 	/* resume only: */
 	struct cart_resume_point *resume;
@@ -32,10 +36,18 @@ struct cmd_collection {
 #define CMD_COLLECTION_OPTIONS \
 	{ "key", 0, "FILE", false, \
 	  "Seal with this minisign secret key instead of a session key." }, \
+	{ "timestamp", 0, "URL", true, \
+	  "Have this RFC 3161 authority stamp the seal (at most two)." }, \
 	{ "password-fd", 0, "N", false, \
 	  "Read the key's password from descriptor N." }, \
 	{ "expect-account", 0, "ID", false, \
 	  "Refuse to collect with credentials of another account." }
+
+/* Adds an authority: an http or https URL.  USAGE if it cannot be one. */
+int cart_cmd_collection_stamp(struct cmd_collection *c, const char *url,
+			      struct cart_err *err);
+/* Those of --timestamp, if any, instead of what is there. */
+int cart_cmd_collection_stamps(struct cmd_collection *c, struct cart_err *err);
 
 int cart_cmd_collection_run(struct cmd_collection *c);
 /* Frees what the caller filled in. */

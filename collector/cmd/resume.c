@@ -109,6 +109,11 @@ static int restore(struct cmd_collection *c, const struct cart_json *first,
 	     p = cart_json_next(p))
 		c->allow |= cart_change_class(cart_json_string(p) ?
 					      cart_json_string(p) : "");
+	for (p = cart_json_first(cart_json_get(o, "timestamp")); p != NULL;
+	     p = cart_json_next(p))
+		if (cart_json_string(p) == NULL ||
+		    cart_cmd_collection_stamp(c, cart_json_string(p), err) < 0)
+			return -1;
 	if (cart_manifest_params_set(c->manifest, cart_json_get(o, "params"),
 				     err) < 0)
 		return -1;
@@ -171,7 +176,8 @@ static int resume(const struct cart_args *a)
 
 	c.env = cart_env_take();
 	c.expect_account = cart_args_value(a, "expect-account");
-	if (load(&c, a->positional[0], &r, &err) < 0) {
+	if (load(&c, a->positional[0], &r, &err) < 0 ||
+	    cart_cmd_collection_stamps(&c, &err) < 0) {
 		status = cart_command_fail(a, &err);
 	} else {
 		cart_msg(CART_MSG_NOTE, "going on after log line %" PRIu64

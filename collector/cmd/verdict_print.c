@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "crashcart/clock.h"
 #include "crashcart/json.h"
 #include "crashcart/minisign.h"
 #include "crashcart/msg.h"
@@ -26,6 +27,33 @@ void cart_verdict_progress(void *arg, uint64_t done, uint64_t total)
 {
 	(void)arg;
 	cart_msg_progress("verifying", done, total, "bytes");
+}
+
+static void add_stamps(struct cart_json *j, const struct cart_verdict *v)
+{
+	struct cart_json *list = cart_json_add(j, "timestamps",
+					       cart_json_new_array()), *o;
+	const struct cart_verdict_stamp *s;
+	char when[CART_CLOCK_TEXT_SIZE];
+	size_t i;
+
+	for (i = 0; i < v->n_stamps; i++) {
+		s = &v->stamp[i];
+		o = cart_json_append(list, cart_json_new_object());
+		cart_json_add(o, "url", cart_json_new_string(s->url));
+		cart_json_add(o, "anchored", cart_json_new_bool(s->anchored));
+		if (s->error[0]) {
+			cart_json_add(o, "error",
+				      cart_json_new_string(s->error));
+			continue;
+		}
+		cart_clock_text(s->gen_ns, 0, when);
+		cart_json_add(o, "time", cart_json_new_string(when));
+		cart_json_add(o, "by", cart_json_new_string(s->by));
+		if (!s->anchored)
+			cart_json_add(o, "why_not",
+				      cart_json_new_string(s->why_not));
+	}
 }
 
 /* ---- what others signed ----------------------------------------------------- */
@@ -189,6 +217,7 @@ static void print_json(const struct cart_verdict *v,
 	cart_json_add(j, "bytes", cart_json_new_int((int64_t)v->bytes));
 	cart_json_add(j, "bytes_parsed",
 		      cart_json_new_int((int64_t)v->bytes_parsed));
+	add_stamps(j, v);
 	if (f != NULL)
 		add_findings(j, v, f);
 	cart_buf_init(&b, (size_t)64 << 20);
@@ -227,6 +256,36 @@ static void print_signer(const struct cart_verdict *v, size_t n_keys)
 	cart_buf_clear(&bare);
 }
 
+static void print_stamp(const struct cart_verdict_stamp *s)
+{
+	char when[CART_CLOCK_TEXT_SIZE];
+
+	if (s->error[0]) {
+		printf("Time          no stamp from %s: %s\n", s->url, s->error);
+		return;
+	}
+	cart_clock_text(s->gen_ns, 0, when);
+	if (s->anchored)
+		printf("Time          the seal was there at %s: anchored by an "
+		       "authority that you\n              named, as %s\n",
+		       when, s->by);
+	else
+		printf("Time          stamped %s, but cannot tell by whom: the "
+		       "stamp names\n              %s; %s\n", when, s->by,
+		       s->why_not);
+}
+
+static void print_time(const struct cart_verdict *v)
+{
+	size_t i;
+
+	for (i = 0; i < v->n_stamps; i++)
+		print_stamp(&v->stamp[i]);
+	if (v->n_stamps == 0)
+		printf("Time          not anchored: the host's clock and the "
+		       "clocks in the log only\n");
+}
+
 static void print_words(const struct cart_verdict *v, size_t n_keys,
 			const struct cart_findings *f)
 {
@@ -257,8 +316,7 @@ static void print_words(const struct cart_verdict *v, size_t n_keys,
 	for (i = 1; i < v->sessions && i <= 8; i++)
 		printf("Note          continued by a further session key from "
 		       "log line %" PRIu64 "\n", v->continued_line[i - 1]);
-	printf("Time          not anchored: the host's clock and the clocks "
-	       "in the log only\n");
+	print_time(v);
 	if (strcmp(v->signer_kind, "session") == 0)
 		printf("What it shows the bytes are unchanged since sealing; "
 		       "whoever controlled the\n              host while it "

@@ -28,6 +28,19 @@
  */
 struct cart_bundle;
 
+#define CART_STAMPS_MAX 2
+#define CART_STAMP_URL_MAX 1024
+
+/* Authorities that stamp the inner seal (RFC 3161), and who carries the question
+ * there: ask appends the answer to ret_reply; called from the writer's thread. */
+struct cart_timestamper {
+	const char *url[CART_STAMPS_MAX];	/* printable ASCII, no space */
+	size_t n;			/* at least 1 */
+	int (*ask)(void *arg, const char *url, const void *query, size_t len,
+		   struct cart_buf *ret_reply, struct cart_err *err);
+	void *arg;
+};
+
 struct cart_bundle_options {
 	const char *name;		/* F1 */
 	const char *case_id;
@@ -38,6 +51,7 @@ struct cart_bundle_options {
 	struct cart_sink *sink;		/* borrowed until free */
 	struct cart_signer *session;	/* heads and checkpoint; borrowed */
 	struct cart_signer *examiner;	/* seals; NULL: the session key does */
+	const struct cart_timestamper *stamps;	/* NULL: none; borrowed */
 	struct cart_budget *budget;	/* borrowed */
 	uint64_t segment_bytes;		/* 0: a single segment */
 	unsigned threads;		/* of the pool; 0: one a core */
@@ -117,6 +131,13 @@ void cart_bundle_counts(struct cart_bundle *b, struct cart_bundle_counts *ret);
 
 /* --- the end --- */
 
+struct cart_stamp_result {
+	bool granted;
+	char time[32];			/* genTime */
+	char by[256];			/* whom the stamp names: not checked */
+	char error[256];		/* not granted: why */
+};
+
 struct cart_seal_result {
 	char root[CART_SHA256_HEX_SIZE];
 	char log_root[CART_SHA256_HEX_SIZE];
@@ -124,6 +145,7 @@ struct cart_seal_result {
 	uint64_t bytes;			/* of the stream */
 	unsigned segments;
 	bool gaps;
+	struct cart_stamp_result stamp[CART_STAMPS_MAX];
 };
 
 /* Waits for everything, writes end, head, checkpoint, bag, inner and outer

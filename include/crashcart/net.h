@@ -96,6 +96,16 @@ int cart_net_perform(struct cart_net *n, const struct cart_http_request *req,
 /* Lets all blocked performers return CANCELLED; later ones fail at once. */
 void cart_net_cancel(struct cart_net *n);
 
+/* --- time stamping authorities (RFC 3161 section 3.4) --- */
+
+/* Posts a TimeStampReq to an authority and appends its answer to ret_reply (at
+ * most 64 KiB), unchecked: cart_tsr_verify reads it.  Plain http is allowed to
+ * any host, since the answer is signed.  Asks a second time when nobody
+ * answered, or with a status of 500 and above; goes on after cart_net_cancel.
+ * 0, or -1 with err. */
+int cart_tsa_ask(struct cart_net *n, const char *url, const void *query,
+		 size_t len, struct cart_buf *ret_reply, struct cart_err *err);
+
 /* --- URLs --- */
 
 struct cart_url {

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <crashcart/bundle.h>
 #include <crashcart/digest.h>
 #include <crashcart/err.h>
 #include <crashcart/json.h>
@@ -114,6 +115,8 @@ struct cart_verify_options {
 	const char *seal_path;		/* --seal, or NULL */
 	const struct cart_public_key *keys;	/* that the reader trusts */
 	size_t n_keys;
+	const char *tsa_roots;		/* PEM: authorities that the reader ... */
+	size_t tsa_roots_len;		/* ... trusts to know the time; or NULL */
 	unsigned threads;		/* 0: one a core */
 	/* called as bytes are read; total 0: unknown; may be NULL */
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
@@ -134,6 +137,15 @@ struct cart_verify_options {
 	void *attestation_arg;
 };
 
+struct cart_verdict_stamp {
+	char url[CART_STAMP_URL_MAX + 1];	/* that was asked */
+	char error[257];		/* not granted: why; else "" */
+	bool anchored;			/* by an authority that the reader named */
+	int64_t gen_ns;			/* genTime */
+	char by[256];			/* subject of its certificate */
+	char why_not[160];		/* not anchored: why */
+};
+
 struct cart_verdict {
 	enum cart_verdict_kind kind;
 	char rule[8];			/* "F4": the first that is broken, or "" */
@@ -148,6 +160,8 @@ struct cart_verdict {
 	char signer_id[17];		/* key id of the outer signature */
 	char signer_kind[16];		/* "session" or "examiner" */
 	struct cart_public_key trusted;	/* which named key */
+	struct cart_verdict_stamp stamp[CART_STAMPS_MAX];
+	size_t n_stamps;		/* asked for */
 	unsigned sessions;		/* > 1: continued by a further key ... */
 	uint64_t continued_line[8];	/* ... from these lines */
 	uint64_t members, lines, exhibits, gaps, bytes;

@@ -6,6 +6,8 @@
  *
  * attest_identity_driver pkcs7 CERT DER: prints what CERT's key signed.
  * attest_identity_driver sha256 CERT DATA SIGNATURE: exit 0 if it did.
+ * attest_identity_driver tsr REPLY DATA ROOTS: exit 0 if a time stamp holds and is
+ * anchored.
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -16,6 +18,7 @@
 #include <crashcart/attest_identity.h>
 #include <crashcart/fdio.h>
 #include <crashcart/pkcs7.h>
+#include <crashcart/timestamp.h>
 
 static struct cart_buf b[4];
 
@@ -84,6 +87,22 @@ static int low(bool pkcs7)
 	return rc < 0;
 }
 
+static int stamp(void)
+{
+	const struct cart_tsr_check c = {
+		.reply = b[0].data, .reply_len = b[0].len,
+		.data = b[1].data, .data_len = b[1].len,
+		.roots = (char *)b[2].data, .roots_len = b[2].len,
+	};
+	struct cart_err err = { 0 };
+	struct cart_tsr t;
+	int rc = cart_tsr_verify(&c, &t, &err);
+
+	if (rc < 0 || !t.anchored)
+		fprintf(stderr, "%s\n", rc < 0 ? err.text : t.why_not);
+	return rc < 0 || !t.anchored;
+}
+
 int main(int argc, char **argv)
 {
 	bool pkcs7 = argc == 4 && strcmp(argv[1], "pkcs7") == 0;
@@ -94,6 +113,9 @@ int main(int argc, char **argv)
 	if (pkcs7 || strcmp(argv[1], "sha256") == 0) {
 		read_all(argv + 2, argc - 2);
 		rc = low(pkcs7);
+	} else if (strcmp(argv[1], "tsr") == 0) {
+		read_all(argv + 2, 3);
+		rc = stamp();
 	} else {
 		read_all(argv + 1, 4);
 		rc = identity();

@@ -179,6 +179,50 @@ add('stamp-before-seal', 'F8', members_break(
     lambda m: m.insert(len(m) - 1, (m[-1][0][:-7] + 'tsr', b'0\0'))))
 
 
+add('stamp-without-list', 'F8', members_break(
+    lambda m: m.append(('seal/tagmanifest-sha256.txt.tsr', b'0\0'))))
+
+
+# ---- time stamps: F24 -------------------------------------------------------
+
+def stamp_break(name, rule, **hooks):
+    add('stamp-' + name, rule, lambda: hooks, stamp=True)
+
+
+for _name, _text in (
+        ('list-empty', ''), ('list-no-lf', '1 http://a/ granted'),
+        ('list-number', '2 http://a/ granted\n'),
+        ('list-space', '1  http://a/ granted\n'),
+        ('list-word', '1 http://a/ Granted\n'),
+        ('list-no-reason', '1 http://a/ failed \n'),
+        ('list-utf8', '1 http://a/\u00e4 granted\n'),
+        ('list-control', '1 http://a/ granted\n2 http://b/ failed a\tb\n'),
+        ('list-three', ''.join('%d http://a/ granted\n' % i
+                               for i in (1, 2, 3))),
+        ('list-url-long', '1 http://%s/ granted\n' % ('a' * 1017)),
+        ('list-reason-long', '1 http://a/ granted\n2 http://b/ failed %s\n' %
+         ('a' * 257)),
+        ('list-long', '1 http://a/ granted\n' + 'x' * 16384),
+        ('not-granted', '1 http://a/ failed x\n'),
+        ('second-missing', '1 http://a/ granted\n2 http://b/ granted\n')):
+    stamp_break(_name, 'F24', stamps=lambda _, text=_text: text)
+for _name, _edit in (
+        ('empty', lambda d: b''), ('refusal', lambda d: bytes.fromhex("30053003020102")),
+        ('trailing', lambda d: d + b'\0'), ('long', lambda d: d + bytes(65536)),
+        ('other-data', lambda d: make_stamp(b'something else')),
+        ('signature', lambda d: d[:-5] + bytes([d[-5] ^ 1]) + d[-4:])):
+    stamp_break(_name, 'F24', stamp=_edit)
+add('stamp-second-first', 'F8', members_break(lambda m: m.append(
+    ('seal/tagmanifest-sha256.txt.2.tsr', m.pop(-2)[1]))), stamp=True)
+add('stamp-unknown-name', 'F8', members_break(lambda m: m.append(
+    ('seal/tagmanifest-sha256.txt.3.tsr', b'0'))), stamp=True)
+
+
+def make_stamp(data):
+    from make_bundle import stamp   # it uses this module
+    return stamp(data)
+
+
 def case_twin(members):
     at = place(members, 'data/e000004-empty.json')
     members.insert(at, ('data/e000004-empty.json', b''))

@@ -23,8 +23,10 @@ import json
 import os
 import random
 import struct
+import subprocess
 import sys
 import tarfile
+import tempfile
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
@@ -178,6 +180,30 @@ class Merkle:
                               self.root(leaves[k:])).digest()
 
 
+# ---- time stamps ------------------------------------------------------------
+
+AUTHORITY = []
+
+
+def stamp(data):
+    """A TimeStampResp by an authority that this process makes once."""
+    if not AUTHORITY:
+        AUTHORITY.append(tempfile.TemporaryDirectory())
+        subprocess.run([sys.executable, os.path.join(
+            os.path.dirname(os.path.abspath(__file__)), '..', 'lib', 'tsa.py'),
+            AUTHORITY[0].name], check=True)
+
+    def openssl(*args, **more):
+        return subprocess.run(('openssl', 'ts') + args, check=True,
+                              capture_output=True, cwd=AUTHORITY[0].name,
+                              **more).stdout
+    with open(os.path.join(AUTHORITY[0].name, 'data'), 'wb') as out:
+        out.write(data)
+    openssl('-query', '-data', 'data', '-sha512', '-cert', '-out', 'q')
+    return openssl('-reply', '-queryfile', 'q', '-config', 'ts.cnf', '-section',
+                   'ts', '-inkey', 'tsa.key', '-signer', 'tsa.pem')
+
+
 # ---- the bundle -------------------------------------------------------------
 
 class Maker:
@@ -189,6 +215,7 @@ class Maker:
     member(path, data) -> (path, data)      before it is hashed and listed
     members(list) -> list         all (path, data), after the inner seal
     info(text), manifest(text), tagmanifest(text), checkpoint(bytes)
+    stamps(text), stamp(bytes)    time stamps: the list and the reply
     stream(bytes) -> bytes        the tar
     cut(bytes) -> [segments]      where segments end
     seal(text) -> text            before it is signed
@@ -432,7 +459,15 @@ class Maker:
             'inner', self.sealer(), tags, 'crashcart inner seal',
             'crashcart inner-seal ' + self.claims()))
         if self.stamp:
-            self.add('seal/tagmanifest-sha256.txt.tsr', b'0\x05\x02\x01\x01\x05\0')
+            self.add_stamps(self.members[-1][1])
+
+    def add_stamps(self, signature):
+        """Two authorities, of which one failed."""
+        self.add('seal/timestamps.txt', self.hook(
+            'stamps', '1 http://tsa.example/ granted\n'
+            '2 http://other.example/ failed nobody answered\n').encode())
+        self.add('seal/tagmanifest-sha256.txt.tsr', self.hook(
+            'stamp', stamp(signature)))
 
     def sealer(self):
         return self.examiner or self.sessions[-1]

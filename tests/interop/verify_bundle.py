@@ -24,6 +24,7 @@ import re
 import stat
 import subprocess
 import sys
+import tempfile
 
 CHUNK = 8388608
 MEMBER_MAX = 16777216
@@ -791,6 +792,16 @@ class Log:
 
 # ---- the bag ----------------------------------------------------------------
 
+def der_length(data):
+    """Of the value that the bytes begin with."""
+    n = data[1] if len(data) > 1 else 0
+    if n < 128:
+        return 2 + n
+    return 2 + n - 128 + int.from_bytes(data[2:2 + n - 128], 'big')
+
+
+STAMPS = ['seal/timestamps.txt', 'seal/tagmanifest-sha256.txt.tsr',
+          'seal/tagmanifest-sha256.txt.2.tsr']
 INFO = ['Source-Organization', 'Bagging-Date', 'External-Identifier',
         'Bag-Group-Identifier', 'Payload-Oxum', 'Bag-Software-Agent',
         'Crashcart-Format', 'Crashcart-Uuid', 'Crashcart-Start',
@@ -814,7 +825,8 @@ class Bag:
         self.mtime = self.info = self.root = None
         self.lists = {'manifest-sha256.txt': hashlib.sha256(),
                       'tagmanifest-sha256.txt': hashlib.sha256()}
-        self.inner, self.stamp = None, False
+        self.inner, self.stamps = None, None
+        self.last_stamp = 0
         self.place = iter(['bagit.txt', 'VERIFY.txt', 'manifest.json',
                            'plan.json', 'keys/session-1.pub'])
         self.bytes = {}            # payload of the group, if attest
@@ -880,8 +892,7 @@ class Bag:
             self.state = 'end'
             self.place = iter(['checkpoint', 'bag-info.txt',
                                'manifest-sha256.txt', 'tagmanifest-sha256.txt',
-                               'seal/tagmanifest-sha256.txt.minisig',
-                               'seal/tagmanifest-sha256.txt.tsr'])
+                               'seal/tagmanifest-sha256.txt.minisig'])
             return False
         self.state = 'inside'
         return True
@@ -909,7 +920,59 @@ class Bag:
             data = None if done.returncode else done.stdout
         self.bytes[line['exhibit']] = data if line['part'] == 1 else None
 
+    def order_stamp(self, path, data):
+        """F24.  What the list says of each, and those that were granted."""
+        if self.stamps is None:
+            need(path == STAMPS[0], 'F8', '%s is out of place' % path)
+            need(0 < len(data) <= 16384, 'F24', 'length of ' + path)
+            self.stamps = []
+            lines = text_of(data, 'F24', path).split('\n')
+            need(lines.pop() == '' and len(lines) <= 2, 'F24', path)
+            for i, line in enumerate(lines):
+                found = re.fullmatch(
+                    '%d ([!-~]{1,1024}) (?:(granted)|failed [ -~]{1,256})' %
+                    (i + 1), line)
+                need(found, 'F24', 'a line of ' + path)
+                self.stamps.append([bool(found.group(2)), None])
+            return
+        need(path in STAMPS[1:], 'F8', '%s is out of place' % path)
+        number = STAMPS.index(path)
+        need(number > self.last_stamp, 'F8', '%s is out of place' % path)
+        need(len(data) <= 65536, 'F24', 'length of ' + path)
+        need(number <= len(self.stamps) and self.stamps[number - 1][0], 'F24',
+             '%s was not granted' % path)
+        self.last_stamp = number
+        self.stamps[number - 1][1] = data
+
+    def check_stamps(self):
+        """Each is about the inner seal, and signed by what it carries: openssl
+        says so, with the certificates of the token as its roots."""
+        for granted, reply in self.stamps or []:
+            if not granted:
+                continue
+            need(der_length(reply) == len(reply), 'F24',
+                 'more than a time stamp')
+            with tempfile.TemporaryDirectory() as top:
+                def path(name, top=top):
+                    return os.path.join(top, name)
+                for name, data in (('tsr', reply), ('sig', self.inner_bytes)):
+                    with open(path(name), 'wb') as out:
+                        out.write(data)
+                done = all(subprocess.run(
+                    ['openssl', *args], capture_output=True).returncode == 0
+                    for args in (
+                        ('ts', '-reply', '-in', path('tsr'), '-token_out',
+                         '-out', path('token')),
+                        ('pkcs7', '-inform', 'DER', '-in', path('token'),
+                         '-print_certs', '-out', path('certs')),
+                        ('ts', '-verify', '-in', path('tsr'), '-data',
+                         path('sig'), '-CAfile', path('certs'),
+                         '-partial_chain', '-no_check_time')))
+            need(done, 'F24', 'a time stamp does not hold')
+
     def order_end(self, path, data, digest):
+        if self.inner is not None:
+            return self.order_stamp(path, data)
         need(path == next(self.place, None), 'F8', '%s is out of place' % path)
         if path == 'checkpoint':
             self.log.checkpoint(data)
@@ -923,8 +986,7 @@ class Bag:
                 self.tagmanifest = data
         elif path.endswith('.minisig'):
             self.inner = Signature(data, 'F23', path)
-        else:
-            self.stamp = True
+            self.inner_bytes = data
 
     def bag_info(self, data):
         lines = text_of(data, 'F12', 'bag-info.txt').split('\n')
@@ -974,6 +1036,8 @@ class Bag:
         need(self.inner.key_id == key.id, 'F23', 'key id of the inner seal')
         need(self.inner.holds(key, hashlib.blake2b(self.tagmanifest).digest()),
              'F23', 'the inner seal does not hold')
+        for granted, reply in self.stamps or []:
+            need(not granted or reply, 'F24', 'a time stamp is missing')
         self.key = key
 
     def claims(self):
@@ -1096,8 +1160,9 @@ def extracted_members(root):
     yield 'tagmanifest-sha256.txt', get('tagmanifest-sha256.txt')
     inner = 'seal/tagmanifest-sha256.txt.minisig'
     yield inner, get(inner)
-    if os.path.lexists(os.path.join(root, inner[:-7] + 'tsr')):
-        yield inner[:-7] + 'tsr', get(inner[:-7] + 'tsr')
+    for path in STAMPS:
+        if os.path.lexists(os.path.join(root, path)):
+            yield path, get(path)
 
 
 def count_files(root):
@@ -1187,8 +1252,7 @@ class Verifier:
         need(count_files(root) == bag.members, 'F8', 'other files')
         self.trusted = self.holds(bag.inner, hashlib.blake2b(
             bag.tagmanifest).digest(), 'the inner seal')
-        if bag.stamp:
-            raise CannotTell('the time stamp is not checked')
+        bag.check_stamps()
         if not self.trusted:
             raise CannotTell('no key that you named made the inner seal')
         return 'the extracted bag is as sealed (inner seal only)'
@@ -1201,8 +1265,7 @@ class Verifier:
         seal, outer, counters, digest = self.signatures()
         bag = self.walk(seal)
         self.check_outer(seal, outer, counters, digest, bag)
-        if bag.stamp:
-            raise CannotTell('the time stamp is not checked')
+        bag.check_stamps()
         if not self.trusted:
             raise CannotTell('no key that you named signed the seal')
         return 'everything holds, signed by a key that you named'
