@@ -34,8 +34,9 @@ grep -qx crashcart tsa/agents || die "the user agent tells more"
 [ "$(sort -u tsa/agents | wc -l)" = 1 ]
 # the question: certReq, nonce, SHA-512
 openssl ts -query -in tsa/query-1.tsq -text > query 2> /dev/null
-grep -q 'Hash Algorithm: sha512' query && grep -q 'Nonce: 0x' query &&
-	grep -q 'Certificate required: yes' query || die "query"
+for want in 'Hash Algorithm: sha512' 'Nonce: 0x' 'Certificate required: yes'; do
+	grep -q "$want" query || die "query: $want"
+done
 [ "$(grep Nonce: query)" != \
 	"$(openssl ts -query -in tsa/query-2.tsq -text 2> /dev/null |
 		grep Nonce:)" ] || die "the same nonce twice"
