@@ -7,6 +7,7 @@
  * timer is needed.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <crashcart/clock.h>
@@ -104,6 +105,35 @@ int cart_rate_set(struct cart_rate *r, const struct cart_aws_rate *rates,
 		if (set_one(r, &rates[i], err) < 0)
 			return -1;
 	return 0;
+}
+
+int cart_aws_rates_check(const struct cart_aws_rate *rates, size_t n,
+			 struct cart_err *err)
+{
+	struct cart_rate *r = calloc(1, sizeof(*r));
+	int rc = r ? cart_rate_set(r, rates, n, err) : cart_err_nomem(err);
+
+	free(r);
+	return rc;
+}
+
+unsigned cart_aws_rate_of(const struct cart_aws_rate *rates, size_t n,
+			  const char *call)
+{
+	struct cart_rate *r = calloc(1, sizeof(*r));
+	const struct cart_rate_family *f;
+	const char *colon = strchr(call, ':');
+	char service[64];
+	unsigned milli = 0;
+
+	snprintf(service, sizeof(service), "%.*s", (int)strcspn(call, ":"),
+		 call);
+	if (r && colon && cart_rate_set(r, rates, n, NULL) == 0) {
+		f = family_of(r, service, colon + 1);
+		milli = (unsigned)((uint64_t)f->milli_per_s * f->percent / 100);
+	}
+	free(r);
+	return milli;
 }
 
 void cart_rate_copy(struct cart_rate *r, const struct cart_rate *from)

@@ -128,6 +128,12 @@ static int one_call(const struct cart_args *a, struct cart_aws *aws,
 		op = model != NULL ? cart_model_op(model, text, err) : NULL;
 		if (op == NULL)
 			err->class = CART_ERR_USAGE;
+		else if (cart_model_class(op) == CART_OP_SECRET &&
+			 !cart_args_flag(a, "secrets"))
+			cart_err_set(err, CART_ERR_USAGE, 0, "the reply of %s "
+				     "may hold secrets: give --secrets to have "
+				     "it printed (in a manifest, the step says "
+				     "\"secrets\": \"allow\")", text);
 		else if (call_all(aws, &call, op,
 				  cart_args_flag(a, "no-paginate"), &out,
 				  err) == 0)
@@ -240,6 +246,8 @@ static const struct cart_option options[] = {
 	  "Print the unsigned request of any operation; send nothing." },
 	{ "batch", 0, NULL, false,
 	  "A call a line from stdin: {\"call\":..., \"input\":..., \"region\":...}." },
+	{ "secrets", 0, NULL, false,
+	  "Print also replies that may hold secrets." },
 	CMD_AWS_OPTIONS,
 	{ NULL, 0, NULL, false, NULL }
 };
@@ -254,7 +262,8 @@ const struct cart_command cart_cmd_call = {
 	.about =
 "The reply is printed as `aws ... --output json` prints it, all pages as one.\n"
 "Operations that were not reviewed as read-only are refused before anything is\n"
-"sent (`crashcart show services ec2` tells which).  Nothing is recorded: to keep\n"
+"sent (`crashcart show services ec2` tells which); those whose reply may hold\n"
+"secrets want --secrets.  Nothing is recorded: to keep\n"
 "a reply as evidence use aws.call in a manifest.\n"
 "\n"
 "Examples:\n"

@@ -528,6 +528,15 @@ static int run_and_tell(struct running *r)
 	return status;
 }
 
+static int set_rates(struct running *r, struct cart_err *err)
+{
+	const struct cart_aws_rate *rates;
+	size_t n;
+
+	rates = cart_manifest_rates(r->c->manifest, &n);
+	return cart_aws_set_rates(cart_cmd_aws_client(r->aws), rates, n, err);
+}
+
 static int prepare(struct running *r, struct cart_err *err)
 {
 	struct cmd_collection *c = r->c;
@@ -552,7 +561,7 @@ static int prepare(struct running *r, struct cart_err *err)
 		r->aws = cart_cmd_aws_new(c->args, c->env,
 				  cart_manifest_has_host_steps(c->manifest),
 				  err);
-		if (r->aws == NULL)
+		if (r->aws == NULL || set_rates(r, err) < 0)
 			return -1;
 	}
 	for (i = 0; i < c->n_timestamp; i++)

@@ -43,16 +43,23 @@ static void add_list(struct cart_buf *b, const char *label,
 
 static void add_calls(struct cart_buf *b, const struct cart_json *calls)
 {
-	const struct cart_json *c;
+	const struct cart_json *c, *rate;
 	const char *note;
+	bool secret;
 
 	for (c = cart_json_first(calls); c != NULL; c = cart_json_next(c)) {
 		cart_buf_adds(b, cart_json_bool(cart_json_get(c, "changes")) ?
 			      "    ! " : "      ");
 		add_text(b, cart_json_get(c, "call"));
+		secret = cart_json_bool(cart_json_get(c, "secret"));
+		if (secret)
+			cart_buf_adds(b, "   SECRETS in the reply");
 		note = cart_json_get_string(c, "note");
 		if (note != NULL && *note != '\0')
 			cart_buf_addf(b, "   (%s)", note);
+		rate = cart_json_get(c, "per_second");
+		if (rate != NULL)
+			cart_buf_addf(b, "   %g/s", cart_json_number(rate));
 		cart_buf_addc(b, '\n');
 	}
 }
@@ -89,6 +96,9 @@ static int print_words(const struct cart_manifest *m, const struct cart_json *pl
 	for (step = cart_json_first(cart_json_get(plan, "steps")); step != NULL;
 	     step = cart_json_next(step))
 		add_step(&b, step);
+	if (cart_manifest_has_aws_steps(m))
+		cart_buf_adds(&b, "\nN/s: at most so many calls a second in each "
+			      "account and region.");
 	if (cart_manifest_changes(m) == 0)
 		cart_buf_adds(&b, "\nNothing is changed anywhere.\n");
 	else

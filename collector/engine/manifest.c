@@ -358,7 +358,7 @@ static int parse_accounts(struct mpath *p, struct mstep *s,
 static const char *const step_keys[] = {
 	"id", "do", "title", "with", "keep", "regions", "accounts", "role",
 	"for_each", "when", "after", "wait", "on_error", "timeout", "changes",
-	"despite_gaps", NULL
+	"despite_gaps", "secrets", NULL
 };
 
 static int parse_on_error(struct mpath *p, struct mstep *s,
@@ -371,6 +371,19 @@ static int parse_on_error(struct mpath *p, struct mstep *s,
 	if (strcmp(word, "stop") && strcmp(word, "continue"))
 		return cart_mpath_bad(p, "should be \"continue\" or \"stop\"");
 	s->stop = !strcmp(word, "stop");
+	return 0;
+}
+
+static int parse_secrets(struct mpath *p, struct mstep *s,
+			 const struct cart_json *v)
+{
+	const char *word;
+
+	if (want_text(p, v, &word) < 0)
+		return -1;
+	if (strcmp(word, "allow"))
+		return cart_mpath_bad(p, "should be \"allow\"");
+	s->secrets = true;
 	return 0;
 }
 
@@ -433,6 +446,8 @@ static int parse_member(struct mpath *p, struct cart_manifest *m,
 		return parse_changes(p, s, v);
 	if (!strcmp(key, "despite_gaps"))
 		return want_bool(p, v, &s->despite_gaps);
+	if (!strcmp(key, "secrets"))
+		return parse_secrets(p, s, v);
 	return unknown_key(p, step_keys);
 }
 
@@ -479,6 +494,25 @@ static int check_changes(struct mpath *p, struct mstep *s)
 		cart_mpath_push(p, "despite_gaps");
 		return cart_mpath_bad(p, "only steps that say \"changes\": "
 			"\"containment\" or \"irreversible\" wait for gaps");
+	}
+	return 0;
+}
+
+/* What may hold secrets is not read by accident. */
+static int check_secrets(struct mpath *p, const struct mstep *s)
+{
+	if (s->call && s->op.secret && !s->secrets) {
+		cart_mpath_push(p, "with");
+		cart_mpath_push(p, "call");
+		return cart_mpath_bad(p, "the reply of %s may hold secrets: say "
+			"\"secrets\": \"allow\" in the step; they are kept as "
+			"they are only in an encrypted bundle, and masked in "
+			"any other", s->call);
+	}
+	if (s->secrets && !(s->call && s->op.secret)) {
+		cart_mpath_push(p, "secrets");
+		return cart_mpath_bad(p, "%s reveals none; leave it out",
+				      s->call ? s->call : s->type->name);
 	}
 	return 0;
 }
@@ -611,7 +645,8 @@ static int parse_step(struct mpath *p, struct cart_manifest *m,
 		cart_mpath_push(p, "wait");
 		return cart_mpath_bad(p, "only aws.call waits by repeating");
 	}
-	if (check_changes(p, s) < 0 || check_places(p, m, s) < 0)
+	if (check_changes(p, s) < 0 || check_secrets(p, s) < 0 ||
+	    check_places(p, m, s) < 0)
 		return -1;
 	if (s->n_keep && s->type->where == CART_STEP_HOST) {
 		cart_mpath_push(p, "keep");
@@ -629,8 +664,63 @@ static int parse_step(struct mpath *p, struct cart_manifest *m,
 
 static const char *const top_keys[] = {
 	"crashcart", "name", "title", "scope", "params", "exclude", "role",
-	"steps", "$schema", NULL
+	"rates", "steps", "$schema", NULL
 };
+
+/* "ec2:Describe*": 5 is five calls a second. */
+static int parse_rate(struct mpath *p, struct cart_manifest *m,
+		      const struct cart_json *v)
+{
+	struct cart_aws_rate *r = &m->rates[m->n_rates];
+	const char *call = cart_json_key(v);
+	double per_s = cart_json_number(v);
+	struct cart_op_facts facts;
+	struct cart_err err;
+
+	if (m->n_rates == RATES_MAX)
+		return cart_mpath_bad(p, "more than %d rates", RATES_MAX);
+	if (cart_json_type(v) != CART_JSON_NUMBER || !(per_s >= 0.001) ||
+	    per_s > 1000000)
+		return cart_mpath_bad(p, "should be calls a second, 0.001 to "
+				      "1000000");
+	r->call = call;
+	r->milli_per_s = (unsigned)(per_s * 1000 + 0.5);
+	cart_err_clear(&err);
+	if (cart_aws_rates_check(r, 1, &err) < 0)
+		return cart_mpath_bad(p, "%s", err.text);
+	if (!strchr(call, '*') && m->oracle->op(call, &facts, &err) < 0) {
+		if (err.class == CART_ERR_MEMORY)
+			return cart_err_nomem(p->err);
+		return cart_mpath_bad(p, "%s", err.text);
+	}
+	m->n_rates++;
+	return 0;
+}
+
+static int parse_rates(struct mpath *p, struct cart_manifest *m,
+		       const struct cart_json *v)
+{
+	const struct cart_json *c;
+
+	if (cart_json_type(v) != CART_JSON_OBJECT)
+		return cart_mpath_bad(p, "should be an object: calls a second "
+				      "for \"service:Operation\" or "
+				      "\"service:Prefix*\"");
+	for (c = cart_json_first(v); c; c = cart_json_next(c)) {
+		cart_mpath_push(p, cart_json_key(c));
+		if (parse_rate(p, m, c) < 0)
+			return -1;
+		cart_mpath_pop(p);
+	}
+	return 0;
+}
+
+const struct cart_aws_rate *cart_manifest_rates(const struct cart_manifest *m,
+						size_t *ret_n)
+{
+	*ret_n = m->n_rates;
+	return m->rates;
+}
 
 static int parse_top(struct mpath *p, struct cart_manifest *m,
 		     const struct cart_json *v)
@@ -667,6 +757,8 @@ static int parse_top(struct mpath *p, struct cart_manifest *m,
 		return cart_json_size(v) ?
 			want_texts(p, v, "a list of globs") : 0;
 	}
+	if (!strcmp(key, "rates"))
+		return parse_rates(p, m, v);
 	if (!strcmp(key, "$schema"))
 		return want_text(p, v, &unused);
 	if (!strcmp(key, "steps")) {

@@ -437,6 +437,7 @@ static void walk_accounts(struct walk *w, const struct mstep *s)
 	char arn[192];
 	struct cart_need n = { .call = "sts:AssumeRole",
 			       .action = "sts:AssumeRole", .global = true };
+	struct cart_need tag;
 
 	n.resources = cart_json_new_array();
 	for (c = cart_json_first(list); c; c = cart_json_next(c)) {
@@ -444,10 +445,16 @@ static void walk_accounts(struct walk *w, const struct mstep *s)
 			 w->partition, cart_json_string(c), s->role);
 		cart_json_append(n.resources, cart_json_new_string(arn));
 	}
-	if (cart_json_size(list))
+	tag = n;
+	tag.action = "sts:TagSession";	/* the case goes into the session */
+	tag.resources = cart_json_copy(n.resources);
+	if (cart_json_size(list)) {
 		emit(w, &n);
-	else
+		emit(w, &tag);
+	} else {
 		cart_json_free(n.resources);
+		cart_json_free(tag.resources);
+	}
 	cart_json_free(list);
 }
 

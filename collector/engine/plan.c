@@ -8,6 +8,7 @@
 
 struct planning {
 	struct cart_json *calls;
+	const struct cart_manifest *m;
 	const struct mstep *s;
 	bool bad;
 };
@@ -29,6 +30,13 @@ static void on_call(void *arg, const char *call, bool changes,
 	if (p->s->call)
 		changes = !p->s->op.read_only;
 	add(p, o, "call", cart_json_new_string(call));
+	if (p->s->call && p->s->op.secret)
+		add(p, o, "secret", cart_json_new_bool(true));
+	if (p->s->type->where == CART_STEP_AWS && strchr(call, ':') &&
+	    strncmp(call, "GET ", 4) != 0)
+		add(p, o, "per_second", cart_json_new_double(
+		    cart_aws_rate_of(p->m->rates, p->m->n_rates, call) /
+		    1000.0));
 	if (changes)
 		add(p, o, "changes", cart_json_new_bool(true));
 	if (note && *note)
@@ -68,7 +76,7 @@ static struct cart_json *plan_step(struct planning *p,
 {
 	static const char *const as_they_are[] = {
 		"accounts", "for_each", "when", "wait", "on_error", "timeout",
-		"despite_gaps"
+		"despite_gaps", "secrets"
 	};
 	struct cart_json *o = cart_json_new_object(), *with = NULL;
 	enum resolve result;
@@ -128,7 +136,7 @@ struct cart_json *cart_manifest_plan(const struct cart_manifest *m,
 {
 	struct cart_json *o = cart_json_new_object(), *steps;
 	const struct cart_json *doc;
-	struct planning p = { .bad = false };
+	struct planning p = { .m = m };
 	size_t i = 0;
 
 	add(&p, o, "crashcart_plan", cart_json_new_int(1));

@@ -18,6 +18,7 @@
 #define STEPS_MAX	256
 #define KEEPS_MAX	32
 #define PARAMS_MAX	64
+#define RATES_MAX	32		/* as aws.h says */
 #define KEPT_VALUES_MAX	100000		/* of one name over all instances */
 #define KEPT_BYTES_MAX	65536		/* one value, as JSON text */
 #define INSTANCES_MAX	10000		/* of one step */
@@ -142,6 +143,7 @@ struct mstep {
 	const char *changes_word;
 	const char *call;		/* aws.call: "iam:GetUser", else NULL */
 	struct cart_op_facts op;	/* of call */
+	bool secrets;			/* "secrets": "allow" */
 	bool global;			/* its region is "global" */
 	struct step_set inputs;		/* refers to them */
 	struct step_set needs;		/* inputs and after */
@@ -174,6 +176,8 @@ struct cart_manifest {
 	struct cart_json *values;	/* parameters as set */
 	struct mstep *steps;
 	size_t n_steps;
+	struct cart_aws_rate rates[RATES_MAX];	/* call points into doc */
+	size_t n_rates;
 };
 
 struct cart_manifest *cart_manifest_parse_with(const struct cart_oracle *o,

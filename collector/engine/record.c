@@ -298,6 +298,7 @@ static void name_reply(const struct call_place *at,
 		       const struct cart_step_reply *ret, struct reply_names *n)
 {
 	size_t len;
+	int step;
 
 	snprintf(n->region, sizeof(n->region), "%s", ret->aws.region[0] ?
 		 ret->aws.region : at->region);
@@ -308,8 +309,12 @@ static void name_reply(const struct call_place *at,
 	if (call->page > 1)
 		snprintf(n->slug + len, sizeof(n->slug) - len, "-%04u",
 			 call->page);
-	snprintf(n->name, sizeof(n->name), "%s %s %s", call->call.service,
-		 call->call.operation, n->region);
+	step = cart_manifest_step(at->run->m, at->step);
+	snprintf(n->name, sizeof(n->name), "%s %s %s%s%s", call->call.service,
+		 call->call.operation, n->region,
+		 step >= 0 && at->run->m->steps[step].accounts ? " of " : "",
+		 step >= 0 && at->run->m->steps[step].accounts ? at->account :
+		 "");
 	len = strlen(n->name);
 	if (call->page > 1)
 		snprintf(n->name + len, sizeof(n->name) - len, " page %u",
@@ -333,6 +338,31 @@ static bool is_json(const struct cart_aws_reply *a)
 	       (a->raw.len && a->raw.data[0] == '{');
 }
 
+/* Does the step make this call because the manifest lets it reveal secrets? */
+static bool is_secret_call(const struct call_place *at)
+{
+	int i = cart_manifest_step(at->run->m, at->step);
+
+	return i >= 0 && at->run->m->steps[i].op.secret;
+}
+
+/* Number of values masked; -1: memory ran out, and nothing of it may stay. */
+static int mask_reply(const struct call_place *at, const char *source,
+		      struct cart_json *view, bool *ret_secret,
+		      const unsigned char nonce[CART_MASK_NONCE_SIZE])
+{
+	enum cart_mask how = cart_step_mask_of(source);
+	bool all = how == CART_MASK_UNKNOWN && is_secret_call(at);
+
+	if (!view || (how != CART_MASK_PATHS && !all))
+		return 0;
+	*ret_secret = true;
+	if (at->run->o->keep_secrets)
+		return 0;
+	return all ? cart_step_mask_all(view, nonce) :
+		cart_step_mask(source, view, nonce);
+}
+
 /* The exhibits of a good reply.  Known secrets are masked in the view, and
  * the raw reply that holds them is not stored. */
 static int put_reply(const struct call_place *at,
@@ -353,19 +383,15 @@ static int put_reply(const struct call_place *at,
 
 	cart_buf_init(&b, (size_t)128 << 20);
 	name_reply(at, call, ret, &names);
-	if (cart_step_mask_knows(names.source) && ret->aws.view) {
-		*ret_secret = true;
-		cart_random(nonce, sizeof(nonce));
-		masked = at->run->o->keep_secrets ? 0 :
-			cart_step_mask(names.source, ret->aws.view, nonce);
-		if (masked < 0) {
-			/* Half masked is not masked. */
-			cart_json_free(ret->aws.view);
-			ret->aws.view = NULL;
-			cart_buf_reset(&ret->aws.raw);
-			cart_err_nomem(err);
-			goto out;
-		}
+	cart_random(nonce, sizeof(nonce));
+	masked = mask_reply(at, names.source, ret->aws.view, ret_secret, nonce);
+	if (masked < 0) {
+		/* Half masked is not masked. */
+		cart_json_free(ret->aws.view);
+		ret->aws.view = NULL;
+		cart_buf_reset(&ret->aws.raw);
+		cart_err_nomem(err);
+		goto out;
 	}
 	if (call->no_exhibit) {
 		rc = 0;

@@ -26,6 +26,14 @@ static const char head[] =
 "        \"scope\": { \"type\": \"string\" },\n"
 "        \"role\": { \"type\": \"string\" },\n"
 "        \"exclude\": { \"type\": \"array\", \"items\": { \"type\": \"string\" } },\n"
+"        \"rates\": {\n"
+"            \"type\": \"object\",\n"
+"            \"maxProperties\": 32,\n"
+"            \"propertyNames\": { \"pattern\": \"^[a-z0-9-]+:[A-Za-z0-9]*[*]?$\" },\n"
+"            \"additionalProperties\": {\n"
+"                \"type\": \"number\", \"minimum\": 0.001, \"maximum\": 1000000\n"
+"            }\n"
+"        },\n"
 "        \"params\": {\n"
 "            \"type\": \"object\",\n"
 "            \"maxProperties\": 64,\n"
@@ -112,6 +120,7 @@ static const char head[] =
 "                \"timeout\": { \"$ref\": \"#/$defs/duration\" },\n"
 "                \"changes\": { \"enum\": [\"evidence\", \"containment\", \"irreversible\"] },\n"
 "                \"despite_gaps\": { \"type\": \"boolean\" },\n"
+"                \"secrets\": { \"const\": \"allow\" },\n"
 "                \"do\": { \"enum\": [";
 
 static void quoted(struct cart_buf *b, const char *s)
@@ -220,7 +229,8 @@ static void type_rule(struct cart_buf *b, const struct cart_step_type *t)
 	else if (strcmp(t->name, "aws.call"))
 		cart_buf_adds(b, "\n                        \"changes\": false,");
 	if (strcmp(t->name, "aws.call"))
-		cart_buf_adds(b, "\n                        \"wait\": false,");
+		cart_buf_adds(b, "\n                        \"wait\": false,"
+			      "\n                        \"secrets\": false,");
 	cart_buf_adds(b, "\n                        \"with\": {\n"
 		      "                            \"additionalProperties\": "
 		      "false");

@@ -7,21 +7,78 @@
 /*
  * The one table of places where replies hold secrets.  A path is made of
  * member names; "*" stands for every member or element.  `type` names a
- * sibling of the secret that must be "SecureString".
+ * sibling of the secret that must be "SecureString".  path NULL: the operation
+ * is reviewed as one that may hold secrets, but what it reads is the evidence
+ * itself (user data, objects, blocks of a disk), and is kept as received.
  */
 static const struct mask_row {
 	const char *source;
 	const char *path;
 	bool secure_string;
 } rows[] = {
+	{ "amplify:GetApp",
+	  "app.autoBranchCreationConfig.basicAuthCredentials", false },
+	{ "amplify:GetApp",
+	  "app.autoBranchCreationConfig.environmentVariables.*", false },
+	{ "amplify:GetApp", "app.basicAuthCredentials", false },
+	{ "amplify:GetApp", "app.environmentVariables.*", false },
+	{ "amplify:GetBranch", "branch.basicAuthCredentials", false },
+	{ "amplify:GetBranch", "branch.environmentVariables.*", false },
+	{ "apigateway:GetApiKey", "value", false },
+	{ "apigateway:GetApiKeys", "items.*.value", false },
+	{ "appsync:GetGraphqlApiEnvironmentVariables",
+	  "environmentVariables.*", false },
+	{ "batch:DescribeJobDefinitions",
+	  "jobDefinitions.*.containerProperties.environment.*.value", false },
+	{ "batch:DescribeJobs", "jobs.*.container.environment.*.value", false },
+	{ "codebuild:BatchGetBuilds",
+	  "builds.*.environment.environmentVariables.*.value", false },
+	{ "codebuild:BatchGetProjects",
+	  "projects.*.environment.environmentVariables.*.value", false },
+	{ "codebuild:BatchGetProjects", "projects.*.webhook.secret", false },
+	{ "cognito-idp:DescribeUserPoolClient",
+	  "UserPoolClient.ClientSecret", false },
+	{ "directconnect:DescribeVirtualInterfaces",
+	  "virtualInterfaces.*.authKey", false },
+	{ "directconnect:DescribeVirtualInterfaces",
+	  "virtualInterfaces.*.bgpPeers.*.authKey", false },
+	{ "ebs:GetSnapshotBlock", NULL, false },
+	{ "ec2:DescribeInstanceAttribute", NULL, false },
+	{ "ec2:DescribeLaunchTemplateVersions", NULL, false },
+	{ "ec2:DescribeSpotFleetRequests", NULL, false },
+	{ "ec2:DescribeSpotInstanceRequests", NULL, false },
+	{ "ec2:DescribeVerifiedAccessTrustProviders",
+	  "VerifiedAccessTrustProviders.*.OidcOptions.ClientSecret", false },
+	{ "ec2:DescribeVpnConnections",
+	  "VpnConnections.*.CustomerGatewayConfiguration", false },
+	{ "ec2:DescribeVpnConnections",
+	  "VpnConnections.*.Options.TunnelOptions.*.PreSharedKey", false },
+	{ "ec2:GetLaunchTemplateData", NULL, false },
+	{ "ec2:GetPasswordData", "PasswordData", false },
+	{ "ecs:DescribeTaskDefinition",
+	  "taskDefinition.containerDefinitions.*.environment.*.value", false },
+	{ "ecs:DescribeTasks",
+	  "tasks.*.overrides.containerOverrides.*.environment.*.value", false },
+	{ "glue:GetConnection", "Connection.ConnectionProperties.*", false },
+	{ "glue:GetConnections", "ConnectionList.*.ConnectionProperties.*", false },
+	{ "iam:ListVirtualMFADevices",
+	  "VirtualMFADevices.*.Base32StringSeed", false },
+	{ "iam:ListVirtualMFADevices", "VirtualMFADevices.*.QRCodePNG", false },
 	{ "imds:security-credentials", "SecretAccessKey", false },
 	{ "imds:security-credentials", "Token", false },
-	{ "lambda:GetFunction", "Configuration.Environment.Variables.*", false },
 	{ "lambda:GetFunction", "Code.Location", false },
+	{ "lambda:GetFunction", "Configuration.Environment.Variables.*", false },
 	{ "lambda:GetFunctionConfiguration", "Environment.Variables.*", false },
+	{ "lambda:GetLayerVersion", "Content.Location", false },
+	{ "lambda:GetLayerVersionByArn", "Content.Location", false },
 	{ "lambda:ListFunctions", "Functions.*.Environment.Variables.*", false },
-	{ "lambda:ListVersionsByFunction", "Versions.*.Environment.Variables.*",
-	  false },
+	{ "lambda:ListVersionsByFunction",
+	  "Versions.*.Environment.Variables.*", false },
+	{ "s3:GetObject", NULL, false },
+	{ "secretsmanager:BatchGetSecretValue",
+	  "SecretValues.*.SecretBinary", false },
+	{ "secretsmanager:BatchGetSecretValue",
+	  "SecretValues.*.SecretString", false },
 	{ "secretsmanager:GetSecretValue", "SecretBinary", false },
 	{ "secretsmanager:GetSecretValue", "SecretString", false },
 	{ "ssm:GetParameter", "Parameter.Value", true },
@@ -36,15 +93,16 @@ static const struct mask_row {
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
-bool cart_step_mask_knows(const char *source)
+enum cart_mask cart_step_mask_of(const char *source)
 {
 	size_t i;
 
 	for (i = 0; i < ROWS; i++) {
 		if (!strcmp(rows[i].source, source))
-			return true;
+			return rows[i].path ? CART_MASK_PATHS :
+				CART_MASK_NOTHING;
 	}
-	return false;
+	return CART_MASK_UNKNOWN;
 }
 
 void cart_step_commit(const unsigned char nonce[CART_MASK_NONCE_SIZE],
@@ -128,6 +186,43 @@ static int walk(struct masking *m, struct cart_json *at, const char *path)
 	return 0;
 }
 
+static bool holds_text(const struct cart_json *list)
+{
+	const struct cart_json *c = cart_json_first(list);
+
+	while (c && !cart_json_string(c))
+		c = cart_json_next(c);
+	return c != NULL;
+}
+
+/* Every text, a list with texts as a whole. */
+static int walk_all(struct masking *m, struct cart_json *at)
+{
+	struct cart_json *c, *next;
+	bool whole;
+
+	for (c = cart_json_first(at); c; c = next) {
+		next = cart_json_next(c);
+		whole = cart_json_string(c) ||
+			(cart_json_type(c) == CART_JSON_ARRAY && holds_text(c));
+		if (whole && cart_json_key(c)) {
+			if (replace(m, at, c) < 0)
+				return -1;
+		} else if (walk_all(m, c) < 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+int cart_step_mask_all(struct cart_json *doc,
+		       const unsigned char nonce[CART_MASK_NONCE_SIZE])
+{
+	struct masking m = { .nonce = nonce };
+
+	return walk_all(&m, doc) < 0 ? -1 : m.count;
+}
+
 int cart_step_mask(const char *source, struct cart_json *doc,
 		   const unsigned char nonce[CART_MASK_NONCE_SIZE])
 {
@@ -135,7 +230,7 @@ int cart_step_mask(const char *source, struct cart_json *doc,
 	size_t i;
 
 	for (i = 0; i < ROWS; i++) {
-		if (strcmp(rows[i].source, source))
+		if (strcmp(rows[i].source, source) || !rows[i].path)
 			continue;
 		m.row = &rows[i];
 		if (walk(&m, doc, rows[i].path) < 0)

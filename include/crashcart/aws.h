@@ -86,6 +86,14 @@ struct cart_aws_rate {
 int cart_aws_set_rates(struct cart_aws *a, const struct cart_aws_rate *rates,
 		       size_t n, struct cart_err *err);
 
+/* The same judgement without a session. */
+int cart_aws_rates_check(const struct cart_aws_rate *rates, size_t n,
+			 struct cart_err *err);
+/* Calls in 1000 seconds, in each account and region, that a session with these
+ * rates makes of "service:Operation" at most. */
+unsigned cart_aws_rate_of(const struct cart_aws_rate *rates, size_t n,
+			  const char *call);
+
 /* Value of a key of the profile that a session of these options would use
  * ("ca_bundle"), for what must be known before there is a net.  1 appended to
  * ret, 0 not set, -1 with err. */

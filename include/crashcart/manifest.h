@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <crashcart/aws.h>
 #include <crashcart/buf.h>
 #include <crashcart/err.h>
 #include <crashcart/json.h>
@@ -43,6 +44,10 @@ bool cart_manifest_has_host_steps(const struct cart_manifest *m);
 bool cart_manifest_has_aws_steps(const struct cart_manifest *m);
 /* Bit set of 1 evidence, 2 containment, 4 irreversible that its steps need. */
 unsigned cart_manifest_changes(const struct cart_manifest *m);
+
+/* "rates": for cart_aws_set_rates; borrowed. */
+const struct cart_aws_rate *cart_manifest_rates(const struct cart_manifest *m,
+						size_t *ret_n);
 
 /* The static plan (plan.json and `crashcart plan`): object with steps in
  * order, their calls, what they change, what they wait for. */

@@ -204,10 +204,19 @@ struct cart_step_type {
  * states, so that whoever holds the secret can show that it was this one.
  */
 #define CART_MASK_NONCE_SIZE 16
-bool cart_step_mask_knows(const char *source);
+enum cart_mask {
+	CART_MASK_UNKNOWN,	/* not in the table */
+	CART_MASK_PATHS,	/* its secrets have their places */
+	CART_MASK_NOTHING	/* reviewed: kept as received */
+};
+enum cart_mask cart_step_mask_of(const char *source);
 /* Number of values replaced; -1 when memory ran out: doc must not be used. */
 int cart_step_mask(const char *source, struct cart_json *doc,
 		   const unsigned char nonce[CART_MASK_NONCE_SIZE]);
+/* The same for every text of a reply whose secrets have no known places: names
+ * of members, numbers and the shape stay. */
+int cart_step_mask_all(struct cart_json *doc,
+		       const unsigned char nonce[CART_MASK_NONCE_SIZE]);
 void cart_step_commit(const unsigned char nonce[CART_MASK_NONCE_SIZE],
 		      const void *data, size_t len,
 		      char ret_hex[CART_SHA256_HEX_SIZE]);

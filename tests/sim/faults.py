@@ -53,7 +53,7 @@ WIDE = manifest(
     call("caller", "sts:GetCallerIdentity"), call("vpcs", "ec2:DescribeVpcs"),
     call("volumes", "ec2:DescribeVolumes"), call("users", "iam:ListUsers"),
     call("roles", "iam:ListRoles"), call("keys", "kms:ListKeys"),
-    call("functions", "lambda:ListFunctions"),
+    call("functions", "lambda:ListFunctions", secrets="allow"),
     call("buckets", "s3:ListBuckets"),
     call("accounts", "organizations:ListAccounts"),
     call("parameters", "ssm:DescribeParameters"),

@@ -150,7 +150,8 @@ def main():
     ENV["AWS_CONFIG_FILE"] = config
     lines = "".join(json.dumps({"call": c, "input": i}) + "\n"
                     for c, i in CALLS)
-    r = subprocess.run([ENV["CRASHCART"], "call", "--batch", "--json"],
+    r = subprocess.run([ENV["CRASHCART"], "call", "--batch", "--secrets",
+                        "--json"],
                        input=lines, capture_output=True, text=True,
                        timeout=300)
     ours = [json.loads(x) for x in r.stdout.splitlines() if x.strip()]

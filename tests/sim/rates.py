@@ -50,6 +50,7 @@ MANIFEST = {"crashcart": 1, "name": "rates", "title": "rates", "steps": [
      "with": {"call": "ec2:GetConsoleOutput",
               "input": {"InstanceId": "${item}"}}},
     {"id": "attribute", "do": "aws.call", "for_each": "${instances.ids}",
+     "secrets": "allow",
      "with": {"call": "ec2:DescribeInstanceAttribute",
               "input": {"InstanceId": "${item}", "Attribute": "userData"}}},
     {"id": "trails", "do": "aws.call", "regions": "all",

@@ -481,7 +481,9 @@ static void test_policy(void **state)
 	POLICY_STEP("a", "ec2:GetConsoleOutput", "{ \"InstanceId\": \"${params.i}\" }")
 	POLICY_STEP("b", "iam:ListAccessKeys", "{ \"UserName\": \"${params.u}\" }")
 	POLICY_STEP("c", "s3:ListObjectsV2", "{ \"Bucket\": \"b1\" }")
-	POLICY_STEP("d", "s3:GetObject", "{ \"Bucket\": \"b1\", \"Key\": \"k\" }")
+	"{ \"id\": \"d\", \"do\": \"aws.call\", \"secrets\": \"allow\", \"with\": "
+	"{ \"call\": \"s3:GetObject\", \"input\": { \"Bucket\": \"b1\", "
+	"\"Key\": \"k\" } } },"
 	POLICY_STEP("e", "s3:ListBuckets", "{}")
 	POLICY_STEP("f", "kms:DescribeKey", "{ \"KeyId\": \"alias/x\" }")
 	"{ \"id\": \"s\", \"do\": \"ec2.snapshot\", \"changes\": \"evidence\", "

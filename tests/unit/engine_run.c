@@ -648,8 +648,8 @@ static void test_secrets(void **state)
 	const char *text = STEPS(
 	"{ \"id\": \"p\", \"do\": \"aws.call\", \"with\": { \"call\": "
 	"\"ssm:GetParameter\" }, \"keep\": { \"v\": \".Parameter.Value\" } },"
-	"{ \"id\": \"s\", \"do\": \"aws.call\", \"with\": { \"call\": "
-	"\"svc:GetSecretX\" }, \"keep\": { \"v\": \".V\" } }");
+	"{ \"id\": \"s\", \"do\": \"aws.call\", \"secrets\": \"allow\", "
+	"\"with\": { \"call\": \"svc:GetSecretX\" }, \"keep\": { \"v\": \".V\" } }");
 	struct cart_buf all;
 
 	(void)state;
@@ -659,6 +659,9 @@ static void test_secrets(void **state)
 	assert_string_equal(cart_json_get_string(line, "state"), "masked");
 	assert_non_null(strstr(cart_json_get_string(line, "note"), "HMAC"));
 	assert_int_equal(fake_count(&f, "exhibit", "step", "p"), 1);
+	/* its places are not known: all of it is masked */
+	line = fake_line(&f, "exhibit", "step", "s", 0);
+	assert_string_equal(cart_json_get_string(line, "state"), "masked");
 	line = fake_line(&f, "instance", "id", "s" ACCOUNT "us-east-1#1", 1);
 	assert_null(cart_json_get(line, "keep"));
 	cart_buf_init(&all, 1 << 20);

@@ -119,6 +119,8 @@ def resources(ctx, name, p):
 
 def also(ctx, name, p):
     """Further permissions of a call: (action, resource, context keys)."""
+    if ctx.svc.name == "sts" and name == "AssumeRole" and p.get("Tags"):
+        return [("sts:TagSession", p["RoleArn"], {})]
     if ctx.svc.name == "ec2" and name.startswith("Create") and \
             p.get("TagSpecifications"):
         kind = "snapshot" if "Snapshot" in name else "*"

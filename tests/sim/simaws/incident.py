@@ -21,6 +21,7 @@ from . import trail
 from .world import Cred, tags
 
 ACCOUNT = "123456789012"
+CLOSED = "456789012345"
 OTHERS = (("210987654321", "workloads-staging", "sandbox"),
           ("345678901234", "log-archive", "security"))
 FOREIGN = "999988887777"
@@ -355,8 +356,16 @@ class Seeder:
             for rn in ("OrganizationAccountAccessRole",
                        "incident-response"):
                 self.role(rn, trust({"AWS": "arn:aws:iam::%s:root" %
-                                     ACCOUNT}), account=number,
+                                     ACCOUNT}, ["sts:AssumeRole",
+                                                "sts:TagSession"]
+                                    if rn == "incident-response" else
+                                    "sts:AssumeRole"), account=number,
                           attached=[aws + "AdministratorAccess"])
+
+        # not of the organization, and its role lets nobody from here in
+        self.w.account(CLOSED)
+        self.role("incident-response", trust(
+            {"AWS": "arn:aws:iam::%s:root" % CLOSED}), account=CLOSED)
 
     # ------------------------------------------------------------------ ec2
 

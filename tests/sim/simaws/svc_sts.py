@@ -65,6 +65,13 @@ def assume_role(ctx, p):
     if not policy.trusts(role["AssumeRolePolicyDocument"],
                          ctx.principal.arn, ctx.account.number, ctx=seen):
         raise refused
+    if p.get("Tags") and not policy.trusts(
+            role["AssumeRolePolicyDocument"], ctx.principal.arn,
+            ctx.account.number, "sts:TagSession", ctx=seen):
+        raise AwsError(
+            "AccessDenied", "User: %s is not authorized to perform: "
+            "sts:TagSession on resource: %s" % (ctx.principal.arn,
+                                                p["RoleArn"]), 403)
     if not re.fullmatch(r"[\w+=,.@-]{2,64}", p["RoleSessionName"]):
         raise AwsError("ValidationError", "Value '%s' at 'roleSessionName' "
                        "failed to satisfy constraint: Member must satisfy "
