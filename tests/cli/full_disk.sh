@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# run-tests: serial
 # A disk that runs full: the bundle is sealed with what fitted, exit 3, each
 # step that suffered has its gap, and it verifies.  Nothing is freed for that.
 # On a disk so small that nothing can be kept for the end, the run seals what

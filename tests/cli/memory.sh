@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# run-tests: serial
 # run-tests: release-only
 # run-tests: timeout=900
 # Memory stays under 64 MiB whatever the size of the evidence: 64 MiB of it to

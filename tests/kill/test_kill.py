@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-# run-tests: serial
 # run-tests: release-only
 # run-tests: timeout=900
 """Kill collections with SIGKILL at moments drawn over their writes, fsyncs,

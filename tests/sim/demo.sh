@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# run-tests: serial
 # run-tests: release-only
 # What `make run` shows: the bundles that it makes verify with `crashcart
 # verify`, and with nothing of ours: by the commands of their own VERIFY.txt
