@@ -11,6 +11,7 @@
 
 static const struct cart_attest_kind *const kinds[] = {
 	&cart_attest_trail,
+	&cart_attest_identity,
 };
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 

@@ -10,6 +10,7 @@
  *	verify_attest.c		notes where exhibits of interest lie while the
  *				log is read; reads them again at the end
  *	verify_attest_trail.c	CloudTrail's digests and logs
+ *	verify_attest_identity.c	instance identity documents
  *
  * A kind is one file and one row in the table of verify_attest.c.  Nothing of
  * an exhibit is kept but where it lies: all else is in its line of the log,
@@ -55,6 +56,7 @@ struct cart_attest_kind {
 };
 
 extern const struct cart_attest_kind cart_attest_trail;
+extern const struct cart_attest_kind cart_attest_identity;
 
 struct cart_attest {
 	const struct cart_verify_options *o;

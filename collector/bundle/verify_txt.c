@@ -150,9 +150,10 @@ static const char text_time[] =
 "the check is made as of that time.\n"
 "\n"
 "  stamp() {\n"
-"    openssl ts -reply -in $1 -text | grep '^Time stamp: '\n"
-"    openssl ts -verify -data NAME/seal/tagmanifest-sha256.txt.minisig -in $1 -CAfile $ROOTS \\\n"
-"      -attime $(date -ud \"$(openssl ts -reply -in $1 -text | sed -n 's/^Time stamp: //p')\" +%s)\n"
+"    time=$(openssl ts -reply -in $1 -text | sed -n 's/^Time stamp: //p')\n"
+"    echo \"Time stamp: $time\"\n"
+"    openssl ts -verify -data NAME/seal/tagmanifest-sha256.txt.minisig -in $1 \\\n"
+"      -CAfile $ROOTS -attime $(date -ud \"$time\" +%s)\n"
 "  }\n"
 "  for f in NAME/seal/*.tsr; do stamp $f; done\n";
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Instance identity documents.  The document ends at the first NUL; the rest is
- * base64 of its three signatures, each ended by a NUL.  The real document of the
+ * Instance identity documents.  The document ends at the first '|'; the rest is
+ * base64 of its three signatures, each ended by a '|'.  The real document of the
  * corpus is the only one that may ever come out valid.
  */
 #include <stdlib.h>
@@ -19,13 +19,13 @@ static const char real[] =
 
 static const uint8_t *next(const uint8_t **p, const uint8_t *end, size_t *len)
 {
-	const uint8_t *start = *p, *nul;
+	const uint8_t *start = *p, *bar;
 
 	if (start == end)
 		return NULL;
-	nul = memchr(start, 0, (size_t)(end - start));
-	*len = (size_t)((nul ? nul : end) - start);
-	*p = nul ? nul + 1 : end;
+	bar = memchr(start, '|', (size_t)(end - start));
+	*len = (size_t)((bar ? bar : end) - start);
+	*p = bar ? bar + 1 : end;
 	return start;
 }
 

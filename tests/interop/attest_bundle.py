@@ -12,7 +12,10 @@ import collections
 import datetime
 import hashlib
 import json
+import os
 import re
+import subprocess
+import tempfile
 import zlib
 
 from cryptography.exceptions import InvalidSignature
@@ -227,6 +230,87 @@ class Chain:
             self.say('gap', UNKNOWN, self.proven - start)
 
 
+AWS = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..',
+                   'collector', 'attest', 'aws-identity')
+IDENTITY = '/latest/dynamic/instance-identity/'
+
+
+def certificate(name, region):
+    with open(os.path.join(AWS, name), encoding='ascii') as f:
+        found = re.search(r'^# (?:[^\n(]* )?%s[ \n(].*?(-----BEGIN.*?-----END '
+                          'CERTIFICATE-----)' % re.escape(region), f.read(),
+                          re.M | re.S)
+    return found and found.group(1)
+
+
+def openssl_holds(kind, cert, document, signature):
+    """By AWS's key?  With AWS's documented commands, and -nointern."""
+    with tempfile.TemporaryDirectory() as top:
+        def path(name, data=None):
+            name = os.path.join(top, name)
+            if data is not None:
+                with open(name, 'wb') as f:
+                    f.write(data)
+            return name
+        cert = path('cert', cert.encode())
+        if kind == 'signature':
+            pub = subprocess.run(['openssl', 'x509', '-in', cert, '-noout',
+                                  '-pubkey'], capture_output=True,
+                                 check=True).stdout
+            return subprocess.run(
+                ['openssl', 'dgst', '-sha256', '-verify', path('pub', pub),
+                 '-signature', path('sig', base64.b64decode(signature)),
+                 path('doc', document)], capture_output=True).returncode == 0
+        done = subprocess.run(
+            ['openssl', 'smime', '-verify', '-inform', 'DER', '-in',
+             path('p7', base64.b64decode(signature)), '-certfile', cert,
+             '-noverify', '-nointern'], capture_output=True)
+        return done.returncode == 0 and done.stdout == document
+
+
+def check_identity(files):
+    """Verdict on {name: bytes} of one instance of a step."""
+    document, good = files.get('document'), {}
+    if document is None:
+        return UNKNOWN
+    try:
+        region = json.loads(document)['region']
+    except (ValueError, KeyError):
+        return INVALID
+    for kind, name in (('rsa2048', 'rsa2048.pem'), ('signature',
+                       'rsa1024.pem'), ('pkcs7', 'dsa.pem')):
+        cert = certificate(name, region)
+        if kind in files and cert:
+            try:
+                good[kind] = openssl_holds(kind, cert, document, files[kind])
+            except binascii.Error:
+                good[kind] = False
+    if False in good.values():
+        return INVALID
+    return VALID if 'rsa2048' in good or 'signature' in good else UNKNOWN
+
+
+def check_identities(exhibits):
+    """(findings, valid ones)"""
+    instances, ids, out, ok = collections.defaultdict(dict), {}, [], 0
+    for line, data in exhibits:
+        path = line['origin'].get('imds', '')
+        if path.startswith(IDENTITY) and path[len(IDENTITY):] in (
+                'document', 'rsa2048', 'signature', 'pkcs7'):
+            name = path[len(IDENTITY):]
+            if data and name not in instances[line['instance']]:
+                instances[line['instance']][name] = data
+                if name == 'document':
+                    ids[line['instance']] = line['exhibit']
+    for instance, files in instances.items():
+        verdict = check_identity(files)
+        ok += verdict == VALID
+        if verdict != VALID:
+            out.append(Finding('document', verdict, -1,
+                               ids.get(instance, '')))
+    return out, ok
+
+
 def check(exhibits):
     """(findings, number of things that are valid)"""
     keys, windows = Keys(), {}
@@ -250,7 +334,7 @@ def check(exhibits):
         elif LOG_NAME.fullmatch(key):
             logs['%s/%s' % (origin['bucket'], key)].append(
                 (line['exhibit'], data))
-    findings, ok = [], 0
+    findings, ok = check_identities(exhibits)
     for (instance, _, _, region, _, _, backfill), digests in chains.items():
         digests.sort(key=lambda d: d[0])
         window = windows.get(instance)
