@@ -207,19 +207,33 @@ static void add_lines(struct message *m)
 	}
 }
 
-/* The canonical request, without the token of the session. */
+/* The canonical request, without the token of the session and the keys by
+ * which S3 encrypts. */
 static void debug_canonical(struct work *w, const struct cart_buf *canonical)
 {
-	const char *text = canonical->data ? (const char *)canonical->data : "";
-	const char *token = strstr(text, "\nx-amz-security-token:");
-	const char *rest = token ? strchr(token + 1, '\n') : NULL;
+	static const char *const secret[] = {
+		"x-amz-security-token:",
+		"x-amz-server-side-encryption-customer-key:",
+		"x-amz-copy-source-server-side-encryption-customer-key:",
+	};
+	const char *line = canonical->data ? (const char *)canonical->data : "";
+	struct cart_buf b;
+	size_t len, i, n;
 
-	if (!rest)
-		cart_session_debug(w->a, "canonical request:\n%s", text);
-	else
-		cart_session_debug(w->a, "canonical request:\n%.*s\n"
-				   "x-amz-security-token:(masked)%s",
-				   (int)(token - text), text, rest);
+	cart_buf_init(&b, (size_t)1 << 20);
+	for (; *line; line += len + (line[len] != '\0')) {
+		len = strcspn(line, "\n");
+		for (i = n = 0; i < sizeof(secret) / sizeof(secret[0]); i++) {
+			if (!strncmp(line, secret[i], strlen(secret[i])))
+				n = strlen(secret[i]);
+		}
+		cart_buf_add(&b, line, n ? n : len);
+		cart_buf_adds(&b, n ? "(masked)\n" : "\n");
+	}
+	if (cart_buf_ok(&b) && b.len)
+		cart_session_debug(w->a, "canonical request:\n%s",
+				   (const char *)b.data);
+	cart_buf_clear(&b);
 }
 
 static int sign(struct work *w, struct message *m, const char *path,
@@ -499,22 +513,63 @@ static bool can_redirect(struct work *w, const struct cart_http_reply *p)
 	return find_target(w) == 0 && find_host(w) == 0;
 }
 
+/* Whoever is refused wants to know what was needed and who asked: AWS says
+ * neither in every answer. */
+static void say_who(struct work *w, char *out, size_t size)
+{
+	const struct cart_creds *c = w->creds;
+	const char *message = w->ret->error_message;
+	char call[192], action[192], arn[256] = "";
+
+	pthread_mutex_lock(&w->a->lock);
+	if (!strcmp(w->a->identity_key, c->c.access_key_id))
+		snprintf(arn, sizeof(arn), "%s", w->a->identity);
+	pthread_mutex_unlock(&w->a->lock);
+	snprintf(call, sizeof(call), "%s:%s", w->service, w->info->name);
+	cart_aws_action(call, cart_svc_info(w->svc)->signing_name, action,
+			sizeof(action));
+	snprintf(out, size, "%s%.80s%s%.140s; access key %.32s from %.50s",
+		 strstr(message, action) ? "" : "; needs IAM action ",
+		 strstr(message, action) ? "" : action,
+		 !*arn || strstr(message, arn) ? "" : "; asked as ",
+		 strstr(message, arn) ? "" : arn, c->c.access_key_id,
+		 c->source);
+}
+
 static void set_aws_error(struct work *w, enum cart_err_class class)
 {
 	struct cart_aws_reply *ret = w->ret;
-	char who[128] = "";
+	/* of use only to sts:DecodeAuthorizationMessage; the reply has it */
+	const char *more = strstr(ret->error_message,
+				  " Encoded authorization failure message");
+	char who[400] = "";
+	int len = more ? (int)(more - ret->error_message) : 220;
 
-	/* whoever is refused wants to know who asked */
 	if (class == CART_ERR_DENIED && w->creds)
-		snprintf(who, sizeof(who), "; access key %.32s from %.60s",
-			 w->creds->c.access_key_id, w->creds->source);
-	cart_err_set(w->err, class, ret->status, "%s:%s in %s: %s%s%.240s%s%s%s%s",
+		say_who(w, who, sizeof(who));
+	cart_err_set(w->err, class, ret->status, "%s:%s in %s: %s%s%.*s%s%s%s%s",
 		     w->service, w->info->name,
 		     ret->region[0] ? ret->region : "no region",
 		     ret->error_code, ret->error_message[0] ? ": " : "",
-		     ret->error_message, ret->request_id[0] ?
-		     " (request id " : "", ret->request_id,
+		     len < 220 ? len : 220, ret->error_message,
+		     ret->request_id[0] ? " (request id " : "", ret->request_id,
 		     ret->request_id[0] ? ")" : "", who);
+}
+
+/* What we are called, for messages. */
+static void note_identity(struct work *w)
+{
+	const char *arn;
+
+	if (strcmp(w->service, "sts") ||
+	    strcmp(w->info->name, "GetCallerIdentity") || !w->creds)
+		return;
+	arn = cart_json_get_string(w->ret->view, "Arn");
+	pthread_mutex_lock(&w->a->lock);
+	snprintf(w->a->identity, sizeof(w->a->identity), "%s", arn ? arn : "");
+	snprintf(w->a->identity_key, sizeof(w->a->identity_key), "%s",
+		 w->creds->c.access_key_id);
+	pthread_mutex_unlock(&w->a->lock);
 }
 
 static enum verdict judge_error(struct work *w, const struct cart_http_reply *p,
@@ -568,8 +623,10 @@ static enum verdict judge_answer(struct work *w, struct cart_http_reply *p,
 	if (cart_reply_is_error(w->op, r))
 		return judge_error(w, p, r, ret_kind);
 	ret->view = cart_decode(w->op, r, w->err);
-	if (ret->view)
+	if (ret->view) {
+		note_identity(w);
 		return DONE;
+	}
 	cart_err_prefix(w->err, "%s:%s in %s: answer cannot be read",
 			w->service, w->info->name, ret->region);
 	*ret_kind = CART_RETRY_BROKEN;

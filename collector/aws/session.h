@@ -290,6 +290,8 @@ struct cart_aws {
 	char region[64];		/* "": none known */
 	bool region_searched;		/* the metadata service was asked */
 	char source[200];		/* of the credentials */
+	char identity[256];		/* ARN, once sts:GetCallerIdentity told */
+	char identity_key[160];		/* the access key that has it */
 	uint64_t told[CART_FACTS_MAX];	/* hashes of endpoints on record */
 	size_t n_told;
 	/* Hosts that did not answer a whole call with its retries. */

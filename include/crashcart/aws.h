@@ -167,6 +167,12 @@ int cart_aws_next_page(const struct cart_aws_call *call,
 		       const struct cart_json *view,
 		       struct cart_json **ret_next, struct cart_err *err);
 
+/* The IAM action behind "service:Operation", which must have its colon:
+ * "s3:ListBucket" of "s3:ListObjectsV2".  signing: the name that requests of
+ * the service are signed for, or NULL. */
+void cart_aws_action(const char *call, const char *signing, char *out,
+		     size_t size);
+
 /* --- looking ahead: probe.c --- */
 
 /* Where the calls of a service in a region go. */

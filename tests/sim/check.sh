@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # `crashcart plan --check` says what a run would miss (tests/sim/check.py).
 # run-tests: serial
+# run-tests: release-only
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 : "${CRASHCART:?the program to test}"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # "secrets", "rates" and "accounts" of a manifest, in an account that looks
 # (tests/sim/manifest_keys.py).
+# run-tests: release-only
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 : "${CRASHCART:?the program to test}"
