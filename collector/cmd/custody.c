@@ -14,6 +14,7 @@
 #include "crashcart/fdio.h"
 #include "crashcart/msg.h"
 #include "crashcart/text.h"
+#include "custody_find.h"
 #include "key_load.h"
 #include "verdict_print.h"
 
@@ -22,39 +23,9 @@ struct custody {
 	struct cart_public_key *keys;
 	size_t n_keys;
 	struct cart_verdict v;
-	char folder[4200], seal[4200];
-	char seal_sha256[CART_SHA256_HEX_SIZE];
+	struct cart_custody_place place;
 	uint64_t shown;
 };
-
-/* NAME.custody and NAME.seal beside what the user named. */
-static int find_paths(struct custody *c, const char *bundle,
-		      struct cart_err *err)
-{
-	const char *slash = strrchr(bundle, '/');
-	char base[4096];
-	struct cart_buf b;
-	struct stat st;
-	int rc;
-
-	if (strlen(bundle) > 3900)
-		return cart_err_set(err, CART_ERR_USAGE, 0, "the path is too long");
-	if (stat(bundle, &st) < 0)
-		return cart_err_errno(err, errno, "%s", bundle);
-	if (S_ISDIR(st.st_mode))
-		snprintf(base, sizeof(base), "%s/%s", bundle, c->v.name);
-	else
-		snprintf(base, sizeof(base), "%.*s%s", slash != NULL ?
-			 (int)(slash - bundle + 1) : 0, bundle, c->v.name);
-	snprintf(c->folder, sizeof(c->folder), "%s.custody", base);
-	snprintf(c->seal, sizeof(c->seal), "%s.seal", base);
-	cart_buf_init(&b, (size_t)64 << 20);
-	rc = cart_file_read(AT_FDCWD, c->seal, &b, err);
-	if (rc == 0)
-		cart_sha256_hex(b.data, b.len, c->seal_sha256);
-	cart_buf_clear(&b);
-	return rc;
-}
 
 /* The whole bundle, always: nobody hands over or takes what does not hold. */
 static int verify(struct custody *c, struct cart_err *err)
@@ -71,7 +42,8 @@ static int verify(struct custody *c, struct cart_err *err)
 	if (c->v.extracted)
 		return cart_err_set(err, CART_ERR_USAGE, 0, "custody is of a "
 				    "sealed bundle, not of an extracted bag");
-	return c->v.root[0] != '\0' ? find_paths(c, o.bundle, err) : 0;
+	return c->v.root[0] != '\0' ? cart_custody_find(o.bundle, c->v.name,
+						      &c->place, err) : 0;
 }
 
 /* ---- showing ------------------------------------------------------------- */
@@ -128,10 +100,10 @@ static int show(struct custody *c)
 	if (!json)
 		printf("CUSTODY RECORD\n\nbundle       %s\ncase         %s\n"
 		       "root         %s\nseal SHA-256 %s\nbundle now   %s\n\n",
-		       c->v.name, c->v.case_id, c->v.root, c->seal_sha256,
+		       c->v.name, c->v.case_id, c->v.root, c->place.seal_sha256,
 		       c->v.kind == CART_VERDICT_INVALID ? c->v.reason :
 		       "intact, as sealed");
-	if (cart_custody_check(c->folder, c->v.root, c->seal_sha256, c->keys,
+	if (cart_custody_check(c->place.folder, c->v.root, c->place.seal_sha256, c->keys,
 			       c->n_keys, cart_args_value(c->a, "head"),
 			       show_entry, c, &v, &err) < 0)
 		return cart_command_fail(c->a, &err);
@@ -189,9 +161,9 @@ static int add(struct custody *c, const char *verb)
 		"intact: every byte as sealed; no key was named for the seal";
 	signer = cart_key_load(key, cart_args_value(c->a, "password-fd"), &err);
 	if (signer != NULL &&
-	    cart_custody_add(c->folder, &c->v, c->seal_sha256, &e, signer,
+	    cart_custody_add(c->place.folder, &c->v, c->place.seal_sha256, &e, signer,
 			     cart_clock_utc_ns(), head, &err) == 0) {
-		printf("%s\nhead %s (both sides keep it)\n", c->folder, head);
+		printf("%s\nhead %s (both sides keep it)\n", c->place.folder, head);
 		status = CART_EXIT_OK;
 	} else {
 		status = cart_command_fail(c->a, &err);

@@ -46,7 +46,7 @@ static int report(const struct cart_args *a)
 	cart_msg_progress_end();
 	if (r == NULL)
 		goto fail;
-	cart_report_page(r, &v, o.n_keys, &page);
+	cart_report_page(r, &v, o.n_keys, cart_args_flag(a, "902"), &page);
 	if (cart_buf_check(&page, "the page", &err) < 0 ||
 	    write_out(out, &page, &err) < 0)
 		goto fail;
@@ -70,19 +70,21 @@ static const struct cart_option options[] = {
 	{ "pubkey", 'P', "FILE|BASE64", true, "A key that you trust." },
 	{ "seal", 0, "FILE", false,
 	  "The seal, where it does not lie beside the bundle." },
+	{ "902", 0, NULL, false,
+	  "Add a draft certification under US evidence rule 902(13), (14)." },
 	{ NULL, 0, NULL, false, NULL }
 };
 
 const struct cart_command cart_cmd_report = {
 	.name = "report",
 	.summary = "Write one page for a person who was not there.",
-	.usage = "BUNDLE --out FILE.html [--pubkey FILE|BASE64]...",
+	.usage = "BUNDLE --out FILE.html [--pubkey FILE|BASE64]... [--902]",
 	.min_positional = 1,
 	.max_positional = 1,
 	.options = options,
 	.about =
 "One self-contained HTML page without script or outside reference: the verdict,\n"
-"the case, what was collected, what was not and why, a timeline, clocks, tools,\n"
-"limits, and how to check by hand.  The bundle is verified while it is read.\n",
+"the case, custody, what was collected, what was not and why, a timeline,\n"
+"clocks, tools and hashes, limits, and how to check by hand.  The bundle is verified while it is read.\n",
 	.run = report,
 };

@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "crashcart/clock.h"
 #include "crashcart/compress.h"
 #include "crashcart/json.h"
 #include "crashcart/text.h"
+#include "custody_find.h"
 
 #define TRAIL_SLUG "-cloudtrail-events-"
 #define PARTS_MAX 4096			/* exhibits of events in parts */
@@ -26,68 +28,6 @@ struct reading {
 
 /* ---- events -------------------------------------------------------------- */
 
-static int region_of(struct cart_report *r, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < r->n_regions; i++) {
-		if (strcmp(r->region[i], name) == 0)
-			return (int)i;
-	}
-	if (r->n_regions == REPORT_REGIONS)
-		return REPORT_REGIONS - 1;
-	snprintf(r->region[i], sizeof(r->region[i]), "%.31s", name);
-	return (int)r->n_regions++;
-}
-
-/* The value of "key":"..." in a line, without parsing the rest: events are
- * many, and only two of their members are drawn. */
-static const char *member_of(const char *line, size_t len, const char *key,
-			     size_t *ret_len)
-{
-	const char *p = memmem(line, len, key, strlen(key)), *end;
-
-	if (p == NULL)
-		return NULL;
-	p += strlen(key);
-	end = memchr(p, '"', len - (size_t)(p - line));
-	if (end == NULL)
-		return NULL;
-	*ret_len = (size_t)(end - p);
-	return p;
-}
-
-static int add_event(struct cart_report *r, const char *line, size_t len,
-		     struct cart_err *err)
-{
-	struct cart_report_event *grown;
-	const char *time, *region;
-	char name[32];
-	size_t n = 0, m = 0;
-	int64_t t;
-
-	time = member_of(line, len, "\"eventTime\":\"", &n);
-	region = member_of(line, len, "\"awsRegion\":\"", &m);
-	if (time == NULL || cart_clock_parse(time, n, &t) < 0) {
-		r->bad_events++;
-		return 0;
-	}
-	if (r->n_events == REPORT_EVENTS)
-		return 0;
-	if (r->n_events == r->cap_events) {
-		r->cap_events = r->cap_events == 0 ? 4096 : r->cap_events * 2;
-		grown = realloc(r->event, r->cap_events * sizeof(*grown));
-		if (grown == NULL)
-			return cart_err_nomem(err);
-		r->event = grown;
-	}
-	snprintf(name, sizeof(name), "%.*s", region != NULL && m < 32 ? (int)m :
-		 0, region != NULL ? region : "");
-	r->event[r->n_events].t_s = t / 1000000000;
-	r->event[r->n_events++].region = (uint8_t)region_of(r, name);
-	return 0;
-}
-
 static int add_lines(struct reading *s, const char *p, size_t len,
 		     struct cart_err *err)
 {
@@ -98,7 +38,7 @@ static int add_lines(struct reading *s, const char *p, size_t len,
 		lf = memchr(p, '\n', len);
 		n = lf != NULL ? (size_t)(lf - p) : len;
 		if (lf != NULL && s->line.len == 0) {
-			if (add_event(s->r, p, n, err) < 0)
+			if (cart_report_add_event(s->r, p, n, err) < 0)
 				return -1;
 		} else {
 			cart_buf_add(&s->line, p, n);
@@ -106,8 +46,9 @@ static int add_lines(struct reading *s, const char *p, size_t len,
 				s->r->bad_events++;
 				cart_buf_reset(&s->line);
 			} else if (lf != NULL) {
-				if (add_event(s->r, (char *)s->line.data,
-					      s->line.len, err) < 0)
+				if (cart_report_add_event(s->r,
+							  (char *)s->line.data,
+							  s->line.len, err) < 0)
 					return -1;
 				cart_buf_reset(&s->line);
 			}
@@ -243,25 +184,41 @@ static void on_instance(struct cart_report *r, const struct cart_json *line)
 		snprintf(st->outcome, sizeof(st->outcome), "%.15s", outcome);
 }
 
+static int grow_calls(struct cart_report *r, struct cart_err *err)
+{
+	size_t cap = r->cap_call_t == 0 ? 1024 : r->cap_call_t * 2;
+	void *p;
+
+	if (r->n_call_t < r->cap_call_t)
+		return 0;
+	p = realloc(r->call_t, cap * sizeof(*r->call_t));
+	if (p == NULL)
+		return cart_err_nomem(err);
+	r->call_t = p;
+	p = realloc(r->request, cap * sizeof(*r->request));
+	if (p == NULL)
+		return cart_err_nomem(err);
+	r->request = p;
+	r->cap_call_t = cap;
+	return 0;
+}
+
 static int on_call(struct cart_report *r, const struct cart_json *line,
 		   struct cart_err *err)
 {
-	const char *t = get(line, "t");
-	int64_t *grown, ns;
+	const char *t = get(line, "t"), *id = get(line, "request_id");
+	int64_t ns;
 
 	r->calls++;
 	r->errors += cart_json_get(line, "error") != NULL;
 	if (cart_clock_parse(t, strlen(t), &ns) < 0 ||
 	    r->n_call_t == REPORT_EVENTS)
 		return 0;
-	if (r->n_call_t == r->cap_call_t) {
-		r->cap_call_t = r->cap_call_t == 0 ? 1024 : r->cap_call_t * 2;
-		grown = realloc(r->call_t, r->cap_call_t * sizeof(*grown));
-		if (grown == NULL)
-			return cart_err_nomem(err);
-		r->call_t = grown;
-	}
+	if (grow_calls(r, err) < 0)
+		return -1;
 	r->call_t[r->n_call_t++] = ns / 1000000000;
+	if (id[0] != '\0')
+		r->request[r->n_requests++] = cart_report_hash(id);
 	return 0;
 }
 
@@ -300,6 +257,64 @@ static int on_line(void *arg, const struct cart_json *line, struct cart_err *err
 	return 0;
 }
 
+static void on_attestation(void *arg, const struct cart_attestation *a)
+{
+	struct cart_report *r = ((struct reading *)arg)->r;
+	struct cart_report_found *f;
+
+	if (!a->summary || r->n_found == REPORT_FOUND)
+		return;
+	f = &r->found[r->n_found++];
+	f->verdict = a->verdict;
+	snprintf(f->text, sizeof(f->text), "%s", a->text);
+}
+
+/* ---- what lies beside the bundle ------------------------------------------ */
+
+static void on_entry(void *arg, const struct cart_json *entry,
+		     const char *key_id, bool trusted, const char *sha256)
+{
+	struct cart_report *r = arg;
+	struct cart_report_custody *c;
+
+	if (r->n_custody == REPORT_CUSTODY)
+		return;
+	c = &r->custody[r->n_custody];
+	c->entry = cart_json_copy(entry);
+	if (c->entry == NULL)
+		return;
+	r->n_custody++;
+	snprintf(c->key_id, sizeof(c->key_id), "%s", key_id);
+	snprintf(c->sha256, sizeof(c->sha256), "%s", sha256);
+	c->trusted = trusted;
+}
+
+/* A record that cannot be read is one that does not hold. */
+static void read_custody(struct cart_report *r,
+			 const struct cart_verify_options *o,
+			 const struct cart_verdict *v)
+{
+	struct cart_custody_place place;
+	struct cart_err err = { 0 };
+	struct stat st;
+
+	if (v->kind == CART_VERDICT_INVALID || v->root[0] == '\0' ||
+	    v->extracted || strcmp(o->bundle, "-") == 0 ||
+	    cart_custody_find(o->bundle, v->name, &place, &err) < 0)
+		return;
+	memcpy(r->seal_sha256, place.seal_sha256, sizeof(r->seal_sha256));
+	if (stat(place.folder, &st) < 0 || !S_ISDIR(st.st_mode))
+		return;
+	r->has_custody = true;
+	if (cart_custody_check(place.folder, v->root, place.seal_sha256,
+			       o->keys, o->n_keys, NULL, on_entry, r,
+			       &r->chain, &err) < 0) {
+		r->chain.kind = CART_VERDICT_INVALID;
+		snprintf(r->chain.reason, sizeof(r->chain.reason), "%s",
+			 err.text);
+	}
+}
+
 struct cart_report *cart_report_read(const struct cart_verify_options *o,
 				     struct cart_verdict *ret_v,
 				     struct cart_err *err)
@@ -320,12 +335,15 @@ struct cart_report *cart_report_read(const struct cart_verify_options *o,
 	v.line = on_line;
 	v.member = on_member;
 	v.arg = s;
-	v.progress = NULL;
+	v.attestation = on_attestation;
+	v.attestation_arg = s;
 	rc = cart_verify(&v, ret_v, err);
 	/* events in parts: which parts, only the whole log told */
 	if (rc == 0 && s->n_parts > 0 && ret_v->kind != CART_VERDICT_INVALID &&
 	    strcmp(o->bundle, "-") != 0) {
 		s->second = true;
+		v.attestation = NULL;
+		v.progress = NULL;
 		rc = cart_verify(&v, &again, err);
 		if (rc == 0 && (again.kind != ret_v->kind ||
 				strcmp(again.root, ret_v->root) != 0))
@@ -334,6 +352,10 @@ struct cart_report *cart_report_read(const struct cart_verify_options *o,
 	}
 	cart_buf_clear(&s->line);
 	cart_buf_clear(&s->part);
+	if (rc == 0) {
+		cart_report_settle(r);
+		read_custody(r, o, ret_v);
+	}
 out:
 	free(s);
 	if (rc < 0) {
@@ -358,5 +380,8 @@ void cart_report_free(struct cart_report *r)
 		cart_json_free(r->fact[i]);
 	free(r->event);
 	free(r->call_t);
+	free(r->request);
+	for (i = 0; i < r->n_custody; i++)
+		cart_json_free(r->custody[i].entry);
 	free(r);
 }

@@ -14,33 +14,42 @@
 #include "crashcart/xml.h"
 #include "report_data.h"
 
-#define BUCKETS 48		/* columns of the timeline */
-
 static const char head[] =
 "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
 "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
 "style-src 'unsafe-inline'\">\n"
 "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
 "<style>\n"
-"body{font:16px/1.5 system-ui,sans-serif;color:#1a1a1a;background:#fff;"
-"max-width:62rem;margin:0 auto;padding:1rem}\n"
-"h1{font-size:1.6rem;margin:.2rem 0}h2{font-size:1.15rem;margin:2rem 0 .5rem;"
-"border-bottom:1px solid #ccc}\n"
-"table{border-collapse:collapse;width:100%;font-size:.9rem}"
-"th,td{text-align:left;vertical-align:top;padding:.25rem .5rem;"
-"border-bottom:1px solid #e4e4e4;overflow-wrap:break-word}\n"
-"th{font-weight:600}td.n,th.n{text-align:right;white-space:nowrap}\n"
-".v{padding:.8rem 1rem;border-left:.5rem solid;margin:1rem 0}"
-".valid{background:#eaf6ec;border-color:#1b7f3a}"
-".invalid{background:#fdecea;border-color:#b3261e}"
-".unknown{background:#fff6e0;border-color:#a56a00}\n"
-"code,pre{font:.85rem/1.4 ui-monospace,monospace;overflow-wrap:anywhere}"
-"pre{white-space:pre-wrap;background:#f5f5f5;padding:.6rem}\n"
-"svg{width:100%;height:auto;background:#fafafa}.w{overflow-x:auto}\n"
-"@media print{body{max-width:none;font-size:11px}h2{break-after:avoid}"
-"tr{break-inside:avoid}}\n</style>\n";
+"body{font:16px/1.5 system-ui,sans-serif;color:#1b1f24;background:#fff;"
+"max-width:60rem;margin:0 auto;padding:1rem;overflow-wrap:anywhere}\n"
+"h1{font-size:1.6rem;line-height:1.2;margin:.5rem 0}"
+"h2{font-size:1.2rem;margin:2rem 0 .5rem}"
+"h3{font-size:1rem;margin:1.2rem 0 .4rem}\n"
+"table{border-collapse:collapse;width:100%;font-size:.9375rem}"
+"th,td{text-align:left;vertical-align:top;padding:.35rem .75rem .35rem 0;"
+"border-bottom:1px solid #c9d1d9}.w td,.w th{min-width:4.5rem}"
+"td.n,th.n{text-align:right;white-space:nowrap}.f th{width:14rem}\n"
+".v{padding:.25rem 1rem .5rem;border:3px solid;border-radius:.5rem;"
+"margin:1rem 0}.v strong{font-size:1.5rem}"
+".valid{background:#eefbf1;border-color:#116329}"
+".invalid{background:#fff0f0;border-color:#a40e26}"
+".unknown{background:#fff8e6;border-color:#8a5a00}"
+".valid strong{color:#116329}.invalid strong{color:#a40e26}"
+".unknown strong{color:#8a5a00}\n"
+"code,pre{font:.875rem/1.4 ui-monospace,monospace}"
+"pre{white-space:pre-wrap;background:#f6f8fa;padding:.75rem}"
+".bad{color:#a40e26;font-weight:600}ol li{margin:.5rem 0}.s{break-before:page}\n"
+".w{overflow-x:auto}svg{width:100%;min-width:44rem;height:auto;"
+"font:11px system-ui,sans-serif;fill:#1b1f24}"
+"svg .h{font-weight:600}svg .e{fill:#1f5fa8}svg .o{fill:#8c959f}"
+"svg .c{fill:#bc4c00}svg .a{stroke:#d8dee4;stroke-width:1}\n"
+"@media(max-width:40rem){.f,.f tbody,.f tr,.f th,.f td{display:block;"
+"width:auto}.f th{border:0;padding-bottom:0}.f td{padding-top:0}}\n"
+"@media print{body{max-width:none;padding:0;font-size:10pt}"
+"h2,h3{break-after:avoid}tr,.v,svg{break-inside:avoid}"
+"svg{min-width:0}.w{overflow:visible}}\n</style>\n";
 
-static void add_text(struct cart_buf *b, const char *s)
+void cart_report_text(struct cart_buf *b, const char *s)
 {
 	struct cart_buf safe;
 
@@ -64,7 +73,7 @@ static void row(struct cart_buf *b, const char *label, const char *value)
 	if (value == NULL || *value == '\0')
 		return;
 	cart_buf_addf(b, "<tr><th>%s</th><td>", label);
-	add_text(b, value);
+	cart_report_text(b, value);
 	cart_buf_adds(b, "</td></tr>\n");
 }
 
@@ -79,7 +88,7 @@ static void add_verdict(struct cart_buf *b, const struct cart_verdict *v,
 		      bad ? "invalid" : v->kind == CART_VERDICT_VALID ? "valid" :
 		      "unknown", bad ? "Invalid" : v->kind == CART_VERDICT_VALID ?
 		      "Valid" : "Cannot tell");
-	add_text(b, v->reason);
+	cart_report_text(b, v->reason);
 	if (bad && v->rule[0] != '\0')
 		cart_buf_addf(b, " (rule %s of the format). Do not rely on what "
 			      "follows", v->rule);
@@ -107,28 +116,92 @@ static void add_case(struct cart_buf *b, const struct cart_report *r,
 		     const struct cart_verdict *v)
 {
 	const struct cart_json *s = r->session;
-	const struct cart_json *tool = cart_json_get(s, "tool");
 	const struct cart_json *host = cart_json_get(s, "host");
-	char text[160];
 
-	cart_buf_adds(b, "<h2>Case</h2>\n<table>\n");
+	cart_buf_adds(b, "<h2>Case</h2>\n<table class=\"f\">\n");
 	row(b, "Case", v->case_id);
 	row(b, "Bundle", v->name);
-	row(b, "Operator", get(s, "operator"));
+	row(b, "Collected by", get(s, "operator"));
 	row(b, "Authority", get(s, "authority"));
 	row(b, "Organization", get(s, "organization"));
 	row(b, "Manifest", get(cart_json_get(s, "manifest"), "name"));
-	row(b, "Manifest SHA-256", get(cart_json_get(s, "manifest"), "sha256"));
 	row(b, "Began", r->began);
 	row(b, "Ended", r->ended);
-	row(b, "Collected on", get(host, "hostname"));
+	row(b, "On the machine", get(host, "hostname"));
 	row(b, "Kernel", get(host, "kernel"));
-	snprintf(text, sizeof(text), "%.40s %.40s", get(tool, "name"),
-		 get(tool, "version"));
-	row(b, "Tool", text);
-	row(b, "Tool SHA-256", get(tool, "sha256"));
-	row(b, "Root digest", v->root);
 	cart_buf_adds(b, "</table>\n");
+	if (get(s, "authority")[0] == '\0')
+		cart_buf_adds(b, "<p>No authority was stated when the collection "
+			      "began.</p>\n");
+}
+
+static void add_entry(struct cart_buf *b, const struct cart_report_custody *c)
+{
+	static const char *const keys[] = {
+		"by", "other", "purpose", "method", "storage", "text",
+		"verification"
+	};
+	static const char *const labels[] = {
+		"by", "other side", "purpose", "method", "storage", "note",
+		"verification"
+	};
+	const char *value;
+	size_t i;
+
+	cart_buf_adds(b, "<tr><td>");
+	cart_report_text(b, get(c->entry, "t"));
+	cart_buf_adds(b, "</td><td>");
+	cart_report_text(b, get(c->entry, "event"));
+	cart_buf_adds(b, "</td><td>");
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		value = get(c->entry, keys[i]);
+		if (value[0] == '\0')
+			continue;
+		cart_buf_addf(b, "%s: ", labels[i]);
+		cart_report_text(b, value);
+		cart_buf_adds(b, "<br>");
+	}
+	cart_buf_addf(b, "signed by key %s%s; entry SHA-256 <code>%s</code>"
+		      "</td></tr>\n", c->key_id, c->trusted ?
+		      ", which the reader named" : "", c->sha256);
+}
+
+static void add_custody(struct cart_buf *b, const struct cart_report *r)
+{
+	size_t i;
+
+	cart_buf_adds(b, "<h2>Custody</h2>\n");
+	if (!r->has_custody) {
+		cart_buf_adds(b, "<p>No record of hand-overs lies beside the "
+			      "bundle.</p>\n");
+		return;
+	}
+	if (r->chain.kind == CART_VERDICT_INVALID) {
+		cart_buf_adds(b, "<p class=\"bad\">The record beside the bundle "
+			      "does not hold: ");
+		cart_report_text(b, r->chain.reason);
+		cart_buf_adds(b, ". Do not rely on it.</p>\n");
+		return;
+	}
+	cart_buf_addf(b, "<p>%" PRIu64 " entries, each bound to the one before; "
+		      "%" PRIu64 " of them signed by keys that the reader named. "
+		      "Compare the SHA-256 of the last with the one that you "
+		      "kept.</p>\n", r->chain.entries, r->chain.trusted);
+	if (r->chain.open_release) {
+		cart_buf_adds(b, "<p>On its way: released by ");
+		cart_report_text(b, r->chain.released_by);
+		cart_buf_adds(b, " to ");
+		cart_report_text(b, r->chain.released_to);
+		cart_buf_adds(b, ", and not received yet.</p>\n");
+	}
+	cart_buf_adds(b, "<div class=\"w\"><table>\n<tr><th>When</th><th>What"
+		      "</th><th>Who and how</th></tr>\n");
+	for (i = 0; i < r->n_custody; i++)
+		add_entry(b, &r->custody[i]);
+	cart_buf_adds(b, "</table></div>\n");
+	if (r->chain.entries > r->n_custody)
+		cart_buf_addf(b, "<p>and %" PRIu64 " more: crashcart custody "
+			      "show.</p>\n", r->chain.entries - r->n_custody);
 }
 
 static void add_steps(struct cart_buf *b, const struct cart_report *r)
@@ -138,7 +211,8 @@ static void add_steps(struct cart_buf *b, const struct cart_report *r)
 
 	cart_buf_addf(b, "<h2>What was collected</h2>\n<p>%" PRIu64 " exhibits, %"
 		      PRIu64 " files listed, %" PRIu64 " AWS calls of which %"
-		      PRIu64 " were answered with an error.</p>\n<table>\n<tr>"
+		      PRIu64 " were answered with an error.</p>\n"
+		      "<div class=\"w\"><table>\n<tr>"
 		      "<th>Step</th><th>Outcome</th><th class=\"n\">Exhibits</th>"
 		      "<th class=\"n\">Bytes</th><th class=\"n\">Gaps</th></tr>\n",
 		      r->exhibits, r->files, r->calls, r->errors);
@@ -147,13 +221,13 @@ static void add_steps(struct cart_buf *b, const struct cart_report *r)
 
 		cart_text_bytes(s->bytes, size);
 		cart_buf_adds(b, "<tr><td>");
-		add_text(b, s->id[0] != '\0' ? s->id : "(the collector itself)");
+		cart_report_text(b, s->id[0] != '\0' ? s->id : "(the collector itself)");
 		cart_buf_addf(b, "</td><td>%s</td><td class=\"n\">%" PRIu64
 			      "</td><td class=\"n\">%s</td><td class=\"n\">%"
 			      PRIu64 "</td></tr>\n", s->outcome, s->exhibits,
 			      size, s->gaps);
 	}
-	cart_buf_adds(b, "</table>\n");
+	cart_buf_adds(b, "</table></div>\n");
 }
 
 static void add_gaps(struct cart_buf *b, const struct cart_report *r)
@@ -165,20 +239,20 @@ static void add_gaps(struct cart_buf *b, const struct cart_report *r)
 		cart_buf_adds(b, "<p>No gap was recorded.</p>\n");
 		return;
 	}
-	cart_buf_adds(b, "<table>\n<tr><th>Step</th><th>What</th><th>Reason</th>"
+	cart_buf_adds(b, "<div class=\"w\"><table>\n<tr><th>Step</th><th>What</th><th>Reason</th>"
 		      "<th>Detail</th></tr>\n");
 	for (i = 0; i < r->n_gaps; i++) {
 		cart_buf_adds(b, "<tr><td>");
-		add_text(b, get(r->gap[i], "step"));
+		cart_report_text(b, get(r->gap[i], "step"));
 		cart_buf_adds(b, "</td><td>");
-		add_text(b, get(r->gap[i], "what"));
+		cart_report_text(b, get(r->gap[i], "what"));
 		cart_buf_adds(b, "</td><td>");
-		add_text(b, get(r->gap[i], "reason"));
+		cart_report_text(b, get(r->gap[i], "reason"));
 		cart_buf_adds(b, "</td><td>");
-		add_text(b, get(r->gap[i], "detail"));
+		cart_report_text(b, get(r->gap[i], "detail"));
 		cart_buf_adds(b, "</td></tr>\n");
 	}
-	cart_buf_adds(b, "</table>\n");
+	cart_buf_adds(b, "</table></div>\n");
 	if (r->gaps > r->n_gaps)
 		cart_buf_addf(b, "<p>and %" PRIu64 " more: see the log.</p>\n",
 			      r->gaps - r->n_gaps);
@@ -194,153 +268,140 @@ static void add_changes(struct cart_buf *b, const struct cart_report *r)
 		cart_buf_adds(b, "<p>Nothing.</p>\n");
 		return;
 	}
-	cart_buf_adds(b, "<table>\n<tr><th>When</th><th>Call</th><th>Event</th>"
+	cart_buf_adds(b, "<div class=\"w\"><table>\n<tr><th>When</th><th>Call</th><th>Event</th>"
 		      "<th>Made</th><th>Detail</th></tr>\n");
 	for (i = 0; i < r->n_changes; i++) {
 		const struct cart_json *c = r->change[i];
 
 		cart_buf_adds(b, "<tr><td>");
-		add_text(b, get(c, "t"));
+		cart_report_text(b, get(c, "t"));
 		cart_buf_adds(b, "</td><td>");
-		add_text(b, get(c, "call"));
+		cart_report_text(b, get(c, "call"));
 		cart_buf_adds(b, "</td><td>");
-		add_text(b, get(c, "event"));
+		cart_report_text(b, get(c, "event"));
 		cart_buf_adds(b, "</td><td>");
 		m = cart_json_first(cart_json_get(c, "made"));
 		for (; m != NULL; m = cart_json_next(m)) {
-			add_text(b, cart_json_string(m) != NULL ?
+			cart_report_text(b, cart_json_string(m) != NULL ?
 				 cart_json_string(m) : "");
 			cart_buf_addc(b, ' ');
 		}
 		cart_buf_adds(b, "</td><td>");
-		add_text(b, get(c, "detail"));
+		cart_report_text(b, get(c, "detail"));
 		cart_buf_adds(b, "</td></tr>\n");
 	}
-	cart_buf_adds(b, "</table>\n");
+	cart_buf_adds(b, "</table></div>\n");
 }
 
-/* ---- the timeline -------------------------------------------------------- */
-
-struct grid {
-	int64_t from, to;
-	uint32_t count[REPORT_REGIONS + 1][BUCKETS];	/* last: our calls */
-	uint32_t most;
-};
-
-static void grid_add(struct grid *g, size_t line, int64_t t, bool own)
+/* What AWS signed, and what rests on the collector's word. */
+static void add_others(struct cart_buf *b, const struct cart_report *r,
+		       const struct cart_verdict *v)
 {
-	int64_t span = g->to - g->from;
-	int64_t i = span > 0 ? (t - g->from) * BUCKETS / (span + 1) : 0;
-	uint32_t *count;
-
-	if (i < 0 || i >= BUCKETS)
-		return;
-	count = &g->count[line][i];
-	(*count)++;
-	if (!own && *count > g->most)
-		g->most = *count;
-}
-
-static void grid_span(struct grid *g, int64_t t)
-{
-	if (g->from == 0 || t < g->from)
-		g->from = t;
-	if (t > g->to)
-		g->to = t;
-}
-
-static void grid_line(struct cart_buf *b, const struct grid *g, size_t line,
-		      unsigned y, const char *label, bool own)
-{
-	uint32_t n;
-	double h;
+	static const char *const words[] = { "holds", "does not hold",
+					     "cannot be told" };
 	size_t i;
 
-	cart_buf_addf(b, "<text x=\"0\" y=\"%u\" font-size=\"11\">", y + 18);
-	add_text(b, label);
-	cart_buf_adds(b, "</text>\n");
-	for (i = 0; i < BUCKETS; i++) {
-		n = g->count[line][i];
-		if (n == 0)
-			continue;
-		/* ours are drawn flat: they would dwarf everyone else's */
-		h = own ? 8 : 3 + 17.0 * n / (g->most > 0 ? g->most : 1);
-		cart_buf_addf(b, "<rect x=\"%zu\" y=\"%.1f\" width=\"13\" "
-			      "height=\"%.1f\" fill=\"%s\"><title>%" PRIu32
-			      "</title></rect>\n", 130 + i * 14, y + 22 - h, h,
-			      own ? "#999" : "#1f5fa8", n);
+	cart_buf_adds(b, "<h2>Whose word it rests on</h2>\n<ul>\n");
+	for (i = 0; i < r->n_found; i++) {
+		cart_buf_addf(b, "<li>Signed by AWS, %s: ",
+			      words[r->found[i].verdict]);
+		cart_report_text(b, r->found[i].text);
+		cart_buf_adds(b, "</li>\n");
 	}
+	if (r->n_found == 0)
+		cart_buf_adds(b, "<li>Signed by AWS: nothing that is in this "
+			      "bundle.</li>\n");
+	if (v->recheckable > 0)
+		cart_buf_addf(b, "<li>Can be checked again at AWS while it "
+			      "exists there: %" PRIu64 " exhibits state a "
+			      "version or a checksum.</li>\n", v->recheckable);
+	cart_buf_adds(b, "<li>The collector's word: all else, that is, that the "
+		"exhibits are what the machine and AWS answered.</li>\n"
+		"<li>Not checked: what the exhibits mean. That is the work of "
+		"an examiner.</li>\n</ul>\n");
 }
 
-static void add_timeline(struct cart_buf *b, const struct cart_report *r)
+static void add_clocks(struct cart_buf *b, const struct cart_report *r)
 {
-	char from[CART_CLOCK_TEXT_SIZE], to[CART_CLOCK_TEXT_SIZE];
-	static struct grid g;		/* 12 KiB; one report a process */
-	unsigned height;
-	size_t i;
+	int64_t offset, about;
+	size_t i, n = 0;
 
-	cart_buf_adds(b, "<h2>Timeline</h2>\n");
-	memset(&g, 0, sizeof(g));
-	for (i = 0; i < r->n_events; i++)
-		grid_span(&g, r->event[i].t_s);
-	for (i = 0; i < r->n_call_t; i++)
-		grid_span(&g, r->call_t[i]);
-	if (g.from == 0) {
-		cart_buf_adds(b, "<p>The bundle holds no events and no calls."
-			      "</p>\n");
-		return;
-	}
-	for (i = 0; i < r->n_events; i++)
-		grid_add(&g, r->event[i].region, r->event[i].t_s, false);
-	for (i = 0; i < r->n_call_t; i++)
-		grid_add(&g, REPORT_REGIONS, r->call_t[i], true);
-	cart_clock_text(g.from * 1000000000, 0, from);
-	cart_clock_text(g.to * 1000000000, 0, to);
-	height = (unsigned)(r->n_regions + 1) * 26 + 20;
-	cart_buf_addf(b, "<p>%zu CloudTrail events by region, from %s to %s, and "
-		      "below them our own calls (grey). A step that asked twice "
-		      "counts twice.</p>\n<div class=\"w\"><svg viewBox=\"0 0 810 "
-		      "%u\" role=\"img\" aria-label=\"events over time by region\">"
-		      "\n", r->n_events, from, to, height);
-	for (i = 0; i < r->n_regions; i++)
-		grid_line(b, &g, i, (unsigned)i * 26, r->region[i], false);
-	grid_line(b, &g, REPORT_REGIONS, (unsigned)i * 26, "our own calls", true);
-	cart_buf_addf(b, "<text x=\"130\" y=\"%u\" font-size=\"11\">%s</text>\n"
-		      "<text x=\"802\" y=\"%u\" font-size=\"11\" "
-		      "text-anchor=\"end\">%s</text>\n</svg></div>\n",
-		      height - 5, from, height - 5, to);
-	if (r->bad_events > 0)
-		cart_buf_addf(b, "<p>%" PRIu64 " lines of the event exhibits are "
-			      "no events that can be drawn.</p>\n", r->bad_events);
-}
-
-static void add_facts(struct cart_buf *b, const struct cart_report *r)
-{
-	struct cart_buf text;
-	size_t i;
-
-	cart_buf_adds(b, "<h2>Clocks and endpoints</h2>\n<table>\n");
+	cart_buf_adds(b, "<h2>Clocks</h2>\n<div class=\"w\"><table>\n<tr>"
+		      "<th>Compared with</th><th>The host's clock</th>"
+		      "<th>When</th></tr>\n");
 	for (i = 0; i < r->n_facts; i++) {
 		const struct cart_json *f = r->fact[i];
-		bool clock = strcmp(get(f, "type"), "clock") == 0;
-		int64_t offset = 0, about = 0;
 
-		cart_buf_init(&text, 4096);
+		if (strcmp(get(f, "type"), "clock") != 0)
+			continue;
+		offset = about = 0;
 		cart_json_i64(cart_json_get(f, "offset_ms"), &offset);
 		cart_json_i64(cart_json_get(f, "uncertainty_ms"), &about);
-		if (clock)
-			cart_buf_addf(&text, "%s from %s: the host's clock is off "
-				      "by %" PRId64 " ms, give or take %" PRId64,
-				      get(f, "source"), get(f, "from"), -offset,
-				      about);
-		else
-			cart_buf_addf(&text, "%s %s: %s (%s) %s",
-				      get(f, "service"), get(f, "region"),
-				      get(f, "url"), get(f, "origin"),
-				      get(f, "address"));
-		row(b, clock ? "Clock" : "Endpoint", (char *)text.data);
-		cart_buf_clear(&text);
+		cart_buf_adds(b, "<tr><td>");
+		cart_report_text(b, get(f, "source"));
+		cart_buf_adds(b, " ");
+		cart_report_text(b, get(f, "from"));
+		cart_buf_addf(b, "</td><td>%" PRIu64 " ms %s, give or take %"
+			      PRId64 " ms%s</td><td>", offset < 0 ?
+			      -(uint64_t)offset : (uint64_t)offset,
+			      offset < 0 ? "fast" : "slow", about,
+			      cart_json_bool(cart_json_get(f, "applied")) ?
+			      "; corrected when calls were signed" : "");
+		cart_report_text(b, get(f, "t"));
+		cart_buf_adds(b, "</td></tr>\n");
+		n++;
 	}
+	cart_buf_adds(b, "</table></div>\n");
+	if (n == 0)
+		cart_buf_adds(b, "<p>The host's clock was compared with no "
+			      "other.</p>\n");
+}
+
+static void add_endpoints(struct cart_buf *b, const struct cart_report *r)
+{
+	static const char *const keys[] = { "service", "region", "url",
+					    "origin", "address" };
+	bool any = false;
+	size_t i, k;
+
+	for (i = 0; i < r->n_facts; i++) {
+		if (strcmp(get(r->fact[i], "type"), "endpoint") != 0)
+			continue;
+		if (!any)
+			cart_buf_adds(b, "<h2>Whom the collection asked</h2>\n"
+				      "<div class=\"w\"><table>\n<tr><th>Service"
+				      "</th><th>Region</th><th>Endpoint</th><th>"
+				      "Said by</th><th>Address</th></tr>\n");
+		any = true;
+		cart_buf_adds(b, "<tr>");
+		for (k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
+			cart_buf_adds(b, "<td>");
+			cart_report_text(b, get(r->fact[i], keys[k]));
+			cart_buf_adds(b, "</td>");
+		}
+		cart_buf_adds(b, "</tr>\n");
+	}
+	if (any)
+		cart_buf_adds(b, "</table></div>\n");
+}
+
+static void add_tools(struct cart_buf *b, const struct cart_report *r,
+		      const struct cart_verdict *v)
+{
+	const struct cart_json *tool = cart_json_get(r->session, "tool");
+	char text[160];
+
+	cart_buf_adds(b, "<h2>Tools and hashes</h2>\n<table class=\"f\">\n");
+	snprintf(text, sizeof(text), "%.40s %.40s (%.60s)", get(tool, "name"),
+		 get(tool, "version"), get(tool, "commit"));
+	row(b, "Collected with", text);
+	row(b, "SHA-256 of the program", get(tool, "sha256"));
+	row(b, "SHA-256 of the manifest",
+	    get(cart_json_get(r->session, "manifest"), "sha256"));
+	row(b, "Root digest", v->root);
+	row(b, "SHA-256 of the seal", r->seal_sha256);
+	row(b, "Key of the session", get(r->session, "session_key"));
+	row(b, "Checked with", cart_version_text());
 	cart_buf_adds(b, "</table>\n");
 }
 
@@ -354,7 +415,12 @@ static void add_limits(struct cart_buf *b, const struct cart_verdict *v)
 		"<li>Event history (LookupEvents) holds management events of 90 "
 		"days only, and not the last minutes.</li>\n"
 		"<li>Times are the host's clock, with the measured offset above; no "
-		"independent authority vouches for them.</li>\n</ul>\n"
+		"independent authority vouches for them.</li>\n");
+	if (strcmp(v->signer_kind, "session") == 0)
+		cart_buf_adds(b, "<li>A session key's seal proves that the bytes "
+			"are unchanged since sealing. Whoever controlled the host "
+			"while it collected could have chosen them.</li>\n");
+	cart_buf_adds(b, "</ul>\n"
 		"<h2>Check it by hand</h2>\n<pre>");
 	cart_buf_addf(b, "minisign -Vm %s.seal -P KEY\n"
 		"split -b 8388608 --filter=sha256sum %s.tar | cut -c1-64\n"
@@ -369,22 +435,28 @@ static void add_limits(struct cart_buf *b, const struct cart_verdict *v)
 }
 
 void cart_report_page(const struct cart_report *r, const struct cart_verdict *v,
-		      size_t n_keys, struct cart_buf *out)
+		      size_t n_keys, bool certification, struct cart_buf *out)
 {
 	cart_buf_adds(out, head);
 	cart_buf_adds(out, "<title>");
-	add_text(out, v->name[0] != '\0' ? v->name : "bundle");
+	cart_report_text(out, v->name[0] != '\0' ? v->name : "bundle");
 	cart_buf_adds(out, "</title></head><body>\n<h1>Collection ");
-	add_text(out, v->name);
+	cart_report_text(out, v->name);
 	cart_buf_adds(out, "</h1>\n");
 	add_verdict(out, v, n_keys);
 	add_case(out, r, v);
+	add_custody(out, r);
 	add_steps(out, r);
 	add_gaps(out, r);
 	add_changes(out, r);
-	add_timeline(out, r);
-	add_facts(out, r);
+	cart_report_timeline(r, out);
+	add_clocks(out, r);
+	add_others(out, r, v);
+	add_tools(out, r, v);
 	add_limits(out, v);
+	add_endpoints(out, r);
+	if (certification)
+		cart_report_902(r, v, out);
 	cart_buf_addf(out, "<p><small>Written by crashcart %s from the bundle "
 		      "alone.</small></p>\n</body></html>\n",
 		      cart_version_text());
