@@ -85,6 +85,7 @@ const struct cart_command cart_cmd_report = {
 	.about =
 "One self-contained HTML page without script or outside reference: the verdict,\n"
 "the case, custody, what was collected, what was not and why, a timeline,\n"
-"clocks, tools and hashes, limits, and how to check by hand.  The bundle is verified while it is read.\n",
+"clocks, tools and hashes, limits, and how to check by hand.  The bundle is\n"
+"verified while it is read.\n",
 	.run = report,
 };
