@@ -20,9 +20,12 @@
 #define REPLY_MAX_BYTES		((size_t)32 << 20)
 #define URL_MAX_BYTES		((size_t)32 << 10)
 #define TIMEOUT_MS		120000u
-/* Without a byte: the first time, then, and where nobody answered before. */
-#define STALL_MS		30000u
-#define STALL_AGAIN_MS		60000u
+/* Without a byte, from the last of the request to the last of the answer: the
+ * first time, then, and where nobody answered before.  No answer that is asked
+ * for here takes that long to begin; a call to a server that hangs is given up
+ * after the sum of the first two. */
+#define STALL_MS		20000u
+#define STALL_AGAIN_MS		30000u
 #define STALL_SILENT_MS		10000u
 #define CONNECT_SILENT_MS	3000u
 /* A signature may be this old (or young) for every service. */
@@ -649,10 +652,10 @@ static enum verdict judge_silence(struct work *w,
 		return FAILED;
 	if (w->silent && !p->status)
 		return FAILED;
-	if (p->truncated)
-		*ret_kind = CART_RETRY_BROKEN;
-	else if (class == CART_ERR_TIMEOUT)
+	if (class == CART_ERR_TIMEOUT)
 		*ret_kind = CART_RETRY_TIMEOUT;
+	else if (p->truncated)
+		*ret_kind = CART_RETRY_BROKEN;
 	else
 		*ret_kind = sent ? CART_RETRY_SERVER : CART_RETRY_CONNECT;
 	return WAIT_AGAIN;
@@ -791,6 +794,9 @@ static int wait_between(struct work *w, enum cart_retry_kind kind,
 /* The call is given up. */
 static int give_up(struct work *w, enum cart_retry_kind kind)
 {
+	/* one that began to answer and then stalled is there */
+	if (w->ret->status)
+		return -1;
 	if (kind == CART_RETRY_CONNECT || kind == CART_RETRY_TIMEOUT)
 		cart_session_set_silent(w->a, w->host, true);
 	return -1;

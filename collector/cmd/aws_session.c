@@ -34,6 +34,16 @@ struct cmd_aws {
 	size_t n_kept;
 };
 
+/* What is noted about settings and credentials of a collection is for the
+ * terminal, too. */
+static void say_note(const char *type, const struct cart_json *fields)
+{
+	const char *text = cart_json_get_string(fields, "text");
+
+	if (text != NULL && strcmp(type, "note") == 0)
+		cart_msg(CART_MSG_NOTE, "%s", text);
+}
+
 static void on_fact(void *arg, const char *type, const struct cart_json *fields)
 {
 	struct cmd_aws *s = arg;
@@ -41,6 +51,7 @@ static void on_fact(void *arg, const char *type, const struct cart_json *fields)
 	pthread_mutex_lock(&s->lock);
 	if (s->bundle != NULL) {
 		cart_bundle_log(s->bundle, type, "", fields, NULL);
+		say_note(type, fields);
 	} else if (s->n_kept < FACTS_MAX) {
 		snprintf(s->kept[s->n_kept].type, sizeof(s->kept[0].type),
 			 "%s", type);
@@ -74,6 +85,7 @@ void cart_cmd_aws_log_to(struct cmd_aws *s, struct cart_bundle *b)
 	s->bundle = b;
 	for (i = 0; b != NULL && i < s->n_kept; i++) {
 		cart_bundle_log(b, s->kept[i].type, "", s->kept[i].fields, NULL);
+		say_note(s->kept[i].type, s->kept[i].fields);
 		cart_json_free(s->kept[i].fields);
 		s->kept[i].fields = NULL;
 	}

@@ -373,6 +373,7 @@ static int set_error(struct job *j, CURLcode c)
 {
 	const char *host = j->url.authority;
 	const char *why = j->error[0] ? j->error : curl_easy_strerror(c);
+	long connect_code = 0;
 
 	if (j->too_big)
 		return cart_err_set(j->err, CART_ERR_LIMIT, (int)c,
@@ -383,6 +384,13 @@ static int set_error(struct job *j, CURLcode c)
 		return cart_err_set(j->err, CART_ERR_CANCELLED, (int)c,
 				    "the answer of %s was not wanted any more",
 				    host);
+	curl_easy_getinfo(j->easy, CURLINFO_HTTP_CONNECTCODE, &connect_code);
+	if (connect_code == 407 || connect_code == 401)
+		return cart_err_set(j->err, CART_ERR_HTTP, (int)connect_code,
+				    "%s: the proxy wants a name and a password, "
+				    "or others than these (status %ld); give "
+				    "them as --proxy http://NAME:PASSWORD@HOST",
+				    host, connect_code);
 	switch (c) {
 	case CURLE_OPERATION_TIMEDOUT:
 		return cart_err_set(j->err, CART_ERR_TIMEOUT, (int)c,

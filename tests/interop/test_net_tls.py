@@ -192,7 +192,7 @@ def proxies():
            "CONNECT far.example:443 HTTP/1.1")
     wrong = f"http://user:no@127.0.0.1:{proxy.port}"
     expect("a wrong password", ask("-c", "ca.pem", "-x", wrong, url),
-           "error net", "407")
+           "error http", "407")
     expect("the proxy's password is not in the message",
            [str("user:no" in line) for line in
             ask("-c", "ca.pem", "-x", wrong, url)], "False")

@@ -215,6 +215,8 @@ def test_all_at_once():
     r = Run(WIDE, [
         {"service": "kms", "do": "hang", "seconds": 600},
         {"service": "iam", "operation": "ListRoles", "do": "stall",
+         "seconds": 600},
+        {"service": "iam", "operation": "ListUsers", "do": "stall",
          "seconds": 600, "times": 1},
         {"service": "lambda", "do": "throttle"},
         {"service": "ssm", "do": "garbage"},
@@ -223,7 +225,7 @@ def test_all_at_once():
         {"service": "ec2", "operation": "DescribeVpcs", "do": "error"},
         {"service": "s3", "do": "deny"}], limit=400)
     r.sealed("everything wrong at once")
-    for step, want in (("keys", ("timeout",)), ("roles", ("ok",)),
+    for step, want in (("keys", ("timeout",)), ("roles", ("timeout",)),
                        ("functions", ("throttled",)),
                        ("parameters", ("failed",)),
                        ("accounts", ("failed", "timeout")),
@@ -233,6 +235,18 @@ def test_all_at_once():
                        ("volumes", ("ok",)), ("trails", ("ok",))):
         got = outcome(r, step)
         check("the outcome of " + step, got in want, got)
+    check("what hangs or stalls is given up after a minute", r.seconds < 75,
+          r.seconds)
+    for step, name, last in (
+            ("keys", "kms:ListKeys in us-east-1", "no answer within"),
+            ("roles", "iam:ListRoles in global", "the answer did not end")):
+        lines = r.of("call", step)
+        check("%s: one line, two attempts, no more than 70 s" % step, len(
+            lines) == 1 and lines[0]["attempts"] == 2 and
+            lines[0]["duration_ms"] < 70000, lines)
+        check("%s: its gap names action and region" % step, [
+            g for g in r.of("gap", step) if g["reason"] == "timeout" and
+            name in g["detail"] and last in g["detail"]], r.of("gap", step))
     count = {}
     for x in r.requests:
         count[x["service"]] = count.get(x["service"], 0) + 1
