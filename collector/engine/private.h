@@ -138,6 +138,7 @@ struct mstep {
 	struct mwait wait;
 	bool stop;			/* on_error */
 	bool despite_gaps;
+	bool if_allowed;		/* without its --allow: skipped */
 	uint64_t timeout_ms;		/* 0: none */
 	unsigned changes;		/* CART_CHANGE_*, 0: reads only */
 	const char *changes_word;

@@ -117,6 +117,10 @@ struct cart_step_ops {
 		      const struct cart_json *input, unsigned attempt,
 		      char ret_uuid[CART_UUID_SIZE], bool *ret_earlier,
 		      int64_t *ret_earlier_utc_ns, struct cart_err *err);
+	/* Did an earlier session write the intent of this attempt?  Writes
+	 * nothing: for steps that first look whether there is anything to do. */
+	bool (*intended)(struct cart_step_ctx *c, const char *call,
+			 unsigned attempt);
 	/* event: "result", "adopted", "unknown"; made: ids, may be NULL. */
 	int (*change)(struct cart_step_ctx *c, const char *uuid,
 		      const char *event, const char *call,
