@@ -213,6 +213,16 @@ static int op_keep_value(struct cart_step_ctx *c, const char *name,
 	return 0;
 }
 
+static const struct cart_json *op_earlier(struct cart_step_ctx *c)
+{
+	const struct history_instance *h;
+
+	if (context_of(c)->step->n_keep > 0)
+		return NULL;
+	h = cart_history_instance(run_of(c)->o->history, context_of(c)->in->id);
+	return h ? h->pieces : NULL;
+}
+
 /* ---- sleeping and time -------------------------------------------------- */
 
 static bool op_cancelled(struct cart_step_ctx *c)
@@ -643,6 +653,7 @@ const struct cart_step_ops cart_context_ops = {
 	.intent = op_intent,
 	.intended = op_intended,
 	.change = op_change,
+	.earlier = op_earlier,
 	.cancelled = op_cancelled,
 	.sleep = op_sleep,
 	.now_ns = op_now,

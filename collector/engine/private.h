@@ -459,6 +459,7 @@ struct history_instance {
 	bool partial_input;
 	bool no_keep;			/* ended without its kept values */
 	struct cart_json *kept;
+	struct cart_json *pieces;	/* of its exhibits, or NULL */
 };
 const struct history_instance *
 cart_history_instance(const struct cart_run_history *h, const char *id);

@@ -127,6 +127,12 @@ struct cart_step_ops {
 		      const char *const *made, const char *detail,
 		      struct cart_err *err);
 
+	/* What an interrupted earlier session of the same instance has kept: an
+	 * array of the "piece" objects in the origins of its whole exhibits, in
+	 * the order of the log; borrowed.  NULL: none, or the step has "keep"
+	 * filters, whose values a piece does not hold. */
+	const struct cart_json *(*earlier)(struct cart_step_ctx *c);
+
 	bool (*cancelled)(struct cart_step_ctx *c);
 	/* Sleeps, but not beyond cancellation (-1) or the deadline (-1, TIMEOUT). */
 	int (*sleep)(struct cart_step_ctx *c, unsigned ms, struct cart_err *err);
