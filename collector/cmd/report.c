@@ -8,6 +8,7 @@
 #include "command.h"
 #include "crashcart/fdio.h"
 #include "crashcart/msg.h"
+#include "crashcart/timestamp.h"
 #include "key_load.h"
 #include "report_data.h"
 #include "verdict_print.h"
@@ -28,10 +29,11 @@ static int report(const struct cart_args *a)
 	struct cart_report *r = NULL;
 	struct cart_verdict v = { 0 };
 	struct cart_err err = { 0 };
-	struct cart_buf page;
+	struct cart_buf page, roots;
 	int status;
 
 	cart_buf_init(&page, (size_t)64 << 20);
+	cart_buf_init(&roots, CART_TSA_ROOTS_MAX);
 	if (out == NULL)
 		return cart_command_usage(a, "say where to: --out FILE.html");
 	o.bundle = a->positional[0];
@@ -42,6 +44,10 @@ static int report(const struct cart_args *a)
 		goto fail;
 	}
 	o.keys = keys;
+	if (cart_tsa_roots_load(a, &roots, &err) < 0)
+		goto fail;
+	o.tsa_roots = (const char *)roots.data;
+	o.tsa_roots_len = roots.len;
 	r = cart_report_read(&o, &v, &err);
 	cart_msg_progress_end();
 	if (r == NULL)
@@ -61,6 +67,7 @@ fail:
 out:
 	cart_report_free(r);
 	cart_buf_clear(&page);
+	cart_buf_clear(&roots);
 	free(keys);
 	return status;
 }
@@ -70,6 +77,8 @@ static const struct cart_option options[] = {
 	{ "pubkey", 'P', "FILE|BASE64", true, "A key that you trust." },
 	{ "seal", 0, "FILE", false,
 	  "The seal, where it does not lie beside the bundle." },
+	{ "tsa-ca", 0, "FILE", true,
+	  "Roots (PEM) of a time stamping authority that you trust." },
 	{ "902", 0, NULL, false,
 	  "Add a draft certification under US evidence rule 902(13), (14)." },
 	{ NULL, 0, NULL, false, NULL }

@@ -90,7 +90,7 @@ function sealedWhen(bag) {
 		`that the seal existed at ${isoTime(time)}: the statement ` +
 		'is about this seal, and its signature holds. Whether that ' +
 		'is the authority you would trust is not checked here; ' +
-		'crashcart verify does it, given the authority\'s roots.' :
+		'crashcart verify does it (--tsa-ca).' :
 		`The authority ${url} was asked, without success ` +
 		`(${error ?? 'not checked'}).`));
 
