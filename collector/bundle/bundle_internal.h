@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <crashcart/age.h>
 #include <crashcart/buf.h>
 #include <crashcart/bundle.h>
 #include <crashcart/compress.h>
@@ -170,6 +171,13 @@ struct cart_stream {
 	uint64_t chunk_fill;
 	unsigned char *stage;		/* small writes wait here */
 	size_t staged;
+	/* encryption of each segment; NULL: none */
+	struct cart_age_writer *age;
+	bool age_open;			/* the segment has begun */
+	uint64_t age_left;		/* plaintext that it still takes */
+	/* after a segment was closed; may be NULL */
+	int (*closed)(void *arg, struct cart_err *err);
+	void *closed_arg;
 	/* the member that is being written in pieces */
 	struct cart_sha256 member_sha;
 	uint64_t member_left;
@@ -179,6 +187,10 @@ struct cart_stream {
 int cart_stream_init(struct cart_stream *s, struct cart_sink *sink,
 		     const char *name, uint64_t mtime, uint64_t segment_bytes,
 		     struct cart_err *err);
+/* Before the first byte. */
+int cart_stream_encrypt(struct cart_stream *s,
+			const struct cart_age_recipients *to,
+			struct cart_err *err);
 void cart_stream_clear(struct cart_stream *s);
 /* A whole member whose digest is known. */
 int cart_stream_member(struct cart_stream *s, const char *path,
@@ -199,6 +211,10 @@ int cart_stream_cut(struct cart_stream *s, struct cart_err *err);
 int cart_stream_finish(struct cart_stream *s, struct cart_err *err);
 /* Only for resume.c: the state after what is there already. */
 int cart_stream_add_segment(struct cart_stream *s, struct cart_err *err);
+
+/* NAME.tar, NAME.tar.002 ..., with ".age" behind if encrypted. */
+void cart_segment_name(const char *name, size_t number, bool encrypted,
+		       char *out, size_t size);
 
 /* --- tickets --- */
 
@@ -273,6 +289,7 @@ struct cart_log {
 	uint64_t lines;			/* all so far */
 	uint64_t part_lines;		/* in pending */
 	struct cart_merkle merkle;
+	struct cart_merkle written;	/* up to the last log part */
 	uint32_t parts;			/* written */
 	uint64_t group_members;		/* payload since the last log part */
 	uint64_t group_bytes;
@@ -316,6 +333,7 @@ struct cart_bundle {
 	uint64_t payload_asked;		/* members and manifest bytes that ... */
 	uint64_t manifest_asked;	/* ... tickets so far will need */
 	struct cart_bundle_counts counts;
+	struct cart_buf changes;	/* lines of the state file */
 	struct cart_open_exhibit *open;
 	size_t n_open;
 
@@ -443,7 +461,7 @@ int cart_open_part(struct cart_open_exhibit *o, enum member_form form,
 /* --- verify_txt.c --- */
 
 void cart_verify_txt(const char *name, bool examiner, bool stamps,
-		     struct cart_buf *out);
+		     bool encrypted, struct cart_buf *out);
 
 /* --- seal_stamp.c --- */
 
@@ -457,5 +475,8 @@ int cart_seal_stamps(struct cart_bundle *b, const void *sig, size_t len,
 
 int cart_seal_run(struct cart_bundle *b, struct cart_wait *end,
 		  struct cart_err *err);
+/* The state file (section 11 of FORMAT.md) for the segments that are closed;
+ * arg is the bundle.  Runs in the writer. */
+int cart_seal_state(void *arg, struct cart_err *err);
 
 #endif

@@ -22,37 +22,22 @@ void cart_tail_begin(struct cart_buf *b, const char *type, const char *step)
 	quoted(b, step ? step : "");
 }
 
-static void add_key(struct cart_buf *b, const char *key)
-{
-	cart_buf_adds(b, ",\"");
-	cart_buf_adds(b, key);
-	cart_buf_adds(b, "\":");
-}
-
 void cart_tail_text(struct cart_buf *b, const char *key, const char *text)
 {
-	add_key(b, key);
+	cart_buf_addf(b, ",\"%s\":", key);
 	quoted(b, text);
 }
 
 void cart_tail_u64(struct cart_buf *b, const char *key, uint64_t v)
 {
-	char digits[20];
-	size_t n = sizeof(digits);
-
-	add_key(b, key);
-	do {
-		digits[--n] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v);
-	cart_buf_add(b, digits + n, sizeof(digits) - n);
+	cart_buf_addf(b, ",\"%s\":%" PRIu64, key, v);
 }
 
 void cart_tail_bytes(struct cart_buf *b, const char *key, const void *data,
 		     size_t len)
 {
 	if (cart_text_is_utf8(data, len)) {
-		add_key(b, key);
+		cart_buf_addf(b, ",\"%s\":", key);
 		cart_json_quote(data, len, b);
 		return;
 	}
@@ -199,6 +184,7 @@ int cart_log_flush(struct cart_bundle *b, struct cart_err *err)
 			    l->pending.data, l->pending.len, err) < 0)
 		return -1;
 	l->parts++;
+	l->written = l->merkle;
 	cart_buf_reset(&l->pending);
 	l->part_lines = 0;
 	l->group_members = 0;

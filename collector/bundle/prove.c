@@ -198,6 +198,7 @@ static int put_content(const struct cart_prove_options *o, struct cart_err *err)
 	snprintf(work, sizeof(work), "%.4000s/extract", o->out);
 	x.verify.bundle = o->bundle;
 	x.verify.seal_path = o->seal_path;
+	x.verify.identities = o->identities;
 	x.out = work;
 	x.exhibits = only;
 	if (cart_extract(&x, &v, err) < 0 || only_entry(work, entry, err) < 0)
@@ -259,6 +260,7 @@ int cart_prove(const struct cart_prove_options *o, struct cart_verdict *ret,
 	v.seal_path = o->seal_path;
 	v.keys = o->keys;
 	v.n_keys = o->n_keys;
+	v.identities = o->identities;
 	v.member = on_member;
 	v.arg = &g;
 	if (cart_verify(&v, ret, err) < 0)

@@ -324,6 +324,7 @@ struct cart_input {
 	enum cart_input_kind kind;
 	int dirfd;			/* of the files; the bag itself */
 	char *base;			/* file name without ".tar" */
+	bool encrypted;			/* as the names say: ".tar.age" */
 	uint64_t *lengths;		/* of the segments */
 	size_t n_segments;
 	int pipe_fd;

@@ -226,42 +226,92 @@ static void print_segment(const struct cart_stream *st, size_t i,
 	}
 }
 
-static int outer_seal(struct seal *s, struct cart_err *err)
+/* The text of the outer seal over the first n segments, and its signature. */
+static int print_outer(struct seal *s, size_t n, struct cart_buf *seal,
+		       struct cart_buf *sig, struct cart_err *err)
 {
 	struct cart_bundle *b = s->b;
-	struct cart_sink *sink = b->stream.sink;
 	unsigned char prehash[CART_BLAKE2B_SIZE];
 	char root[CART_SHA256_HEX_SIZE], log_root[CART_SHA256_HEX_SIZE];
 	struct cart_blake2b blake;
+	size_t i;
+
+	cart_text_hex(s->root, sizeof(s->root), root);
+	cart_text_hex(s->log_root, sizeof(s->log_root), log_root);
+	cart_buf_addf(seal, "crashcart-seal 1\nbundle %s\ncase %s\nstate %s\n"
+			    "root %s\nlog %" PRIu64 " %s\nchunk %" PRIu64 "\n",
+		      b->name, b->case_id, s->state, root, s->log_size,
+		      log_root, (uint64_t)CHUNK_BYTES);
+	for (i = 0; i < n; i++)
+		print_segment(&b->stream, i, seal);
+	if (cart_buf_check(seal, "seal", err) < 0)
+		return -1;
+	cart_blake2b_init(&blake);
+	cart_blake2b_update(&blake, seal->data, seal->len);
+	cart_blake2b_final(&blake, prehash);
+	return sign(s, false, prehash, sig, err);
+}
+
+static int outer_seal(struct seal *s, struct cart_err *err)
+{
+	struct cart_stream *stream = &s->b->stream;
+	struct cart_sink *sink = stream->sink;
 	struct cart_buf seal, sig;
 	int rc = -1;
-	size_t i;
 
 	cart_buf_init(&seal, SIZE_MAX / 2);
 	cart_buf_init(&sig, 4096);
-	cart_text_hex(s->root, sizeof(s->root), root);
-	cart_text_hex(s->log_root, sizeof(s->log_root), log_root);
-	cart_buf_addf(&seal, "crashcart-seal 1\nbundle %s\ncase %s\nstate %s\n"
-			     "root %s\nlog %" PRIu64 " %s\nchunk %" PRIu64 "\n",
-		      b->name, b->case_id, s->state, root, s->log_size,
-		      log_root, (uint64_t)CHUNK_BYTES);
-	for (i = 0; i < b->stream.n_segments; i++)
-		print_segment(&b->stream, i, &seal);
-	if (cart_buf_check(&seal, "seal", err) < 0)
-		goto out;
-	cart_blake2b_init(&blake);
-	cart_blake2b_update(&blake, seal.data, seal.len);
-	cart_blake2b_final(&blake, prehash);
 	/* The signature first: a seal without one never exists. */
-	if (sign(s, false, prehash, &sig, err) < 0 ||
+	if (print_outer(s, stream->n_segments, &seal, &sig, err) < 0 ||
 	    sink->companion(sink, ".seal.minisig", sig.data, sig.len,
 			    err) < 0 ||
 	    sink->companion(sink, ".seal", seal.data, seal.len, err) < 0)
 		goto out;
+	/* nobody needs it any more; where it stays it does no harm */
+	if (stream->closed)
+		sink->companion(sink, ".state", NULL, 0, NULL);
 	rc = 0;
 out:
 	cart_buf_clear(&seal);
 	cart_buf_clear(&sig);
+	return rc;
+}
+
+int cart_seal_state(void *arg, struct cart_err *err)
+{
+	struct cart_bundle *b = arg;
+	struct cart_sink *sink = b->stream.sink;
+	struct seal s = { .b = b, .state = "partial",
+			  .log_size = b->log.written.size };
+	struct cart_buf seal, sig, state;
+	int rc = -1;
+
+	/* nothing that could be sealed is closed yet */
+	if (s.log_size == 0)
+		return 0;
+	cart_buf_init(&seal, SIZE_MAX / 2);
+	cart_buf_init(&sig, 4096);
+	cart_buf_init(&state, SIZE_MAX / 2);
+	cart_merkle_root(&b->log.written, s.log_root);
+	/* there is no tag manifest: the log's root stands for it */
+	memcpy(s.root, s.log_root, sizeof(s.root));
+	if (print_outer(&s, b->stream.n_segments - 1, &seal, &sig, err) < 0)
+		goto out;
+	cart_buf_addf(&state, "crashcart-state 1\nuuid %s\n", b->uuid);
+	pthread_mutex_lock(&b->lock);
+	cart_buf_add(&state, b->changes.data, b->changes.len);
+	pthread_mutex_unlock(&b->lock);
+	cart_buf_addf(&state, "signature %zu\n", sig.len);
+	cart_buf_add(&state, sig.data, sig.len);
+	cart_buf_addf(&state, "seal %zu\n", seal.len);
+	cart_buf_add(&state, seal.data, seal.len);
+	if (cart_buf_check(&state, "state file", err) == 0)
+		rc = sink->companion(sink, ".state", state.data, state.len,
+				     err);
+out:
+	cart_buf_clear(&seal);
+	cart_buf_clear(&sig);
+	cart_buf_clear(&state);
 	return rc;
 }
 

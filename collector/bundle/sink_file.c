@@ -33,6 +33,7 @@ struct file_sink {
 	char *location;
 	uint64_t at;			/* in the segment */
 	uint64_t started;		/* write-back began up to here */
+	bool encrypted;
 	bool dir_dirty;			/* a name is not durable yet */
 	bool has_spare, is_ending;
 	bool retried;			/* the spare's space has come back */
@@ -43,13 +44,10 @@ static struct file_sink *of(struct cart_sink *s)
 	return (struct file_sink *)s;
 }
 
-static void segment_name(const char *name, unsigned number,
+static void segment_name(const struct file_sink *f, unsigned number,
 			 char out[FILE_NAME_SIZE])
 {
-	if (number == 1)
-		snprintf(out, FILE_NAME_SIZE, "%s.tar", name);
-	else
-		snprintf(out, FILE_NAME_SIZE, "%s.tar.%03u", name, number);
+	cart_segment_name(f->name, number, f->encrypted, out, FILE_NAME_SIZE);
 }
 
 /* Nobody else may write the same bundle at the same time. */
@@ -130,7 +128,7 @@ static int open_segment(struct file_sink *f, unsigned number,
 {
 	char file[FILE_NAME_SIZE];
 
-	segment_name(f->name, number, file);
+	segment_name(f, number, file);
 	f->fd = openat(f->dirfd, file, O_WRONLY | O_CREAT | O_EXCL |
 		       O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
 	if (f->fd < 0)
@@ -241,6 +239,11 @@ static int file_companion(struct cart_sink *s, const char *suffix,
 	char file[FILE_NAME_SIZE];
 
 	snprintf(file, sizeof(file), "%s%s", f->name, suffix);
+	if (!data) {
+		if (unlinkat(f->dirfd, file, 0) != 0 && errno != ENOENT)
+			return cart_err_errno(err, errno, "%s", file);
+		return 0;
+	}
 	return cart_file_replace(f->dirfd, file, data, len, 0600, err);
 }
 
@@ -276,7 +279,7 @@ static int reopen(struct file_sink *f, unsigned segments, uint64_t offset,
 	struct stat st;
 	unsigned n;
 
-	segment_name(f->name, segments, file);
+	segment_name(f, segments, file);
 	f->fd = openat(f->dirfd, file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW |
 		       O_NOCTTY);
 	if (f->fd < 0)
@@ -297,19 +300,19 @@ static int reopen(struct file_sink *f, unsigned segments, uint64_t offset,
 	drop_spare(f);
 	/* later segments hold only what is cut too */
 	for (n = segments + 1; n <= SEGMENTS_MAX; n++) {
-		segment_name(f->name, n, file);
+		segment_name(f, n, file);
 		if (unlinkat(f->dirfd, file, 0) != 0)
 			break;
 	}
 	return 0;
 }
 
-struct cart_sink *cart_sink_file(int dirfd, const char *dir, const char *name,
-				 unsigned resume_segments, uint64_t offset,
-				 struct cart_err *err)
+static struct cart_sink *make(int dirfd, const char *dir, const char *name,
+			      bool encrypted, unsigned resume_segments,
+			      uint64_t offset, struct cart_err *err)
 {
 	struct file_sink *f = calloc(1, sizeof(*f));
-	size_t len = strlen(dir) + strlen(name) + 8;
+	size_t len = strlen(dir) + strlen(name) + 12;
 
 	if (!f) {
 		cart_err_nomem(err);
@@ -326,7 +329,9 @@ struct cart_sink *cart_sink_file(int dirfd, const char *dir, const char *name,
 		.ending = file_ending,
 		.companion = file_companion,
 		.free = file_free,
+		.durable_by_segment = encrypted,
 	};
+	f->encrypted = encrypted;
 	f->dirfd = fcntl(dirfd, F_DUPFD_CLOEXEC, 0);
 	if (f->dirfd < 0) {
 		cart_err_errno(err, errno, "%s", dir);
@@ -337,7 +342,8 @@ struct cart_sink *cart_sink_file(int dirfd, const char *dir, const char *name,
 		cart_err_nomem(err);
 		goto fail;
 	}
-	snprintf(f->location, len, "%s/%s.tar", dir, name);
+	snprintf(f->location, len, "%s/%s.tar%s", dir, name,
+		 encrypted ? ".age" : "");
 	f->sink.location = f->location;
 	if (refuse_seal(f, err) < 0 ||
 	    (resume_segments ? reopen(f, resume_segments, offset, err) :
@@ -349,6 +355,19 @@ struct cart_sink *cart_sink_file(int dirfd, const char *dir, const char *name,
 fail:
 	file_free(&f->sink);
 	return NULL;
+}
+
+struct cart_sink *cart_sink_file(int dirfd, const char *dir, const char *name,
+				 unsigned resume_segments, uint64_t offset,
+				 struct cart_err *err)
+{
+	return make(dirfd, dir, name, false, resume_segments, offset, err);
+}
+
+struct cart_sink *cart_sink_file_age(int dirfd, const char *dir,
+				     const char *name, struct cart_err *err)
+{
+	return make(dirfd, dir, name, true, 0, 0, err);
 }
 
 void cart_sink_free(struct cart_sink *s)

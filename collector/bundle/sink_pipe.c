@@ -47,6 +47,8 @@ static int pipe_companion(struct cart_sink *s, const char *suffix,
 	struct cart_buf path;
 	int rc = -1;
 
+	if (strcmp(suffix, ".state") == 0)
+		return 0;
 	/* FILE is the seal, so ".seal" is not repeated */
 	if (strncmp(suffix, ".seal", 5) == 0)
 		suffix += 5;

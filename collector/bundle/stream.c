@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +10,8 @@
 /*
  * From members to the sink: headers and padding, chunks and their digests,
  * segments.  A segment ends only when a further byte is to be written, so
- * that none is empty.
+ * that none is empty.  Encrypted, each segment is an age file of its own, cut
+ * between two blocks of the tar.
  */
 
 static const unsigned char zeros[2 * TAR_BLOCK];
@@ -58,8 +60,21 @@ int cart_stream_init(struct cart_stream *s, struct cart_sink *sink,
 	return 0;
 }
 
+void cart_segment_name(const char *name, size_t number, bool encrypted,
+		       char *out, size_t size)
+{
+	const char *end = encrypted ? ".age" : "";
+
+	if (number == 1)
+		snprintf(out, size, "%s.tar%s", name, end);
+	else
+		snprintf(out, size, "%s.tar.%03zu%s", name, number, end);
+}
+
 void cart_stream_clear(struct cart_stream *s)
 {
+	cart_age_writer_free(s->age);
+	s->age = NULL;
 	free(s->segment);
 	free(s->stage);
 	cart_blocks_clear(&s->chunks);
@@ -97,15 +112,26 @@ static int end_chunk(struct cart_stream *s, struct cart_err *err)
 
 static int next_segment(struct cart_stream *s, struct cart_err *err)
 {
-	if (cart_stream_add_segment(s, err) < 0)
+	if (cart_stream_add_segment(s, err) < 0 ||
+	    s->sink->segment(s->sink, (unsigned)s->n_segments, err) < 0)
 		return -1;
-	return s->sink->segment(s->sink, (unsigned)s->n_segments, err);
+	return s->closed ? s->closed(s->closed_arg, err) : 0;
+}
+
+static int end_age(struct cart_stream *s, struct cart_err *err)
+{
+	if (!s->age_open)
+		return 0;
+	s->age_open = false;
+	return cart_age_end(s->age, err);
 }
 
 int cart_stream_cut(struct cart_stream *s, struct cart_err *err)
 {
 	if (s->segment[s->n_segments - 1].length == 0)
 		return 0;
+	if (end_age(s, err) < 0)
+		return -1;
 	if (s->chunk_fill > 0 && end_chunk(s, err) < 0)
 		return -1;
 	return next_segment(s, err);
@@ -124,8 +150,9 @@ static int to_sink(struct cart_stream *s, const void *data, size_t len,
 	return 0;
 }
 
-static int put(struct cart_stream *s, const void *data, size_t len,
-	       struct cart_err *err)
+/* Bytes as they are stored. */
+static int put_stored(struct cart_stream *s, const void *data, size_t len,
+		      struct cart_err *err)
 {
 	const unsigned char *p = data;
 	struct cart_segment *segment;
@@ -154,6 +181,56 @@ static int put(struct cart_stream *s, const void *data, size_t len,
 		len -= n;
 		if (s->chunk_fill == CHUNK_BYTES && end_chunk(s, err) < 0)
 			return -1;
+	}
+	return 0;
+}
+
+static int put_age(void *arg, const void *data, size_t len,
+		   struct cart_err *err)
+{
+	return put_stored(arg, data, len, err);
+}
+
+int cart_stream_encrypt(struct cart_stream *s,
+			const struct cart_age_recipients *to,
+			struct cart_err *err)
+{
+	s->age = cart_age_writer_new(to, put_age, s, err);
+	return s->age ? 0 : -1;
+}
+
+static int begin_age(struct cart_stream *s, struct cart_err *err)
+{
+	/* whole blocks of the tar, so that a log part and its padding are in
+	 * one segment */
+	s->age_left = cart_age_plain_max(s->age, s->segment_chunks *
+						 CHUNK_BYTES) /
+		      TAR_BLOCK * TAR_BLOCK;
+	s->age_open = true;
+	return cart_age_begin(s->age, err);
+}
+
+/* Bytes of the tar. */
+static int put(struct cart_stream *s, const void *data, size_t len,
+	       struct cart_err *err)
+{
+	const unsigned char *p = data;
+	size_t n;
+
+	if (!s->age)
+		return put_stored(s, data, len, err);
+	while (len > 0) {
+		if (s->age_open && s->age_left == 0 &&
+		    cart_stream_cut(s, err) < 0)
+			return -1;
+		if (!s->age_open && begin_age(s, err) < 0)
+			return -1;
+		n = len < s->age_left ? len : (size_t)s->age_left;
+		if (cart_age_write(s->age, p, n, err) < 0)
+			return -1;
+		s->age_left -= n;
+		p += n;
+		len -= n;
 	}
 	return 0;
 }
@@ -211,7 +288,7 @@ int cart_stream_end(struct cart_stream *s,
 
 int cart_stream_finish(struct cart_stream *s, struct cart_err *err)
 {
-	if (put(s, zeros, 2 * TAR_BLOCK, err) < 0)
+	if (put(s, zeros, 2 * TAR_BLOCK, err) < 0 || end_age(s, err) < 0)
 		return -1;
 	return s->chunk_fill > 0 ? end_chunk(s, err) : 0;
 }

@@ -19,6 +19,9 @@ struct check {
 	struct cart_minisign_sig outer;
 	struct cart_minisign_sig *counters;
 	struct cart_bag bag;
+	bool partial;			/* sealed so: the stream ends early */
+	bool sealed_only;		/* encrypted, and nobody can read it: */
+	char purpose[16];		/* as the outer signature says */
 	bool truncated;			/* no seal, and the stream ends early */
 	const char *unknown;		/* why we cannot tell */
 	bool whole;			/* all of the bag was read, and holds */
@@ -143,9 +146,7 @@ static int take_seal(struct check *c, struct cart_err *err)
 		return -1;
 	c->has_seal = true;
 	memcpy(c->bag.name, c->seal.name, sizeof(c->bag.name));
-	if (strcmp(c->seal.state, "partial") == 0)
-		c->unknown = "the seal says partial, which this program does "
-			     "not know";
+	c->partial = strcmp(c->seal.state, "partial") == 0;
 	return 0;
 }
 
@@ -173,6 +174,8 @@ struct stream {
 	struct cart_walker *walker;
 	struct cart_loader *loader;
 	uint64_t done;
+	struct cart_age_reader *age;
+	bool begun;			/* a chunk was read */
 };
 
 /* One event of the walker goes to the bag. */
@@ -198,11 +201,13 @@ static int on_event(struct check *c, struct stream *s, enum cart_walk_event e,
 	}
 }
 
-static int walk_chunk(struct check *c, struct stream *s,
-		      struct cart_chunk *chunk, struct cart_err *err)
+/* chunk: what the bytes lie in, NULL if they do not stay. */
+static int walk_bytes(struct check *c, struct stream *s,
+		      struct cart_chunk *chunk, const unsigned char *p,
+		      size_t left, struct cart_err *err)
 {
-	const unsigned char *p = chunk->data, *data = NULL;
-	size_t left = chunk->len, len = 0;
+	const unsigned char *data = NULL;
+	size_t len = 0;
 	enum cart_walk_event e;
 
 	do {
@@ -211,6 +216,118 @@ static int walk_chunk(struct check *c, struct stream *s,
 		    on_event(c, s, e, chunk, data, len, err) < 0)
 			return -1;
 	} while (left > 0 || e != CART_WALK_NEED);
+	return 0;
+}
+
+/* --- an encrypted stream: each segment is an age file (F25) --- */
+
+static int age_failed(struct cart_err *err)
+{
+	struct cart_err why = *err;
+
+	if (why.class == CART_ERR_CRYPTO && why.code == CART_AGE_NO_MATCH)
+		return cart_err_set(err, CART_ERR_USAGE, 0, "--identity: %s",
+				    why.text);
+	if (why.class == CART_ERR_MEMORY)
+		return -1;
+	return cart_rule(err, 25, "%s", why.text);
+}
+
+static int end_age(struct check *c, struct stream *s, struct cart_err *err)
+{
+	const unsigned char *plain;
+	size_t len;
+	int rc;
+
+	if (!s->age)
+		return 0;
+	rc = cart_age_reader_end(s->age, &plain, &len, err);
+	cart_age_reader_reset(s->age);
+	if (rc < 0)
+		return age_failed(err);
+	return rc > 0 ? walk_bytes(c, s, NULL, plain, len, err) : 0;
+}
+
+static int walk_age(struct check *c, struct stream *s, struct cart_chunk *chunk,
+		    struct cart_err *err)
+{
+	unsigned char *p = chunk->data;
+	const unsigned char *plain;
+	size_t left = chunk->len, len;
+	bool stays;
+	int rc;
+
+	if (chunk->offset == 0 && chunk->number > 0 && end_age(c, s, err) < 0)
+		return -1;
+	while ((rc = cart_age_reader_step(s->age, &p, &left, &plain, &len,
+					  err)) > 0) {
+		stays = plain >= chunk->data && plain < chunk->data + chunk->len;
+		if (walk_bytes(c, s, stays ? chunk : NULL, plain, len, err) < 0)
+			return -1;
+	}
+	return rc < 0 ? age_failed(err) : 0;
+}
+
+/* Without an identity: each segment begins as an age file must. */
+static int look_at_age(const struct cart_chunk *chunk, struct cart_err *err)
+{
+	size_t len;
+
+	if (chunk->offset > 0)
+		return 0;
+	if (cart_age_header_check(chunk->data, chunk->len, &len, err) < 0)
+		return age_failed(err);
+	/* a nonce and the tag of one block follow at least */
+	if (len == 0 || chunk->len - len < 32)
+		return cart_rule(err, 25, "segment %zu is cut short",
+				 chunk->segment + 1);
+	return 0;
+}
+
+/* The first bytes say whether the stream is encrypted. */
+static int look_at_first(struct check *c, struct stream *s,
+			 const struct cart_chunk *chunk, struct cart_err *err)
+{
+	const struct cart_verify_options *o = c->o;
+
+	s->begun = true;
+	c->v->encrypted = chunk->len >= CART_AGE_MAGIC_SIZE &&
+			  memcmp(chunk->data, CART_AGE_MAGIC,
+				 CART_AGE_MAGIC_SIZE) == 0;
+	if (c->in.kind == INPUT_FILES && c->in.encrypted != c->v->encrypted)
+		return cart_rule(err, 25, "%s", c->in.encrypted ?
+				 "a .tar.age that is not an age file" :
+				 "a .tar that is an age file");
+	if (!c->v->encrypted)
+		return 0;
+	if (o->identities) {
+		s->age = cart_age_reader_new(o->identities, err);
+		c->v->opened = s->age != NULL;
+		return s->age ? 0 : -1;
+	}
+	if (o->line || o->member)
+		return cart_err_set(err, CART_ERR_USAGE, 0, "the bundle is "
+				    "encrypted: give the identity that opens "
+				    "it (--identity FILE)");
+	c->sealed_only = true;
+	return 0;
+}
+
+static int take_chunk(struct check *c, struct stream *s,
+		      struct cart_chunk *chunk, struct cart_err *err)
+{
+	int rc;
+
+	if (!s->begun && look_at_first(c, s, chunk, err) < 0)
+		return -1;
+	if (c->sealed_only)
+		rc = look_at_age(chunk, err);
+	else if (s->age)
+		rc = walk_age(c, s, chunk, err);
+	else
+		rc = walk_bytes(c, s, chunk, chunk->data, chunk->len, err);
+	if (rc < 0)
+		return -1;
 	s->done += chunk->len;
 	if (c->o->progress)
 		c->o->progress(c->o->progress_arg, s->done,
@@ -224,21 +341,26 @@ static int walk_stream(struct check *c, struct stream *s, struct cart_err *err)
 	int rc;
 
 	while ((rc = cart_loader_next(s->loader, &chunk, err)) > 0) {
-		rc = walk_chunk(c, s, chunk, err);
+		rc = take_chunk(c, s, chunk, err);
 		cart_chunk_unref(chunk);
 		if (rc < 0)
 			return -1;
 	}
-	if (rc < 0)
+	if (rc < 0 || end_age(c, s, err) < 0)
 		return -1;
+	if (c->sealed_only)
+		return 0;
+	if (c->partial) {
+		if (cart_walker_ended(s->walker))
+			c->unknown = "the seal says partial, but the stream is "
+				     "whole";
+		return 0;
+	}
 	if (!cart_walker_ended(s->walker)) {
 		c->truncated = !c->has_seal;
 		return cart_rule(err, 3, "the stream ends before its end");
 	}
-	if (cart_bag_finish(&c->bag, err) < 0)
-		return -1;
-	c->whole = true;
-	return 0;
+	return cart_bag_finish(&c->bag, err);
 }
 
 /* Steps 2 and 3. */
@@ -266,10 +388,25 @@ static int take_stream(struct check *c, struct cart_err *err)
 	cart_bag_settle(&c->bag);
 	cart_loader_free(s.loader);
 	cart_walker_free(s.walker);
+	cart_age_reader_free(s.age);
 	return rc;
 }
 
 /* --- step 4 --- */
+
+/* The log's root stands for the one of a tag manifest that never was. */
+static int check_partial(struct check *c, struct cart_err *err)
+{
+	struct cart_bag *b = &c->bag;
+
+	memcpy(b->root, c->seal.log_root, sizeof(b->root));
+	memcpy(b->state, c->seal.state, sizeof(b->state));
+	snprintf(b->purpose, sizeof(b->purpose), "%s",
+		 b->has_examiner ? "examiner" : "session");
+	if (b->log.merkle.size == 0)
+		return cart_rule(err, 26, "no log part is in what was sealed");
+	return 0;
+}
 
 static int check_seal(const struct check *c, struct cart_err *err)
 {
@@ -311,12 +448,37 @@ static int check_outer(const struct check *c, struct cart_err *err)
 	return 0;
 }
 
+/* F21-F23, as far as they can be seen from outside of what is encrypted. */
+static int check_outside(struct check *c, struct cart_err *err)
+{
+	static const char *const purposes[] = { "session", "examiner" };
+	char comment[512];
+	size_t i;
+
+	if (!c->in.has_signature)
+		return 0;
+	for (i = 0; i < 2; i++) {
+		snprintf(comment, sizeof(comment), "crashcart seal bundle=%s "
+			 "case=%s purpose=%s root=%s", c->seal.name,
+			 c->seal.case_id, purposes[i], c->seal.root);
+		if (strcmp(c->outer.untrusted, "crashcart seal") == 0 &&
+		    strcmp(c->outer.trusted, comment) == 0)
+			break;
+	}
+	if (i == 2)
+		return cart_rule(err, 23, "the comments of the outer seal");
+	snprintf(c->purpose, sizeof(c->purpose), "%s", purposes[i]);
+	return 0;
+}
+
 static int check_counters(const struct check *c, struct cart_err *err)
 {
 	char comment[512];
 	size_t i;
 
-	cart_bag_comment(&c->bag, "crashcart counter-signature", NULL, comment);
+	snprintf(comment, sizeof(comment), "crashcart counter-signature "
+		 "bundle=%s case=%s root=%s", c->seal.name, c->seal.case_id,
+		 c->seal.root);
 	for (i = 0; i < c->in.n_counters; i++)
 		if (strcmp(c->counters[i].untrusted,
 			   "crashcart counter-signature") != 0 ||
@@ -327,6 +489,16 @@ static int check_counters(const struct check *c, struct cart_err *err)
 }
 
 /* --- all of it --- */
+
+static int verify_outside(struct check *c, struct cart_err *err)
+{
+	if (check_outside(c, err) < 0 || check_counters(c, err) < 0)
+		return -1;
+	c->v->bytes_intact = true;
+	c->unknown = "the stored bytes are as sealed; they are encrypted, and "
+		     "what is inside was not checked: give --identity";
+	return 0;
+}
 
 static int verify_stream(struct check *c, struct cart_err *err)
 {
@@ -342,14 +514,26 @@ static int verify_stream(struct check *c, struct cart_err *err)
 		return 0;
 	}
 	if (!c->has_seal) {
-		c->unknown = "there is no seal: what is inside agrees with "
-			     "itself, but nothing says that it is complete";
+		c->unknown = c->sealed_only ?
+			"there is no seal, and what is inside is encrypted" :
+			"there is no seal: what is inside agrees with "
+			"itself, but nothing says that it is complete";
 		return 0;
 	}
+	if (c->sealed_only)
+		return verify_outside(c, err);
+	if (c->unknown)
+		return 0;
+	if (c->partial && check_partial(c, err) < 0)
+		return -1;
 	if (check_seal(c, err) < 0 || check_outer(c, err) < 0 ||
 	    check_counters(c, err) < 0)
 		return -1;
 	c->v->bytes_intact = true;
+	if (c->partial)
+		c->unknown = "what is there is as sealed, but it was sealed as "
+			     "partial: the run died, and this is what it had "
+			     "closed before";
 	return 0;
 }
 
@@ -361,6 +545,10 @@ static int verify_folder(struct check *c, struct cart_err *err)
 	    cart_bag_finish(&c->bag, err) < 0)
 		return -1;
 	c->v->bytes_intact = c->whole = true;
+	if (c->partial)
+		c->unknown = "what is there is as sealed, but it was sealed as "
+			     "partial: the run died, and this is what it had "
+			     "closed before";
 	return 0;
 }
 
@@ -436,6 +624,17 @@ static void report(struct check *c)
 	v->exhibits = b->log.exhibits;
 	v->gaps = b->log.gaps;
 	v->bytes = b->payload_bytes;
+	if (!c->sealed_only || !c->has_seal)
+		return;
+	/* all that is known is what the seal says */
+	memcpy(v->name, c->seal.name, sizeof(v->name));
+	memcpy(v->case_id, c->seal.case_id, sizeof(v->case_id));
+	memcpy(v->state, c->seal.state, sizeof(v->state));
+	memcpy(v->root, c->seal.root, sizeof(v->root));
+	memcpy(v->signer_kind, c->purpose, sizeof(v->signer_kind));
+	v->lines = c->seal.log_size;
+	for (i = 0; i < c->seal.n_segments; i++)
+		v->bytes += c->seal.segments[i].length;
 }
 
 static void decide(struct check *c)

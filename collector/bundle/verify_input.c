@@ -77,10 +77,12 @@ static bool ends_with(const char *s, const char *end)
 	return n > m && strcmp(s + n - m, end) == 0;
 }
 
-/* "0042" -> true */
-static bool only_digits(const char *s)
+/* "0042" and "0042.age" -> true */
+static bool is_further(const char *s, bool encrypted)
 {
-	return *s && s[strspn(s, "0123456789")] == '\0';
+	size_t n = strspn(s, "0123456789");
+
+	return n && strcmp(s + n, encrypted ? ".age" : "") == 0;
 }
 
 static DIR *open_dir(int dirfd, struct cart_err *err)
@@ -98,25 +100,17 @@ static DIR *open_dir(int dirfd, struct cart_err *err)
 
 /* --- segments --- */
 
-static void segment_name(const struct cart_input *in, size_t i, char *out,
-			 size_t size)
-{
-	if (i == 0)
-		snprintf(out, size, "%s.tar", in->base);
-	else
-		snprintf(out, size, "%s.tar.%03zu", in->base, i + 1);
-}
-
 int cart_input_segment(const struct cart_input *in, size_t i,
 		       struct cart_err *err)
 {
 	char name[NAME_MAX + 32];
 
-	segment_name(in, i, name, sizeof(name));
+	cart_segment_name(in->base, i + 1, in->encrypted, name,
+			  sizeof(name));
 	return open_regular(in->dirfd, name, err);
 }
 
-/* How many files BASE.tar.DIGITS there are. */
+/* How many files BASE.tar.DIGITS (and ".age") there are. */
 static int count_segments(const struct cart_input *in, size_t *ret,
 			  struct cart_err *err)
 {
@@ -130,9 +124,24 @@ static int count_segments(const struct cart_input *in, size_t *ret,
 	while ((e = readdir(d)) != NULL)
 		if (strncmp(e->d_name, in->base, n) == 0 &&
 		    strncmp(e->d_name + n, ".tar.", 5) == 0 &&
-		    only_digits(e->d_name + n + 5))
+		    is_further(e->d_name + n + 5, in->encrypted))
 			++*ret;
 	closedir(d);
+	return 0;
+}
+
+/* Whatever was named: the files say whether they are encrypted. */
+static int find_kind(struct cart_input *in, struct cart_err *err)
+{
+	char name[NAME_MAX + 32];
+	struct stat st;
+
+	cart_segment_name(in->base, 1, true, name, sizeof(name));
+	in->encrypted = fstatat(in->dirfd, name, &st, 0) == 0;
+	cart_segment_name(in->base, 1, false, name, sizeof(name));
+	if (in->encrypted && fstatat(in->dirfd, name, &st, 0) == 0)
+		return cart_rule(err, 25, "both %s and %s.age are there", name,
+				 name);
 	return 0;
 }
 
@@ -142,6 +151,8 @@ static int find_segments(struct cart_input *in, struct cart_err *err)
 	struct stat st;
 	size_t more, i;
 
+	if (find_kind(in, err) < 0)
+		return -1;
 	if (count_segments(in, &more, err) < 0)
 		return -1;
 	if (more >= SEGMENTS_MAX)
@@ -151,7 +162,8 @@ static int find_segments(struct cart_input *in, struct cart_err *err)
 		return cart_err_nomem(err);
 	in->n_segments = more + 1;
 	for (i = 0; i <= more; i++) {
-		segment_name(in, i, name, sizeof(name));
+		cart_segment_name(in->base, i + 1, in->encrypted, name,
+				  sizeof(name));
 		if (fstatat(in->dirfd, name, &st, 0) < 0)
 			return errno == ENOENT ?
 				cart_rule(err, 2, "%s is missing", name) :
@@ -262,7 +274,8 @@ static int named_seal(struct cart_input *in, const char *path,
 	return rc;
 }
 
-/* The one NAME for which NAME.tar or NAME.seal is in the folder. */
+/* The one NAME for which NAME.tar, NAME.tar.age or NAME.seal is in the
+ * folder. */
 static int find_base(struct cart_input *in, const char *path,
 		     struct cart_err *err)
 {
@@ -279,6 +292,8 @@ static int find_base(struct cart_input *in, const char *path,
 			n -= 4;
 		else if (ends_with(e->d_name, ".seal"))
 			n -= 5;
+		else if (ends_with(e->d_name, ".tar.age"))
+			n -= 8;
 		else
 			continue;
 		if (!in->base)
@@ -326,9 +341,12 @@ static int open_file(struct cart_input *in, const char *path,
 		n -= 4;
 	else if (ends_with(name, ".seal"))
 		n -= 5;
+	else if (ends_with(name, ".tar.age"))
+		n -= 8;
 	else
 		return cart_err_set(err, CART_ERR_INPUT, 0,
-				    "%s is not a .tar, a .seal or a folder",
+				    "%s is not a .tar, a .tar.age, a .seal or a "
+				    "folder",
 				    path);
 	in->base = strndup(name, n);
 	return in->base ? 0 : cart_err_nomem(err);

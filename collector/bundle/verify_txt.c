@@ -157,11 +157,27 @@ static const char text_time[] =
 "  }\n"
 "  for f in NAME/seal/*.tsr; do stamp $f; done\n";
 
+static const char text_age[] =
+"\n"
+"8. If it came encrypted\n"
+"----------------------\n"
+"This bundle was encrypted with age (age-encryption.org). Its segments are then\n"
+"NAME.tar.age, NAME.tar.002.age ..., and the seal holds the SHA-256 of the chunks\n"
+"of those files as they are: in section 2 they stand in the place of NAME.tar.\n"
+"Each is decrypted by itself, with the identity of one of the recipients; joined\n"
+"they are the tar file of section 3:\n"
+"\n"
+"  for f in $(ls -v NAME.tar.age NAME.tar.[0-9]*.age 2>/dev/null); do\n"
+"    age -d -i IDENTITY $f\n"
+"  done > NAME.tar\n";
+
 void cart_verify_txt(const char *name, bool examiner, bool stamps,
-		     struct cart_buf *out)
+		     bool encrypted, struct cart_buf *out)
 {
 	add_named(out, text_head, name);
 	cart_buf_adds(out, examiner ? text_examiner : text_session);
 	if (stamps)
 		add_named(out, text_time, name);
+	if (encrypted)
+		add_named(out, text_age, name);
 }

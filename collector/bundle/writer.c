@@ -488,6 +488,7 @@ struct cart_bundle *cart_bundle_make(const struct cart_bundle_options *o,
 	cart_index_init(&b->index);
 	cart_buf_init(&b->log.pending, LOG_PART_MAX);
 	cart_merkle_init(&b->log.merkle);
+	cart_buf_init(&b->changes, (size_t)16 << 20);
 	snprintf(b->name, sizeof(b->name), "%s", o->name);
 	snprintf(b->case_id, sizeof(b->case_id), "%s", o->case_id);
 	snprintf(b->uuid, sizeof(b->uuid), "%s", o->uuid);
@@ -513,6 +514,12 @@ struct cart_bundle *cart_bundle_make(const struct cart_bundle_options *o,
 			     (uint64_t)(o->start_utc_ns / NS_PER_S),
 			     o->segment_bytes, err) < 0)
 		goto fail;
+	if (o->encrypt_to) {
+		if (cart_stream_encrypt(&b->stream, o->encrypt_to, err) < 0)
+			goto fail;
+		b->stream.closed = cart_seal_state;
+		b->stream.closed_arg = b;
+	}
 	return b;
 fail:
 	cart_bundle_free(b);
@@ -564,7 +571,8 @@ static int add_early(struct cart_bundle *b, const struct cart_bundle_options *o,
 	int rc = -1;
 
 	cart_buf_init(&text, 65536);
-	cart_verify_txt(b->name, b->examiner != NULL, b->stamps != NULL, &text);
+	cart_verify_txt(b->name, b->examiner != NULL, b->stamps != NULL,
+			b->stream.age != NULL, &text);
 	if (cart_buf_check(&text, "VERIFY.txt", err) < 0 ||
 	    add_fixed(b, FIXED_BAGIT, bagit, sizeof(bagit) - 1, err) < 0 ||
 	    add_fixed(b, FIXED_VERIFY, text.data, text.len, err) < 0 ||
@@ -703,6 +711,25 @@ static const struct counted {
 static const char *const own_types[] = { "session", "exhibit", "part", "file",
 					 "head", "end" };
 
+/* Whoever finds the bundle of a dead run looks up what it changed. */
+static void note_change(struct cart_bundle *b, const struct cart_json *fields)
+{
+	static const char *const keys[] = { "uuid", "class", "event" };
+	const char *v;
+	size_t i;
+
+	if (!b->stream.closed)
+		return;
+	pthread_mutex_lock(&b->lock);
+	cart_buf_adds(&b->changes, "change");
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		v = cart_json_get_string(fields, keys[i]);
+		cart_buf_addf(&b->changes, " %s", v ? v : "-");
+	}
+	cart_buf_addc(&b->changes, '\n');
+	pthread_mutex_unlock(&b->lock);
+}
+
 int cart_bundle_log(struct cart_bundle *b, const char *type, const char *step,
 		    const struct cart_json *fields, struct cart_err *err)
 {
@@ -719,6 +746,8 @@ int cart_bundle_log(struct cart_bundle *b, const char *type, const char *step,
 		if (strcmp(type, counted[i].type) == 0)
 			counter = (uint64_t *)(void *)((char *)&b->counts +
 						       counted[i].offset);
+	if (strcmp(type, "change") == 0)
+		note_change(b, fields);
 	cart_buf_init(&tail, TAIL_MAX);
 	cart_tail_begin(&tail, type, step);
 	add_fields(&tail, fields);
@@ -769,6 +798,11 @@ int cart_bundle_sync(struct cart_bundle *b, struct cart_err *err)
 	return t ? wait_for(b, t, &w, err) : cart_err_nomem(err);
 }
 
+bool cart_bundle_encrypted(const struct cart_bundle *b)
+{
+	return b->stream.age != NULL;
+}
+
 void cart_bundle_counts(struct cart_bundle *b, struct cart_bundle_counts *ret)
 {
 	pthread_mutex_lock(&b->lock);
@@ -816,6 +850,7 @@ void cart_bundle_free(struct cart_bundle *b)
 	cart_stream_clear(&b->stream);
 	cart_index_clear(&b->index);
 	cart_buf_clear(&b->log.pending);
+	cart_buf_clear(&b->changes);
 	free(b->agent);
 	free(b->organization);
 	pthread_cond_destroy(&b->head_ready);

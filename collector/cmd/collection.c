@@ -15,7 +15,7 @@
 #include "crashcart/msg.h"
 #include "crashcart/text.h"
 #include "crashcart/version.h"
-#include "key_kms.h"
+#include "key_load.h"
 #include "version_print.h"
 
 /* In flight at any time: three parts of 8 MiB and some small exhibits.  More
@@ -74,6 +74,7 @@ static struct cart_json *options_json(const struct cmd_collection *c)
 		"profile", "region", "endpoint-url", "expect-account", NULL
 	};
 	struct cart_json *j = cart_json_new_object(), *list;
+	char recipient[CART_AGE_RECIPIENT_SIZE];
 	size_t i;
 
 	cart_json_add(j, "start", cart_json_new_int(c->start_utc_ns /
@@ -90,6 +91,12 @@ static struct cart_json *options_json(const struct cmd_collection *c)
 		cart_json_append(list, cart_json_new_string("containment"));
 	if (c->allow & CART_CHANGE_IRREVERSIBLE)
 		cart_json_append(list, cart_json_new_string("irreversible"));
+	if (c->encrypt_to.n > 0)
+		list = cart_json_add(j, "encrypt_to", cart_json_new_array());
+	for (i = 0; i < c->encrypt_to.n; i++) {
+		cart_age_recipient_print(c->encrypt_to.key[i], recipient);
+		cart_json_append(list, cart_json_new_string(recipient));
+	}
 	for (i = 0; kept[i] != NULL; i++)
 		add_optional(j, kept[i], cart_args_value(c->args, kept[i]));
 	if (c->n_timestamp > 0)
@@ -218,6 +225,7 @@ static struct cart_bundle *open_bundle(const struct cmd_collection *c,
 	o.agent = agent;
 	o.start_utc_ns = c->start_utc_ns;
 	o.segment_bytes = c->segment_bytes;
+	o.encrypt_to = c->encrypt_to.n > 0 ? &c->encrypt_to : NULL;
 	o.sink = c->sink;
 	o.session = session;
 	o.examiner = examiner;
@@ -321,8 +329,7 @@ struct running {
 	struct cart_budget *budget;
 	struct cart_signer *session, *examiner;
 	struct cart_bundle *bundle;
-	struct cmd_aws *aws, *stamping;
-	struct cmd_signer key_of;	/* examiner's */
+	struct cmd_aws *aws;
 	struct cart_timestamper stamps;
 	struct cart_buf key;		/* the public key that seals */
 };
@@ -336,14 +343,17 @@ static int run_steps(struct running *r, struct cart_run_result *result,
 
 	o.manifest = c->manifest;
 	o.bundle = r->bundle;
-	o.aws = cart_cmd_aws_client(r->aws);
-	o.imds = cart_cmd_aws_imds(r->aws);
+	if (cart_manifest_has_aws_steps(c->manifest)) {
+		o.aws = cart_cmd_aws_client(r->aws);
+		o.imds = cart_cmd_aws_imds(r->aws);
+	}
 	if (r->aws != NULL) {
 		o.cancel = cart_cmd_aws_cancel;
 		o.cancel_arg = r->aws;
 	}
 	o.case_id = c->case_id;
 	o.uuid = c->uuid;
+	o.keep_secrets = cart_bundle_encrypted(r->bundle);
 	o.allow = c->allow;
 	o.expect_account = c->expect_account;
 	o.history = c->history;
@@ -473,6 +483,68 @@ out:
 	return rc;
 }
 
+/* --- an encrypted bundle whose run died --- */
+
+static void print_partial(const struct cart_partial *p, const char *dir,
+			  const char *name)
+{
+	char size[16];
+
+	cart_text_bytes(p->bytes, size);
+	printf("Sealed    %s: partial, %zu closed segments, %s, log lines to "
+	       "%" PRIu64 "\n", name, p->segments, size, p->log_size);
+	printf("Bundle    %s/%s.tar.age\nRoot      %s (of the log)\n"
+	       "Key       id %s: the key of the run that died\n", dir, name,
+	       p->root, p->signer);
+	if (p->has_remnant)
+		printf("Remnant   %s/%s.remnant.age: what it wrote last, not "
+		       "sealed\n", dir, name);
+	if (p->changes.len > 0)
+		printf("Changes   that it had asked for (uuid, class, event):\n"
+		       "%s", (char *)p->changes.data);
+	printf("Next      collect again for what is missing\n");
+}
+
+static void print_partial_json(const struct cart_partial *p, const char *dir,
+			       const char *name)
+{
+	struct cart_json *j = cart_json_new_object();
+	struct cart_buf b;
+
+	cart_buf_init(&b, 16384);
+	cart_buf_addf(&b, "%s/%s.tar.age", dir, name);
+	cart_json_add(j, "bundle", cart_json_new_string(name));
+	cart_json_add(j, "location", cart_json_new_string(
+		      cart_buf_ok(&b) ? (char *)b.data : ""));
+	cart_json_add(j, "root", cart_json_new_string(p->root));
+	cart_json_add(j, "exit", cart_json_new_int(CART_EXIT_GAPS));
+	cart_json_add(j, "state", cart_json_new_string("partial"));
+	cart_json_add(j, "signer", cart_json_new_string(p->signer));
+	cart_json_add(j, "remnant", cart_json_new_bool(p->has_remnant));
+	cart_buf_reset(&b);
+	cart_json_print(j, 0, &b);
+	if (cart_buf_ok(&b))
+		printf("%s\n", (char *)b.data);
+	cart_buf_clear(&b);
+	cart_json_free(j);
+}
+
+int cart_cmd_collection_partial(const struct cart_args *a, int dirfd,
+				const char *dir, const char *name)
+{
+	struct cart_err err = { 0 };
+	struct cart_partial p;
+
+	if (cart_partial_seal(dirfd, name, &p, &err) < 0)
+		return cart_command_fail(a, &err);
+	if (cart_args_flag(a, "json"))
+		print_partial_json(&p, dir, name);
+	else
+		print_partial(&p, dir, name);
+	cart_partial_clear(&p);
+	return CART_EXIT_GAPS;
+}
+
 /* --- the whole --- */
 
 static void note_key(struct running *r)
@@ -497,7 +569,7 @@ static int run_and_tell(struct running *r)
 	size_t i;
 
 	rc = run_and_seal(r, &sealed, &err);
-	if (rc < 0 && is_file && is_full(&err))
+	if (rc < 0 && is_file && is_full(&err) && c->encrypt_to.n == 0)
 		rc = seal_full(r, &sealed, &err);
 	note_key(r);
 	if (r->bundle != NULL)
@@ -549,33 +621,25 @@ static int prepare(struct running *r, struct cart_err *err)
 	if (r->session == NULL)
 		return -1;
 	if (key_path != NULL) {
-		if (cart_key_open(c->args, key_path, c->env,
-				  cart_manifest_has_host_steps(c->manifest),
-				  &r->key_of, err) < 0)
+		r->examiner = cart_key_load(key_path,
+				cart_args_value(c->args, "password-fd"), err);
+		if (r->examiner == NULL)
 			return -1;
-		r->examiner = r->key_of.signer;
 	}
 	if (cart_signals_setup(err) < 0)
 		return -1;
-	if (cart_manifest_has_aws_steps(c->manifest)) {
+	if (cart_manifest_has_aws_steps(c->manifest) || c->n_timestamp > 0) {
 		r->aws = cart_cmd_aws_new(c->args, c->env,
 				  cart_manifest_has_host_steps(c->manifest),
 				  err);
 		if (r->aws == NULL || set_rates(r, err) < 0)
 			return -1;
 	}
-	if (c->n_timestamp > 0) {
-		r->stamping = cart_cmd_aws_new_sealing(c->args, c->env,
-				  cart_manifest_has_host_steps(c->manifest),
-				  err);
-		if (r->stamping == NULL)
-			return -1;
-	}
 	for (i = 0; i < c->n_timestamp; i++)
 		r->stamps.url[r->stamps.n++] = c->timestamp[i];
 	if (r->stamps.n > 0) {
 		r->stamps.ask = ask_tsa;
-		r->stamps.arg = cart_cmd_aws_net(r->stamping);
+		r->stamps.arg = cart_cmd_aws_net(r->aws);
 	}
 	note_key(r);
 	cart_msg(CART_MSG_NOTE, "bundle %s, sealed by %s key %s", c->name,
@@ -583,11 +647,6 @@ static int prepare(struct running *r, struct cart_err *err)
 		 (const char *)r->key.data);
 	r->bundle = open_bundle(c, r->budget, r->session, r->examiner,
 				&r->stamps, err);
-	/* what the key's session found out; at the end there is no log */
-	if (r->bundle != NULL && r->key_of.aws != NULL) {
-		cart_cmd_aws_log_to(r->key_of.aws, r->bundle);
-		cart_cmd_aws_log_to(r->key_of.aws, NULL);
-	}
 	return r->bundle != NULL ? 0 : -1;
 }
 
@@ -608,11 +667,10 @@ int cart_cmd_collection_run(struct cmd_collection *c)
 			cart_cmd_aws_log_to(r.aws, NULL);
 	}
 	cart_cmd_aws_free(r.aws);
-	cart_cmd_aws_free(r.stamping);
 	cart_bundle_free(r.bundle);
 	cart_budget_free(r.budget);
 	cart_signer_free(r.session);
-	cart_key_close(&r.key_of);
+	cart_signer_free(r.examiner);
 	cart_buf_clear(&r.key);
 	return status;
 }

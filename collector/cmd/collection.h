@@ -21,6 +21,7 @@ struct cmd_collection {
 	char name[65], case_id[65], uuid[CART_UUID_SIZE];
 	int64_t start_utc_ns;
 	uint64_t segment_bytes;		/* 0: one segment */
+	struct cart_age_recipients encrypt_to;	/* none: plain */
 	const char *operator, *authority, *organization, *expect_account;
 	/* Time stamping authorities: those of --timestamp, else (resume) what
 	 * the caller copied from the first session. */
@@ -34,8 +35,8 @@ struct cmd_collection {
 };
 
 #define CMD_COLLECTION_OPTIONS \
-	{ "key", 0, "FILE|kms:ARN", false, \
-	  "Seal with this minisign or AWS KMS key, not a session key." }, \
+	{ "key", 0, "FILE", false, \
+	  "Seal with this minisign secret key instead of a session key." }, \
 	{ "timestamp", 0, "URL", true, \
 	  "Have this RFC 3161 authority stamp the seal (at most two)." }, \
 	{ "password-fd", 0, "N", false, \
@@ -49,6 +50,9 @@ int cart_cmd_collection_stamp(struct cmd_collection *c, const char *url,
 /* Those of --timestamp, if any, instead of what is there. */
 int cart_cmd_collection_stamps(struct cmd_collection *c, struct cart_err *err);
 
+/* Seals what an encrypted run that died has closed; gives the exit status. */
+int cart_cmd_collection_partial(const struct cart_args *a, int dirfd,
+				const char *dir, const char *name);
 int cart_cmd_collection_run(struct cmd_collection *c);
 /* Frees what the caller filled in. */
 void cart_cmd_collection_clear(struct cmd_collection *c);

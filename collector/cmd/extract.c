@@ -12,6 +12,7 @@ static int extract(const struct cart_args *a)
 {
 	struct cart_extract_options o = { 0 };
 	struct cart_public_key *keys = NULL;
+	struct cart_age_identities *ids = NULL;
 	struct cart_verdict v;
 	struct cart_err err = { 0 };
 	int status;
@@ -31,6 +32,11 @@ static int extract(const struct cart_args *a)
 		return cart_command_fail(a, &err);
 	}
 	o.verify.keys = keys;
+	if (cart_identity_option(a, &ids, &err) < 0) {
+		free(keys);
+		return cart_command_fail(a, &err);
+	}
+	o.verify.identities = ids;
 	if (cart_extract(&o, &v, &err) < 0) {
 		cart_msg_progress_end();
 		status = cart_command_fail(a, &err);
@@ -44,6 +50,7 @@ static int extract(const struct cart_args *a)
 		status = v.kind == CART_VERDICT_INVALID ? CART_EXIT_INVALID :
 			CART_EXIT_OK;
 	}
+	cart_age_identities_free(ids);
 	free(keys);
 	return status;
 }
@@ -53,6 +60,7 @@ static const struct cart_option options[] = {
 	{ "as-stored", 0, NULL, false,
 	  "The members as they are, parts compressed." },
 	{ "pubkey", 'P', "FILE|BASE64", true, "A key that you trust." },
+	CMD_IDENTITY_OPTION,
 	{ "seal", 0, "FILE", false,
 	  "The seal, where it does not lie beside the bundle." },
 	{ NULL, 0, NULL, false, NULL }

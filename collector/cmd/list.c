@@ -142,6 +142,7 @@ static int list(const struct cart_args *a)
 {
 	struct cart_verify_options o = { 0 };
 	struct cart_public_key *keys = NULL;
+	struct cart_age_identities *ids = NULL;
 	struct list l = { 0 };
 	struct cart_verdict v;
 	struct cart_err err = { 0 };
@@ -162,6 +163,11 @@ static int list(const struct cart_args *a)
 		return cart_command_fail(a, &err);
 	}
 	o.keys = keys;
+	if (cart_identity_option(a, &ids, &err) < 0) {
+		free(keys);
+		return cart_command_fail(a, &err);
+	}
+	o.identities = ids;
 	if (cart_verify(&o, &v, &err) < 0) {
 		cart_msg_progress_end();
 		status = cart_command_fail(a, &err);
@@ -182,6 +188,7 @@ static int list(const struct cart_args *a)
 		CART_EXIT_OK;
 out:
 	cart_buf_clear(&l.out);
+	cart_age_identities_free(ids);
 	free(keys);
 	return status;
 }
@@ -190,6 +197,7 @@ static const struct cart_option options[] = {
 	{ "csv", 0, NULL, false, "Exhibits as comma-separated values." },
 	{ "files", 0, NULL, false, "Also each file of the file sets." },
 	{ "pubkey", 'P', "FILE|BASE64", true, "A key that you trust." },
+	CMD_IDENTITY_OPTION,
 	{ "seal", 0, "FILE", false,
 	  "The seal, where it does not lie beside the bundle." },
 	{ NULL, 0, NULL, false, NULL }

@@ -68,7 +68,8 @@ static int check(const struct cart_args *a, const struct cart_public_key *keys,
 }
 
 static int write_proof(const struct cart_args *a,
-		       const struct cart_public_key *keys, size_t n_keys)
+		       const struct cart_public_key *keys, size_t n_keys,
+		       const struct cart_age_identities *ids)
 {
 	struct cart_prove_options o = { 0 };
 	struct cart_verdict v = { 0 };
@@ -80,6 +81,7 @@ static int write_proof(const struct cart_args *a,
 	o.path = cart_args_value(a, "path");
 	o.out = cart_args_value(a, "out");
 	o.keys = keys;
+	o.identities = ids;
 	o.n_keys = n_keys;
 	if (o.out == NULL)
 		return cart_command_usage(a, "say where to: --out FOLDER "
@@ -98,12 +100,15 @@ static int write_proof(const struct cart_args *a,
 
 static int prove(const struct cart_args *a)
 {
+	struct cart_age_identities *ids = NULL;
 	struct cart_public_key *keys = NULL;
 	struct cart_err err = { 0 };
 	size_t n_keys = 0;
 	int status;
 
-	if (cart_key_public_all(a, "pubkey", &keys, &n_keys, &err) < 0) {
+	if (cart_key_public_all(a, "pubkey", &keys, &n_keys, &err) < 0 ||
+	    cart_identity_option(a, &ids, &err) < 0) {
+		free(keys);
 		err.class = CART_ERR_USAGE;
 		return cart_command_fail(a, &err);
 	}
@@ -113,7 +118,8 @@ static int prove(const struct cart_args *a)
 	else if (cart_args_flag(a, "check"))
 		status = check(a, keys, n_keys);
 	else
-		status = write_proof(a, keys, n_keys);
+		status = write_proof(a, keys, n_keys, ids);
+	cart_age_identities_free(ids);
 	free(keys);
 	return status;
 }
@@ -123,6 +129,7 @@ static const struct cart_option options[] = {
 	{ "path", 0, "PATH", false, "One file of a file set: its path on the host." },
 	{ "check", 0, NULL, false, "Check a folder that this command made." },
 	{ "pubkey", 'P', "FILE|BASE64", true, "A key that you trust." },
+	CMD_IDENTITY_OPTION,
 	{ "seal", 0, "FILE", false,
 	  "The seal, where it does not lie beside the bundle." },
 	{ NULL, 0, NULL, false, NULL }

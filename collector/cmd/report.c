@@ -8,7 +8,6 @@
 #include "command.h"
 #include "crashcart/fdio.h"
 #include "crashcart/msg.h"
-#include "crashcart/timestamp.h"
 #include "key_load.h"
 #include "report_data.h"
 #include "verdict_print.h"
@@ -26,14 +25,14 @@ static int report(const struct cart_args *a)
 	const char *out = cart_args_value(a, "out");
 	struct cart_verify_options o = { 0 };
 	struct cart_public_key *keys = NULL;
+	struct cart_age_identities *ids = NULL;
 	struct cart_report *r = NULL;
 	struct cart_verdict v = { 0 };
 	struct cart_err err = { 0 };
-	struct cart_buf page, roots;
+	struct cart_buf page;
 	int status;
 
 	cart_buf_init(&page, (size_t)64 << 20);
-	cart_buf_init(&roots, CART_TSA_ROOTS_MAX);
 	if (out == NULL)
 		return cart_command_usage(a, "say where to: --out FILE.html");
 	o.bundle = a->positional[0];
@@ -44,10 +43,11 @@ static int report(const struct cart_args *a)
 		goto fail;
 	}
 	o.keys = keys;
-	if (cart_tsa_roots_load(a, &roots, &err) < 0)
-		goto fail;
-	o.tsa_roots = (const char *)roots.data;
-	o.tsa_roots_len = roots.len;
+	if (cart_identity_option(a, &ids, &err) < 0) {
+		free(keys);
+		return cart_command_fail(a, &err);
+	}
+	o.identities = ids;
 	r = cart_report_read(&o, &v, &err);
 	cart_msg_progress_end();
 	if (r == NULL)
@@ -67,7 +67,7 @@ fail:
 out:
 	cart_report_free(r);
 	cart_buf_clear(&page);
-	cart_buf_clear(&roots);
+	cart_age_identities_free(ids);
 	free(keys);
 	return status;
 }
@@ -75,10 +75,9 @@ out:
 static const struct cart_option options[] = {
 	{ "out", 'o', "FILE", false, "Where to: a new file, or - for stdout." },
 	{ "pubkey", 'P', "FILE|BASE64", true, "A key that you trust." },
+	CMD_IDENTITY_OPTION,
 	{ "seal", 0, "FILE", false,
 	  "The seal, where it does not lie beside the bundle." },
-	{ "tsa-ca", 0, "FILE", true,
-	  "Roots (PEM) of a time stamping authority that you trust." },
 	{ "902", 0, NULL, false,
 	  "Add a draft certification under US evidence rule 902(13), (14)." },
 	{ NULL, 0, NULL, false, NULL }

@@ -38,7 +38,15 @@ static bool has_seal(int dirfd, const char *name)
 	return faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* The one NAME.tar without a seal in the folder. */
+static bool is_encrypted(int dirfd, const char *name)
+{
+	char path[80];
+
+	snprintf(path, sizeof(path), "%.64s.tar.age", name);
+	return faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* The one NAME.tar or NAME.tar.age without a seal in the folder. */
 static int find_unsealed(struct cmd_collection *c, const char *dir, int dirfd,
 			 struct cart_err *err)
 {
@@ -52,7 +60,9 @@ static int find_unsealed(struct cmd_collection *c, const char *dir, int dirfd,
 		return cart_err_errno(err, errno, "%s", dir);
 	while ((e = readdir(d)) != NULL) {
 		len = strlen(e->d_name);
-		if (len < 5 || strcmp(e->d_name + len - 4, ".tar") != 0 ||
+		if (len > 8 && strcmp(e->d_name + len - 8, ".tar.age") == 0)
+			len -= 4;
+		if (len < 5 || strncmp(e->d_name + len - 4, ".tar", 4) != 0 ||
 		    !cart_text_is_name(e->d_name, len - 4))
 			continue;
 		snprintf(name, sizeof(name), "%.*s", (int)(len - 4), e->d_name);
@@ -120,70 +130,77 @@ static int restore(struct cmd_collection *c, const struct cart_json *first,
 	return cart_manifest_ready(c->manifest, err);
 }
 
-static int load(struct cmd_collection *c, const char *dir, struct resume *r,
-		struct cart_err *err)
+/* Opens the folder and finds the bundle's name: a descriptor or -1. */
+static int find(struct cmd_collection *c, const char *dir, struct cart_err *err)
 {
-	int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = -1;
+	int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
 	const char *name = cart_args_value(c->args, "name");
-	const void *bytes;
-	size_t len;
 
 	if (dirfd < 0)
 		return cart_err_errno(err, errno, "%s", dir);
-	if (name != NULL && has_seal(dirfd, name)) {
-		cart_err_set(err, CART_ERR_USAGE, 0,
-			     "%s is sealed already: nothing to resume", name);
-		goto out;
-	}
-	if (name != NULL)
+	if (name != NULL && has_seal(dirfd, name))
+		rc = cart_err_set(err, CART_ERR_USAGE, 0, "%s is sealed "
+				  "already: nothing to resume", name);
+	else if (name != NULL)
 		snprintf(c->name, sizeof(c->name), "%s", name);
-	else if (find_unsealed(c, dir, dirfd, err) < 0)
-		goto out;
+	else
+		rc = find_unsealed(c, dir, dirfd, err);
+	if (rc == 0)
+		return dirfd;
+	close(dirfd);
+	return -1;
+}
+
+static int load(struct cmd_collection *c, const char *dir, int dirfd,
+		struct resume *r, struct cart_err *err)
+{
+	const void *bytes;
+	size_t len;
+
 	c->history = cart_run_history_new();
-	if (c->history == NULL) {
-		cart_err_nomem(err);
-		goto out;
-	}
+	if (c->history == NULL)
+		return cart_err_nomem(err);
 	c->resume = cart_resume_read(dirfd, c->name, on_line, r, err);
 	if (c->resume == NULL)
-		goto out;
+		return -1;
 	c->interrupted_after = cart_resume_lines(c->resume);
 	bytes = cart_resume_member(c->resume, "manifest.json", &len);
-	if (bytes == NULL || r->first == NULL) {
-		cart_err_set(err, CART_ERR_INPUT, 0, "%s: nothing durable was "
-			     "written before the interruption; collect anew",
-			     c->name);
-		goto out;
-	}
+	if (bytes == NULL || r->first == NULL)
+		return cart_err_set(err, CART_ERR_INPUT, 0, "%s: nothing "
+				    "durable was written before the "
+				    "interruption; collect anew", c->name);
 	c->manifest = cart_manifest_parse("manifest.json", bytes, len, err);
 	if (c->manifest == NULL || restore(c, r->first, err) < 0)
-		goto out;
+		return -1;
 	c->sink = cart_sink_file(dirfd, dir, c->name,
 				 cart_resume_segments(c->resume),
 				 cart_resume_offset(c->resume), err);
-	rc = c->sink != NULL ? 0 : -1;
-out:
-	close(dirfd);
-	return rc;
+	return c->sink != NULL ? 0 : -1;
 }
 
 static int resume(const struct cart_args *a)
 {
 	struct cmd_collection c = { .args = a };
 	struct resume r = { .c = &c };
+	const char *dir = a->positional[0];
 	struct cart_err err = { 0 };
-	int status;
+	int status, dirfd;
 
 	c.env = cart_env_take();
 	c.expect_account = cart_args_value(a, "expect-account");
-	if (load(&c, a->positional[0], &r, &err) < 0 ||
-	    cart_cmd_collection_stamps(&c, &err) < 0) {
+	dirfd = find(&c, dir, &err);
+	if (dirfd >= 0 && is_encrypted(dirfd, c.name)) {
+		status = cart_cmd_collection_partial(a, dirfd, dir, c.name);
+	} else if (dirfd < 0 || load(&c, dir, dirfd, &r, &err) < 0 ||
+		   cart_cmd_collection_stamps(&c, &err) < 0) {
 		status = cart_command_fail(a, &err);
 	} else {
 		cart_msg(CART_MSG_NOTE, "going on after log line %" PRIu64
 			 " of %s", c.interrupted_after, c.name);
 		status = cart_cmd_collection_run(&c);
 	}
+	if (dirfd >= 0)
+		close(dirfd);
 	cart_cmd_collection_clear(&c);
 	cart_json_free(r.first);
 	cart_env_free(c.env);
@@ -208,6 +225,9 @@ const struct cart_command cart_cmd_resume = {
 "Reads the log of the unsealed bundle, keeps all that was durable, runs what\n"
 "had not ended, and seals.  A change (a snapshot) that was asked for before the\n"
 "interruption is looked up and adopted, never asked for twice.  Parameters and\n"
-"--allow are those of the interrupted run; give credentials and --key anew.\n",
+"--allow are those of the interrupted run; give credentials and --key anew.\n"
+"\n"
+"An encrypted bundle cannot be read here: its closed segments are sealed as\n"
+"partial, with the seal that the run signed when it closed the last one.\n",
 	.run = resume,
 };

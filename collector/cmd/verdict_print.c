@@ -197,6 +197,8 @@ static void print_json(const struct cart_verdict *v,
 	cart_json_add(j, "state", cart_json_new_string(v->state));
 	cart_json_add(j, "root", cart_json_new_string(v->root));
 	cart_json_add(j, "bytes_intact", cart_json_new_bool(v->bytes_intact));
+	cart_json_add(j, "encrypted", cart_json_new_bool(v->encrypted));
+	cart_json_add(j, "opened", cart_json_new_bool(v->opened));
 	cart_json_add(j, "signer", cart_json_new_string(v->signer_id));
 	cart_json_add(j, "signer_kind", cart_json_new_string(v->signer_kind));
 	cart_json_add(j, "signer_trusted",
@@ -308,8 +310,14 @@ static void print_words(const struct cart_verdict *v, size_t n_keys,
 	cart_text_bytes(v->bytes, size);
 	printf("Collection    %s\n", strcmp(v->state, "gaps") == 0 ?
 	       "sealed with gaps: the log says what is missing and why" :
-	       v->state);
-	printf("Bytes intact  yes: %" PRIu64 " members, %" PRIu64
+	       strcmp(v->state, "partial") == 0 ?
+	       "partial: the run died before its end" : v->state);
+	if (v->encrypted && !v->opened)
+		printf("Bytes intact  %s: %s of ciphertext, unchanged since "
+		       "sealing\n", v->bytes_intact ? "yes" : "not sealed",
+		       size);
+	else
+		printf("Bytes intact  yes: %" PRIu64 " members, %" PRIu64
 	       " log lines, %s, unchanged since sealing\n",
 	       v->members, v->lines, size);
 	print_signer(v, n_keys);
@@ -321,10 +329,14 @@ static void print_words(const struct cart_verdict *v, size_t n_keys,
 		printf("What it shows the bytes are unchanged since sealing; "
 		       "whoever controlled the\n              host while it "
 		       "collected could have chosen them\n");
-	if (f != NULL)
+	if (f != NULL && (!v->encrypted || v->opened))
 		print_others(v, f);
-	printf("Not checked   what the exhibits say; that is the examiner's "
-	       "work\n");
+	if (v->encrypted && !v->opened)
+		printf("Not checked   all that is inside: bag, log, exhibits, "
+		       "inner seal (--identity FILE)\n");
+	else
+		printf("Not checked   what the exhibits say; that is the "
+		       "examiner's work\n");
 }
 
 void cart_verdict_print_all(const struct cart_verdict *v, size_t n_keys,

@@ -334,8 +334,8 @@ static int find_key(const char *p, const char *end,
 				return rc < 0 ? -1 : 0;
 		}
 	}
-	return cart_err_set(err, CART_ERR_CRYPTO, 0, "no identity that was "
-			    "given opens this age file");
+	return cart_err_set(err, CART_ERR_CRYPTO, CART_AGE_NO_MATCH,
+			    "no identity that was given opens this age file");
 }
 
 int cart_age_header_open(const void *data, size_t len,

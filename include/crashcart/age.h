@@ -80,6 +80,9 @@ uint64_t cart_age_plain_max(const struct cart_age_writer *w, uint64_t stored);
 
 /* --- decrypting --- */
 
+/* err->code when no identity opens the file; nothing else is wrong then. */
+#define CART_AGE_NO_MATCH 1
+
 struct cart_age_reader;
 
 /* ids is borrowed.  NULL with err. */

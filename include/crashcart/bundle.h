@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include <crashcart/age.h>
 #include <crashcart/budget.h>
 #include <crashcart/digest.h>
 #include <crashcart/err.h>
@@ -54,6 +55,8 @@ struct cart_bundle_options {
 	const struct cart_timestamper *stamps;	/* NULL: none; borrowed */
 	struct cart_budget *budget;	/* borrowed */
 	uint64_t segment_bytes;		/* 0: a single segment */
+	/* NULL: plain.  The sink must be one for encrypted bundles. */
+	const struct cart_age_recipients *encrypt_to;
 	unsigned threads;		/* of the pool; 0: one a core */
 	int level;			/* zstd, 0: 1 */
 	/* Keys of the session line after "step", in order of FORMAT.md; the
@@ -124,6 +127,9 @@ int cart_bundle_log(struct cart_bundle *b, const char *type, const char *step,
 /* All lines and members so far are durable when this returns 0. */
 int cart_bundle_sync(struct cart_bundle *b, struct cart_err *err);
 
+/* Is it encrypted?  Then it may hold secrets unmasked. */
+bool cart_bundle_encrypted(const struct cart_bundle *b);
+
 struct cart_bundle_counts {
 	uint64_t exhibits, calls, gaps, changes, lines, members, bytes;
 };
@@ -190,5 +196,24 @@ struct cart_bundle *cart_bundle_resume(const struct cart_bundle_options *o,
 				       struct cart_resume_point *r,
 				       struct cart_err *err);
 void cart_resume_free(struct cart_resume_point *r);
+
+/* --- an encrypted bundle whose run died --- */
+
+struct cart_partial {
+	char root[CART_SHA256_HEX_SIZE];	/* of the log */
+	uint64_t log_size, bytes;
+	size_t segments;
+	char signer[17];		/* id of the key that signed */
+	bool has_remnant;		/* NAME.remnant.age was left */
+	struct cart_buf changes;	/* "UUID CLASS EVENT" lines */
+};
+
+/* Seals the closed segments of DIR/NAME.tar.age ... as partial, with the seal
+ * that the run itself signed for them (NAME.state); checks them all before.
+ * The segment that was open becomes NAME.remnant.age.  0, and ret is to be
+ * cleared, or -1. */
+int cart_partial_seal(int dirfd, const char *name, struct cart_partial *ret,
+		      struct cart_err *err);
+void cart_partial_clear(struct cart_partial *p);
 
 #endif

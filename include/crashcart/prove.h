@@ -14,6 +14,7 @@ struct cart_prove_options {
 	const char *bundle, *seal_path;
 	const struct cart_public_key *keys;
 	size_t n_keys;
+	const struct cart_age_identities *identities;	/* or NULL */
 	const char *exhibit;		/* "e000007" */
 	const char *path;		/* of a file in a file set, or NULL */
 	const char *out;		/* a new folder */

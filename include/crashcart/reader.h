@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <crashcart/bundle.h>
+#include <crashcart/age.h>
 #include <crashcart/digest.h>
 #include <crashcart/err.h>
 #include <crashcart/json.h>
@@ -111,12 +112,15 @@ struct cart_attestation {
 };
 
 struct cart_verify_options {
-	const char *bundle;		/* .tar, .seal, folder, extracted bag, or "-" */
+	const char *bundle;		/* .tar, .tar.age, .seal, folder, extracted bag, or "-" */
 	const char *seal_path;		/* --seal, or NULL */
 	const struct cart_public_key *keys;	/* that the reader trusts */
 	size_t n_keys;
 	const char *tsa_roots;		/* PEM: authorities that the reader ... */
 	size_t tsa_roots_len;		/* ... trusts to know the time; or NULL */
+	/* for an encrypted bundle; NULL: only what is stored is checked (and
+	 * whoever wants lines or members gets an error) */
+	const struct cart_age_identities *identities;
 	unsigned threads;		/* 0: one a core */
 	/* called as bytes are read; total 0: unknown; may be NULL */
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
@@ -156,6 +160,8 @@ struct cart_verdict {
 	bool countersigned;		/* only a counter-signature is by a named key */
 	bool signed_ok;			/* a named key made the outer seal */
 	bool inner_ok;			/* the inner seal holds for a named key */
+	bool encrypted;			/* with age ... */
+	bool opened;			/* ... and read with an identity */
 	bool extracted;			/* an extracted bag: inner seal only */
 	char signer_id[17];		/* key id of the outer signature */
 	char signer_kind[16];		/* "session" or "examiner" */

@@ -36,8 +36,10 @@ struct cart_sink {
 	uint64_t keep_bytes;
 	/* Set by the sink: space ran out, and what was kept is being used. */
 	int low;
-	/* Stores a companion: suffix is ".seal" or ".seal.minisig".  Called
-	 * after the last byte of the stream; durable when it returns. */
+	/* Stores a companion: suffix is ".seal" or ".seal.minisig" (after the
+	 * last byte of the stream), or ".state" (after a segment was closed;
+	 * replaces the one before; NULL data removes it).  Durable when it
+	 * returns. */
 	int (*companion)(struct cart_sink *s, const char *suffix,
 			 const void *data, size_t len, struct cart_err *err);
 	void (*free)(struct cart_sink *s);
@@ -58,6 +60,11 @@ void cart_sink_free(struct cart_sink *s);	/* accepts NULL */
 struct cart_sink *cart_sink_file(int dirfd, const char *dir, const char *name,
 				 unsigned resume_segments, uint64_t offset,
 				 struct cart_err *err);
+/* As above for an encrypted bundle: DIR/NAME.tar.age, NAME.tar.002.age ...,
+ * always new files.  What was written is durable, in the sense of a bundle
+ * that can be sealed, when its segment is closed. */
+struct cart_sink *cart_sink_file_age(int dirfd, const char *dir,
+				     const char *name, struct cart_err *err);
 /* Stream to a descriptor (kept open); companions go to seal_path and
  * seal_path + ".minisig". */
 struct cart_sink *cart_sink_pipe(int fd, const char *seal_path,

@@ -222,8 +222,6 @@ class Seal:
         need(not self.name.startswith('.'), 'F1', 'the name begins with a dot')
         self.log_size = int(size)
         self.parse_segments(lines, len(pattern))
-        if self.state == 'partial':
-            raise CannotTell('the seal says partial')
 
     def parse_segments(self, lines, at):
         while at < len(lines):
@@ -252,17 +250,51 @@ class Seal:
 
 # ---- the stream -------------------------------------------------------------
 
+AGE = b'age-encryption.org/v1\n'
+
+
 class Stream:
     """The bytes of the segments; none is given out before its chunk holds."""
 
-    def __init__(self, opened, seal, joined):
+    def __init__(self, opened, seal, joined, identity=None):
         self.files, self.seal, self.joined = opened, seal, joined
         self.buffer, self.at, self.parsed = b'', 0, 0
-        self.plan = self.sealed() if seal else self.unsealed()
+        self.identity, self.encrypted = identity, None
+        self.segment = 0
+        self.plan = self.plain(self.sealed() if seal else self.unsealed())
+
+    def plain(self, stored):
+        """The stored bytes, or what the tool age makes of each segment."""
+        segment, parts = 0, []
+        for data in stored:
+            if self.encrypted is None:
+                self.encrypted = data.startswith(AGE)
+            if not self.encrypted:
+                yield data
+                continue
+            if self.segment != segment:
+                if parts:
+                    yield self.decrypt(segment, b''.join(parts))
+                segment, parts = self.segment, []
+                need(data.startswith(AGE), 'F25',
+                     'segment %d is not an age file' % segment)
+            parts.append(data)
+        if parts:
+            yield self.decrypt(segment, b''.join(parts))
+
+    def decrypt(self, segment, data):
+        if not self.identity:
+            return b'\0'           # only looked at as a whole
+        done = subprocess.run(['age', '-d', '-i', self.identity], input=data,
+                              capture_output=True)
+        need(done.returncode == 0, 'F25', 'segment %d: %s' % (
+            segment, done.stderr.decode('utf-8', 'replace').strip()))
+        return done.stdout
 
     def sealed(self):
         for number, (length, digests) in enumerate(self.seal.segments, 1):
             source = self.files[0 if self.joined else number - 1]
+            self.segment = number
             for digest in digests:
                 size = min(CHUNK, length)
                 length -= size
@@ -281,6 +313,7 @@ class Stream:
 
     def unsealed(self):
         for source in self.files:
+            self.segment += 1
             while True:
                 data = read_all(source, CHUNK)
                 if not data:
@@ -347,7 +380,7 @@ def walk(stream, name):
         nonlocal offset
         data = stream.read(size)
         if len(data) < size:
-            if stream.seal is None:
+            if stream.seal is None or stream.seal.state == 'partial':
                 raise Truncated()
             raise Broken('F3', 'the stream ends inside %s' % what)
         offset += size
@@ -1079,13 +1112,15 @@ def find(bundle, seal):
             found.extracted = bundle
             return found
         names = {n[:-4] for n in os.listdir(bundle) if n.endswith('.tar')}
+        names |= {n[:-8] for n in os.listdir(bundle)
+                  if n.endswith('.tar.age')}
         names |= {n[:-5] for n in os.listdir(bundle) if n.endswith('.seal')}
         if len(names) != 1:
             raise OSError('%s holds %d bundles' % (bundle, len(names)))
         found.folder, found.name = bundle, names.pop()
     else:
         found.folder, base = os.path.split(bundle)
-        for ending in ('.tar', '.seal'):
+        for ending in ('.tar', '.seal', '.tar.age'):
             if base.endswith(ending):
                 found.name = base[:-len(ending)]
         if not found.name:
@@ -1100,13 +1135,16 @@ def find(bundle, seal):
 def find_segments(found):
     listed = os.listdir(found.folder)
     start = found.name + '.tar'
+    found.encrypted = start + '.age' in listed
+    need(not (found.encrypted and start in listed), 'F25', 'both kinds')
+    end = '.age' if found.encrypted else ''
     names = [n for n in listed if n.startswith(start + '.') and
-             re.fullmatch(r'[0-9]+', n[len(start) + 1:])]
-    need(start in listed, 'F2', '%s is missing' % start)
-    expected = ['%s.%03d' % (start, i + 2) for i in range(len(names))]
+             re.fullmatch(r'[0-9]+' + re.escape(end), n[len(start) + 1:])]
+    need(start + end in listed, 'F2', '%s is missing' % (start + end))
+    expected = ['%s.%03d%s' % (start, i + 2, end) for i in range(len(names))]
     need(sorted(names) == sorted(expected), 'F2', 'names of the segments')
     found.segments = [os.path.join(found.folder, n)
-                      for n in [start] + expected]
+                      for n in [start + end] + expected]
 
 
 def find_companions(found, seal):
@@ -1184,6 +1222,7 @@ class Verifier:
         self.stream = None
         self.trusted = False
         self.attest = None         # a list: exhibits are kept in it
+        self.identity = None
 
     def holds(self, signature, digest, what):
         """Do our keys of that id say that they made it?"""
@@ -1264,11 +1303,45 @@ class Verifier:
             return self.run_unsealed()
         seal, outer, counters, digest = self.signatures()
         bag = self.walk(seal)
+        if bag is None:
+            self.check_outside(seal, outer, counters)
+            raise CannotTell('encrypted: what is inside was not checked')
+        if seal.state == 'partial':
+            return self.run_partial(seal, outer, counters, digest, bag)
         self.check_outer(seal, outer, counters, digest, bag)
         bag.check_stamps()
         if not self.trusted:
             raise CannotTell('no key that you named signed the seal')
         return 'everything holds, signed by a key that you named'
+
+    def run_partial(self, seal, outer, counters, digest, bag):
+        """What was closed before the run died: no bag, no inner seal."""
+        if not bag.cut:
+            raise CannotTell('partial, but the stream is whole')
+        need(bag.log.tree.size, 'F26', 'no log part')
+        need(seal.case == bag.log.case and
+             seal.root == seal.log_root == bag.log.tree.root().hex() and
+             seal.log_size == bag.log.tree.size, 'F21', 'the seal')
+        key = bag.examiner or bag.session_keys[-1]
+        if outer:
+            need(outer.key_id == key.id and outer.holds(key, digest), 'F23',
+                 'the outer seal is of another key')
+        self.check_outside(seal, outer, counters)
+        raise CannotTell('partial: the run died')
+
+    @staticmethod
+    def check_outside(seal, outer, counters):
+        """What the comments must be, as far as the seal says it."""
+        names = 'bundle=%s case=%s ' % (seal.name, seal.case)
+        if outer:
+            need(outer.untrusted == 'crashcart seal' and outer.trusted in (
+                'crashcart seal %spurpose=%s root=%s' % (names, p, seal.root)
+                for p in ('session', 'examiner')), 'F23',
+                'comments of the outer seal')
+        for one in counters:
+            need(one.untrusted == 'crashcart counter-signature' and
+                 one.trusted == 'crashcart counter-signature %sroot=%s' %
+                 (names, seal.root), 'F23', 'comments of a counter-signature')
 
     def walk(self, seal):
         if self.found.segments:
@@ -1276,14 +1349,31 @@ class Verifier:
                  len(self.found.segments) == len(seal.segments), 'F2',
                  '%d segments' % len(self.found.segments))
             opened = [open(p, 'rb') for p in self.found.segments]
-            self.stream = Stream(opened, seal, False)
+            self.stream = Stream(opened, seal, False, self.identity)
         else:
-            self.stream = Stream([sys.stdin.buffer], seal, True)
+            self.stream = Stream([sys.stdin.buffer], seal, True, self.identity)
         bag = Bag(seal and seal.name)
         bag.attest = self.attest
-        for path, data, mtime, bag.name in walk(self.stream, bag.name):
-            bag.member(path, data, mtime)
-        bag.finish()
+        first = next(self.stream.plan, b'')
+        if self.found.segments:
+            need(self.stream.encrypted in (self.found.encrypted, None), 'F25',
+                 'encrypted, as the name says or not')
+        if self.stream.encrypted and not self.identity:
+            for _ in self.stream.plan:
+                pass
+            return None
+        self.stream.buffer = first
+        bag.cut = False
+        try:
+            for path, data, mtime, bag.name in walk(self.stream, bag.name):
+                bag.member(path, data, mtime)
+        except Truncated:
+            if not seal or seal.state != 'partial':
+                raise
+            bag.cut = True
+            return bag
+        if not seal or seal.state != 'partial':
+            bag.finish()
         return bag
 
     def run_unsealed(self):
@@ -1307,6 +1397,7 @@ def main():
     parser.add_argument('bundle')
     parser.add_argument('--pubkey', action='append', default=[])
     parser.add_argument('--seal')
+    parser.add_argument('--identity')
     parser.add_argument('--json', action='store_true')
     parser.add_argument('--attest', action='store_true')
     options = parser.parse_args()
@@ -1318,6 +1409,7 @@ def main():
     try:
         verifier = Verifier(find(options.bundle, options.seal), keys)
         verifier.attest = [] if options.attest else None
+        verifier.identity = options.identity
         reason, status = verifier.run(), 0
     except Broken as e:
         reason, rule, status = str(e), e.rule, 4

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <crashcart/fdio.h>
+#include <crashcart/text.h>
+
+#include "read_internal.h"
+
+/*
+ * The state file of an encrypted run (FORMAT.md section 11): the host cannot
+ * read its own bundle, so all that it can do for a run that died is to put
+ * the seal into place that the run signed when it last closed a segment.
+ */
+
+#define READ_BYTES ((size_t)1 << 20)
+#define STATE_MAX ((size_t)96 << 20)
+#define FILE_NAME_SIZE 96
+
+struct state {
+	const char *changes, *signature, *seal;
+	size_t changes_len, signature_len, seal_len;
+};
+
+static int bad(struct cart_err *err, const char *what)
+{
+	return cart_err_set(err, CART_ERR_INPUT, 0, "the state file: %s", what);
+}
+
+/* The line at *p without LF. */
+static int take_line(const char **p, const char *end, const char **ret,
+		     size_t *ret_len)
+{
+	const char *lf = memchr(*p, '\n', (size_t)(end - *p));
+
+	if (!lf)
+		return -1;
+	*ret = *p;
+	*ret_len = (size_t)(lf - *p);
+	*p = lf + 1;
+	return 0;
+}
+
+/* "KEY LENGTH" and so many bytes. */
+static int take_block(const char **p, const char *end, const char *key,
+		      const char **ret, size_t *ret_len, struct cart_err *err)
+{
+	size_t n = strlen(key), len;
+	const char *line;
+	uint64_t bytes;
+
+	if (take_line(p, end, &line, &len) < 0 || len < n + 1 ||
+	    memcmp(line, key, n) != 0 || line[n] != ' ' ||
+	    cart_text_u64(line + n + 1, len - n - 1, STATE_MAX, &bytes) < 0 ||
+	    bytes > (uint64_t)(end - *p))
+		return bad(err, key);
+	*ret = *p;
+	*ret_len = (size_t)bytes;
+	*p += bytes;
+	return 0;
+}
+
+static int parse(const struct cart_buf *b, struct state *ret,
+		 struct cart_err *err)
+{
+	static const char first[] = "crashcart-state 1", change[] = "change ";
+	const char *p = (const char *)b->data, *end = p + b->len, *line;
+	size_t len;
+
+	if (take_line(&p, end, &line, &len) < 0 || len != sizeof(first) - 1 ||
+	    memcmp(line, first, len) != 0)
+		return bad(err, "not of version 1");
+	if (take_line(&p, end, &line, &len) < 0 || len != 41 ||
+	    memcmp(line, "uuid ", 5) != 0)
+		return bad(err, "no uuid");
+	ret->changes = p;
+	while (p < end && (size_t)(end - p) > sizeof(change) - 1 &&
+	       memcmp(p, change, sizeof(change) - 1) == 0)
+		if (take_line(&p, end, &line, &len) < 0)
+			return bad(err, "a change");
+	ret->changes_len = (size_t)(p - ret->changes);
+	if (take_block(&p, end, "signature", &ret->signature,
+		       &ret->signature_len, err) < 0 ||
+	    take_block(&p, end, "seal", &ret->seal, &ret->seal_len, err) < 0)
+		return -1;
+	return p == end ? 0 : bad(err, "something follows");
+}
+
+/* --- the segments that it names --- */
+
+static int open_segment(int dirfd, const char *name, size_t number,
+			uint64_t *ret_length, struct cart_err *err)
+{
+	char file[FILE_NAME_SIZE];
+	struct stat st;
+	int fd;
+
+	cart_segment_name(name, number, true, file, sizeof(file));
+	fd = openat(dirfd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY |
+		    O_NONBLOCK);
+	if (fd < 0)
+		return cart_err_errno(err, errno, "%s", file);
+	if (fstat(fd, &st) != 0)
+		cart_err_errno(err, errno, "%s", file);
+	else if (!S_ISREG(st.st_mode))
+		cart_err_set(err, CART_ERR_INPUT, 0, "%s: not a file", file);
+	else if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+		cart_err_errno(err, EWOULDBLOCK, "%s: another process is "
+			       "writing this bundle", file);
+	else {
+		*ret_length = (uint64_t)st.st_size;
+		return fd;
+	}
+	close(fd);
+	return -1;
+}
+
+static int check_chunk(int fd, uint64_t at, uint64_t left,
+		       const unsigned char want[CART_SHA256_SIZE],
+		       unsigned char *block, struct cart_err *err)
+{
+	unsigned char sha256[CART_SHA256_SIZE];
+	struct cart_sha256 sha;
+	size_t n;
+	ssize_t got;
+	int rc = 0;
+
+	cart_sha256_init(&sha);
+	for (; rc == 0 && left > 0; left -= n, at += n) {
+		n = left < READ_BYTES ? (size_t)left : READ_BYTES;
+		got = cart_fd_pread(fd, block, n, at, err);
+		if (got < 0)
+			rc = -1;
+		else if ((size_t)got != n)
+			rc = bad(err, "a segment became shorter");
+		else
+			cart_sha256_update(&sha, block, n);
+	}
+	cart_sha256_final(&sha, sha256);
+	if (rc == 0 && memcmp(sha256, want, sizeof(sha256)) != 0)
+		rc = bad(err, "a segment is not as it says");
+	return rc;
+}
+
+static int check_segment(int dirfd, const struct cart_seal *seal, size_t i,
+			 unsigned char *block, struct cart_err *err)
+{
+	const struct cart_seal_segment *s = &seal->segments[i];
+	uint64_t length = 0, at = 0, n;
+	int fd = open_segment(dirfd, seal->name, i + 1, &length, err), rc = 0;
+	size_t k;
+
+	if (fd < 0)
+		return -1;
+	if (length != s->length)
+		rc = bad(err, "a segment has another length than it says");
+	for (k = 0; rc == 0 && k < s->n_chunks; k++, at += n) {
+		n = s->length - at < CHUNK_BYTES ? s->length - at : CHUNK_BYTES;
+		rc = check_chunk(fd, at, n, seal->chunks[s->first_chunk + k],
+				 block, err);
+	}
+	close(fd);
+	return rc < 0 ? cart_err_prefix(err, "segment %zu", i + 1) : 0;
+}
+
+static int check_segments(int dirfd, const struct cart_seal *seal,
+			  struct cart_partial *ret, struct cart_err *err)
+{
+	unsigned char *block = malloc(READ_BYTES);
+	int rc = 0;
+	size_t i;
+
+	if (!block)
+		return cart_err_nomem(err);
+	for (i = 0; rc == 0 && i < seal->n_segments; i++) {
+		rc = check_segment(dirfd, seal, i, block, err);
+		ret->bytes += seal->segments[i].length;
+	}
+	free(block);
+	return rc;
+}
+
+/* What the run was writing when it died stays, under a name of its own. */
+static int keep_remnant(int dirfd, const struct cart_seal *seal,
+			struct cart_partial *ret, struct cart_err *err)
+{
+	char from[FILE_NAME_SIZE], to[FILE_NAME_SIZE];
+	uint64_t length;
+	struct stat st;
+	int fd;
+
+	cart_segment_name(seal->name, seal->n_segments + 1, true, from,
+			  sizeof(from));
+	snprintf(to, sizeof(to), "%s.remnant.age", seal->name);
+	if (fstatat(dirfd, from, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT ? 0 :
+			cart_err_errno(err, errno, "%s", from);
+	fd = open_segment(dirfd, seal->name, seal->n_segments + 1, &length, err);
+	if (fd < 0)
+		return -1;
+	close(fd);
+	if (fstatat(dirfd, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return cart_err_errno(err, EEXIST, "%s", to);
+	if (renameat(dirfd, from, dirfd, to) != 0)
+		return cart_err_errno(err, errno, "%s", to);
+	ret->has_remnant = true;
+	return 0;
+}
+
+static int put_seal(int dirfd, const char *name, const struct state *s,
+		    struct cart_err *err)
+{
+	char file[FILE_NAME_SIZE];
+
+	snprintf(file, sizeof(file), "%s.seal.minisig", name);
+	if (cart_file_replace(dirfd, file, s->signature, s->signature_len, 0600,
+			      err) < 0)
+		return -1;
+	snprintf(file, sizeof(file), "%s.seal", name);
+	if (cart_file_write_new(dirfd, file, s->seal, s->seal_len, 0600,
+				err) < 0)
+		return -1;
+	snprintf(file, sizeof(file), "%s.state", name);
+	unlinkat(dirfd, file, 0);
+	snprintf(file, sizeof(file), ".%s.spare", name);
+	unlinkat(dirfd, file, 0);
+	return 0;
+}
+
+static int promote(int dirfd, const char *name, const struct cart_buf *text,
+		   struct cart_partial *ret, struct cart_err *err)
+{
+	struct cart_minisign_sig sig;
+	struct cart_seal seal;
+	struct state s;
+	int rc = -1;
+
+	if (parse(text, &s, err) < 0 ||
+	    cart_minisign_parse_sig(s.signature, s.signature_len, &sig,
+				    err) < 0 ||
+	    cart_seal_parse(s.seal, s.seal_len, &seal, err) < 0)
+		return -1;
+	cart_minisign_id_text(sig.key_id, ret->signer);
+	memcpy(ret->root, seal.log_root, sizeof(ret->root));
+	ret->log_size = seal.log_size;
+	ret->segments = seal.n_segments;
+	cart_buf_add(&ret->changes, s.changes, s.changes_len);
+	if (strcmp(seal.name, name) != 0 || strcmp(seal.state, "partial") != 0)
+		bad(err, "it is about another bundle");
+	else if (cart_buf_check(&ret->changes, "changes", err) == 0 &&
+		 check_segments(dirfd, &seal, ret, err) == 0 &&
+		 keep_remnant(dirfd, &seal, ret, err) == 0)
+		rc = put_seal(dirfd, name, &s, err);
+	cart_seal_clear(&seal);
+	return rc;
+}
+
+int cart_partial_seal(int dirfd, const char *name, struct cart_partial *ret,
+		      struct cart_err *err)
+{
+	char file[FILE_NAME_SIZE];
+	struct cart_buf text;
+	struct stat st;
+	int rc = -1;
+
+	memset(ret, 0, sizeof(*ret));
+	cart_buf_init(&ret->changes, STATE_MAX);
+	if (!cart_bundle_name_ok(name, strlen(name)))
+		return cart_err_set(err, CART_ERR_USAGE, 0,
+				    "not a bundle's name");
+	snprintf(file, sizeof(file), "%s.state", name);
+	if (fstatat(dirfd, file, &st, AT_SYMLINK_NOFOLLOW) != 0 &&
+	    errno == ENOENT)
+		return cart_err_set(err, CART_ERR_INPUT, 0, "%s.tar.age: the "
+				    "run died before it closed a segment, and "
+				    "this host cannot read what it wrote: "
+				    "nothing can be sealed; collect anew, and "
+				    "keep the file for the lab (`crashcart "
+				    "decrypt --partial`)", name);
+	cart_buf_init(&text, STATE_MAX);
+	if (cart_file_read(dirfd, file, &text, err) == 0)
+		rc = promote(dirfd, name, &text, ret, err);
+	cart_buf_clear(&text);
+	if (rc < 0)
+		cart_partial_clear(ret);
+	return rc;
+}
+
+void cart_partial_clear(struct cart_partial *p)
+{
+	cart_buf_clear(&p->changes);
+}
