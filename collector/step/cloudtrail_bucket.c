@@ -50,6 +50,19 @@ int cart_trail_window(struct cart_step_ctx *c, struct cart_trail_window *ret,
 	return 0;
 }
 
+void cart_trail_plan(const struct cart_json *with,
+		     void (*emit)(void *arg, const char *call, bool changes,
+				  const char *note), void *arg)
+{
+	if (cart_json_get(with, "bucket") == NULL) {
+		emit(arg, "ec2:DescribeRegions", false, NULL);
+		emit(arg, "cloudtrail:DescribeTrails", false, "in each region");
+		emit(arg, "cloudtrail:GetTrailStatus", false, "each trail");
+		emit(arg, "cloudtrail:GetEventSelectors", false, "each trail");
+	}
+	emit(arg, "s3:ListObjectsV2", false, "by account, region and day");
+}
+
 /* ---- where ----------------------------------------------------------------- */
 
 /* True if the parameter is not there, or a string or list that holds text. */

@@ -13,6 +13,25 @@ struct cart_trail_window {
 	int64_t start_ns, end_ns, now_ns;
 };
 
+/* Rows of the parameters that say where and when. */
+#define CART_TRAIL_PARAMS(what) \
+	{ "start", CART_PARAM_TIME, false, "-7d", "Begin of the window." }, \
+	{ "end", CART_PARAM_TIME, false, "now", "End of the window." }, \
+	{ "bucket", CART_PARAM_STRING, false, NULL, \
+	  "Bucket to read, instead of those of the trails found." }, \
+	{ "prefix", CART_PARAM_STRING, false, NULL, \
+	  "What stands before AWSLogs/ in the bucket." }, \
+	{ "trails", CART_PARAM_STRINGS, false, NULL, \
+	  "Only where these trails deliver to, by name or ARN." }, \
+	{ "accounts", CART_PARAM_STRINGS, false, NULL, \
+	  "Only " what " of these accounts." }, \
+	{ "log_regions", CART_PARAM_STRINGS, false, NULL, \
+	  "Only " what " of these regions." }
+/* Tells the calls that find what lies there (struct cart_step_type.plan). */
+void cart_trail_plan(const struct cart_json *with,
+		     void (*emit)(void *arg, const char *call, bool changes,
+				  const char *note), void *arg);
+
 /* Reads "start" (default: -7d) and "end" (now) of c->with. */
 int cart_trail_window(struct cart_step_ctx *c, struct cart_trail_window *ret,
 		      struct cart_err *err);

@@ -19,6 +19,9 @@
 #define DIGESTS_MAX ((size_t)1 << 17)	/* of one account and region */
 #define LOG_MAX ((size_t)64 << 20)
 #define GAPS_MAX 1000
+/* A bundle has room for 150,000 members (FORMAT.md F9): this much of it.  What
+ * is beyond is checked all the same. */
+#define KEPT_MAX 60000u
 
 /* A digest object that was listed. */
 struct listed {
@@ -41,6 +44,7 @@ struct digests {
 	struct cart_err told;		/* found() could not write */
 	bool broken;
 	uint64_t verdicts[2][3], gaps, recorded;	/* digests, logs */
+	uint64_t kept, not_kept;	/* objects */
 	int64_t gap_ns;
 };
 
@@ -274,11 +278,24 @@ static int ask(struct digests *d, const char *bucket, const char *key, bool log,
 	return 0;
 }
 
+static int keep(struct digests *d, const char *bucket, const char *key,
+		const struct cart_step_reply *reply, struct cart_err *err)
+{
+	char id[CART_EXHIBIT_ID_SIZE];
+
+	if (d->kept == KEPT_MAX) {
+		d->not_kept++;
+		return 0;
+	}
+	d->kept++;
+	return cart_trail_put(d->c, bucket, key, reply, id, err);
+}
+
 static int take_log(struct digests *d, const struct cart_json *entry, int rc,
 		    const struct cart_step_reply *reply, struct cart_err *err)
 {
-	char reason[160], id[CART_EXHIBIT_ID_SIZE];
 	enum cart_trail_verdict v;
+	char reason[160];
 
 	if (rc < 0) {
 		if (err->class == CART_ERR_CANCELLED)
@@ -288,9 +305,8 @@ static int take_log(struct digests *d, const struct cart_json *entry, int rc,
 		return 0;
 	}
 	if (d->mode == LOGS_STORE &&
-	    cart_trail_put(d->c, cart_json_get_string(entry, "s3Bucket"),
-			   cart_json_get_string(entry, "s3Object"), reply, id,
-			   err) < 0)
+	    keep(d, cart_json_get_string(entry, "s3Bucket"),
+		 cart_json_get_string(entry, "s3Object"), reply, err) < 0)
 		return -1;
 	v = cart_trail_log_check(entry, reply->aws.raw.data != NULL ?
 				 (void *)reply->aws.raw.data : "",
@@ -376,7 +392,6 @@ static int check_digest(struct walkway *w, struct cart_trail_chain *chain,
 {
 	struct digests *d = w->d;
 	struct cart_trail_object o = { .bucket = d->bucket };
-	char id[CART_EXHIBIT_ID_SIZE];
 	struct cart_json *logs = NULL;
 	const struct cart_json *e;
 	enum cart_trail_verdict v;
@@ -390,7 +405,7 @@ static int check_digest(struct walkway *w, struct cart_trail_chain *chain,
 		}
 		o.missing = s->err.text;
 	} else {
-		if (cart_trail_put(d->c, o.bucket, o.key, &s->reply, id, err) < 0)
+		if (keep(d, o.bucket, o.key, &s->reply, err) < 0)
 			return -1;
 		o.data = s->reply.aws.raw.data != NULL ?
 			(void *)s->reply.aws.raw.data : "";
@@ -594,6 +609,13 @@ static void summary(struct digests *d)
 		 d->verdicts[1][CART_TRAIL_UNKNOWN], d->gaps,
 		 d->gap_ns / 1000000000);
 	d->c->ops->note(d->c, text);
+	if (d->not_kept > 0) {
+		snprintf(text, sizeof(text), "%" PRIu64 " digests and logs: "
+			 "checked, but not in this bundle", d->not_kept);
+		cart_step_gap(d->c, text, "limit", "narrow the window, accounts "
+			      "or log_regions, and collect the rest into another "
+			      "bundle");
+	}
 	if (d->recorded > GAPS_MAX)
 		d->c->ops->note(d->c, "more than 1,000 gaps: all of them are in "
 				"the exhibit of verdicts");
@@ -672,30 +694,13 @@ static void plan(const struct cart_json *with,
 		 void (*emit)(void *arg, const char *call, bool changes,
 			      const char *note), void *arg)
 {
-	if (cart_json_get(with, "bucket") == NULL) {
-		emit(arg, "ec2:DescribeRegions", false, NULL);
-		emit(arg, "cloudtrail:DescribeTrails", false, "in each region");
-		emit(arg, "cloudtrail:GetTrailStatus", false, "each trail");
-		emit(arg, "cloudtrail:GetEventSelectors", false, "each trail");
-	}
-	emit(arg, "s3:ListObjectsV2", false, "by account and region");
+	cart_trail_plan(with, emit, arg);
 	emit(arg, "s3:GetObject", false, "each digest, and each log it names");
 	emit(arg, "cloudtrail:ListPublicKeys", false, "in each region");
 }
 
 static const struct cart_param params[] = {
-	{ "start", CART_PARAM_TIME, false, "-7d", "Begin of the window." },
-	{ "end", CART_PARAM_TIME, false, "now", "End of the window." },
-	{ "bucket", CART_PARAM_STRING, false, NULL,
-	  "Bucket to read, instead of those of the trails found." },
-	{ "prefix", CART_PARAM_STRING, false, NULL,
-	  "What stands before AWSLogs/ in the bucket." },
-	{ "trails", CART_PARAM_STRINGS, false, NULL,
-	  "Only where these trails deliver to, by name or ARN." },
-	{ "accounts", CART_PARAM_STRINGS, false, NULL,
-	  "Only digests of these accounts." },
-	{ "log_regions", CART_PARAM_STRINGS, false, NULL,
-	  "Only digests of these regions." },
+	CART_TRAIL_PARAMS("digests"),
 	{ "logs", CART_PARAM_STRING, false, "check",
 	  "Logs that digests name: check, store (and check), none." },
 	{ NULL, CART_PARAM_ANY, false, NULL, NULL }

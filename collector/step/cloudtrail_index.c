@@ -95,6 +95,7 @@ static int bad(struct cart_err *err)
 			    "{\"Records\": [...]} is expected");
 }
 
+/* An event that cannot be read does not cost the others of its log. */
 static int elements(struct scan *s,
 		    int (*event)(void *arg, const struct cart_json *e,
 				 struct cart_err *err),
@@ -104,6 +105,8 @@ static int elements(struct scan *s,
 	 * stand in requestParameters */
 	const struct cart_json_limits limits = { .depth = 100,
 						 .inexact = true };
+	struct cart_err odd = { 0 }, first = { 0 };
+	size_t n = 0, n_odd = 0;
 	struct cart_json *e;
 	const char *begin;
 	int rc;
@@ -117,15 +120,27 @@ static int elements(struct scan *s,
 		begin = s->p;
 		if (!skip_value(s))
 			return bad(err);
-		e = cart_json_parse(begin, (size_t)(s->p - begin), &limits, err);
+		e = cart_json_parse(begin, (size_t)(s->p - begin), &limits,
+				    &odd);
+		n++;
+		if (e == NULL && odd.class == CART_ERR_MEMORY)
+			return cart_err_nomem(err);
+		if (e == NULL && n_odd++ == 0)
+			first = odd;
 		if (e == NULL)
-			return -1;
+			continue;
 		rc = event(arg, e, err);
 		cart_json_free(e);
 		if (rc < 0)
 			return -1;
 	} while (take(s, ','));
-	return take(s, ']') ? 0 : bad(err);
+	if (!take(s, ']'))
+		return bad(err);
+	if (n_odd > 0)
+		return cart_err_set(err, CART_ERR_INPUT, 0, "%zu of %zu events "
+				    "cannot be read; the first: %s", n_odd, n,
+				    first.text);
+	return 0;
 }
 
 int cart_trail_records(const char *text, size_t len,

@@ -19,6 +19,8 @@
 #define INFLATED_MAX ((size_t)48 << 20)
 #define MINUTE_NS ((int64_t)60 * 1000000000)
 #define GAPS_MAX 1000
+/* A bundle has room for 150,000 members (FORMAT.md F9): this much of it. */
+#define OBJECTS_MAX 80000u
 
 struct logs {
 	struct cart_step_ctx *c;
@@ -27,6 +29,7 @@ struct logs {
 	struct cart_buf text;
 	const char *exhibit;		/* whose events are being indexed */
 	unsigned ahead;
+	uint64_t asked, beyond;		/* objects */
 	uint64_t objects, bytes, events, failed;
 };
 
@@ -153,6 +156,11 @@ static int object(void *arg, const char *bucket, const char *key,
 	if (!in_window(key, l->window.start_ns - 5 * MINUTE_NS,
 		       l->window.end_ns + 120 * MINUTE_NS))
 		return 0;
+	if (l->asked == OBJECTS_MAX) {
+		l->beyond++;
+		return 0;
+	}
+	l->asked++;
 	while (l->ahead >= AHEAD) {
 		if (take(l, err) < 0)
 			return -1;
@@ -188,6 +196,17 @@ static void drain(struct logs *l)
 	}
 }
 
+static void say_beyond(struct logs *l)
+{
+	const struct cart_gap g = {
+		.what = "log objects beyond the first 80,000", .reason = "limit",
+		.detail = "narrow the window, accounts or log_regions, and "
+			  "collect the rest into another bundle", .offset = -1,
+		.length = -1, .count = (int64_t)l->beyond };
+
+	l->c->ops->gap(l->c, &g);
+}
+
 static int run(struct cart_step_ctx *c, struct cart_err *err)
 {
 	struct logs l = { .c = c };
@@ -212,6 +231,8 @@ static int run(struct cart_step_ctx *c, struct cart_err *err)
 	if (l.failed > GAPS_MAX)
 		c->ops->note(c, "more than 1,000 gaps of objects; the rest of "
 			     "them is only in the call lines");
+	if (l.beyond > 0)
+		say_beyond(&l);
 	snprintf(text, sizeof(text), "%" PRIu64 " log objects, %" PRIu64
 		 " bytes, %" PRIu64 " events, %" PRIu64 " of them in the index",
 		 l.objects, l.bytes, l.events, l.lines.n);
@@ -229,29 +250,12 @@ static void plan(const struct cart_json *with,
 		 void (*emit)(void *arg, const char *call, bool changes,
 			      const char *note), void *arg)
 {
-	if (cart_json_get(with, "bucket") == NULL) {
-		emit(arg, "ec2:DescribeRegions", false, NULL);
-		emit(arg, "cloudtrail:DescribeTrails", false, "in each region");
-		emit(arg, "cloudtrail:GetTrailStatus", false, "each trail");
-		emit(arg, "cloudtrail:GetEventSelectors", false, "each trail");
-	}
-	emit(arg, "s3:ListObjectsV2", false, "by account, region and day");
+	cart_trail_plan(with, emit, arg);
 	emit(arg, "s3:GetObject", false, "each log object of the window");
 }
 
 static const struct cart_param params[] = {
-	{ "start", CART_PARAM_TIME, false, "-7d", "Begin of the window." },
-	{ "end", CART_PARAM_TIME, false, "now", "End of the window." },
-	{ "bucket", CART_PARAM_STRING, false, NULL,
-	  "Bucket to read, instead of those of the trails found." },
-	{ "prefix", CART_PARAM_STRING, false, NULL,
-	  "What stands before AWSLogs/ in the bucket." },
-	{ "trails", CART_PARAM_STRINGS, false, NULL,
-	  "Only these trails, by name or ARN." },
-	{ "accounts", CART_PARAM_STRINGS, false, NULL,
-	  "Only logs of these accounts." },
-	{ "log_regions", CART_PARAM_STRINGS, false, NULL,
-	  "Only logs of these regions." },
+	CART_TRAIL_PARAMS("logs"),
 	{ "principal", CART_PARAM_STRINGS, false, NULL,
 	  "Index only events of this user, role or session: ARN, id or name." },
 	{ "access_key", CART_PARAM_STRINGS, false, NULL,
