@@ -1040,10 +1040,30 @@ static void clear(struct hunt *h)
 	free(h);
 }
 
+/* What a session does in another account is in that account's history. */
+static void say_elsewhere(struct hunt *h)
+{
+	char what[480];
+	size_t i;
+
+	for (i = 1; i < h->n_actors; i++) {
+		const struct actor *a = &h->actors[i];
+
+		if (a->kind != KEY_FOLLOW_SESSION || a->account[0] == '\0' ||
+		    strcmp(a->account, h->c->account) == 0)
+			continue;
+		snprintf(what, sizeof(what), "events of session %.100s of role "
+			 "%.200s in account %.31s", a->id, a->role, a->account);
+		cart_step_gap(h->c, what, "absent", "they are in the history "
+			      "of that account: collect there too");
+	}
+}
+
 static void say_limits(struct hunt *h, int64_t now)
 {
 	char text[128];
 
+	say_elsewhere(h);
 	h->c->ops->note(h->c, "limits of LookupEvents: management events only "
 			"(no data events), the last 90 days; events of the last "
 			"15 minutes may be missing");

@@ -306,6 +306,16 @@ static void add_limits(struct report *r)
 		      "- what was done more than 90 days ago, and in the last "
 		      "15 minutes\n"
 		      "- regions that the account has not enabled\n");
+	for (m = items(r->followed); m != NULL; m = cart_json_next(m)) {
+		if (text(m, "account")[0] == '\0' ||
+		    strcmp(text(m, "account"), r->c->account) == 0)
+			continue;
+		cart_buf_adds(b, "- what session ");
+		add_code(b, text(m, "id"));
+		cart_buf_adds(b, " did in account ");
+		add_code(b, text(m, "account"));
+		cart_buf_adds(b, ": collect there too\n");
+	}
 	m = cart_json_first(cart_json_get(r->facts, "regions_failed"));
 	for (; m != NULL; m = cart_json_next(m)) {
 		cart_buf_adds(b, "- some or all events of region ");

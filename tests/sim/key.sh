@@ -51,3 +51,20 @@ for name in sys.argv[1:]:
         n += 1
     assert n > 20, n
 P
+# and all of it follows from the raw events, and nothing is left out
+python3 - "$AWS_ENDPOINT_URL" > events.ndjson << 'P'
+import json, sys, urllib.request
+def get(what):
+    return json.load(urllib.request.urlopen(sys.argv[1] + "/_sim/" + what))
+regions = "us-east-1 us-east-2 us-west-1 us-west-2 ca-central-1 sa-east-1 " \
+    "eu-west-1 eu-west-2 eu-west-3 eu-central-1 eu-north-1 ap-south-1 " \
+    "ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-southeast-1 " \
+    "ap-southeast-2 eu-south-1"
+for r in regions.split():
+    for e in get("events?region=" + r):
+        print(json.dumps({"record": json.loads(e["CloudTrailEvent"])}))
+P
+python3 "$TOP/tests/sim/key_check.py" asia/summary.md events.ndjson \
+	"$SIM_STOLEN_ACCESS_KEY_ID" "$SIM_ACCOUNT_ID"
+python3 "$TOP/tests/sim/key_check.py" akia/summary.md events.ndjson \
+	"$SIM_BACKDOOR_ACCESS_KEY_ID" "$SIM_ACCOUNT_ID"

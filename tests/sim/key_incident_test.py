@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Incidents of an access key, drawn or given: what compromised-key says of
+them is checked by key_check.py, which knows the raw events alone; and that
+summaries made wrong on purpose do not pass it.
+
+SEEDS: how many to draw (none: one fixed); DAYS."""
+import glob
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import key_check  # noqa: E402
+from key_incident import Incident  # noqa: E402
+
+CART = os.environ["CRASHCART"]
+DAYS = int(os.environ.get("DAYS", "3"))
+PER_DAY = int(os.environ.get("PER_DAY", "2300"))
+
+
+def run(argv, **kw):
+    return subprocess.run(argv, text=True, capture_output=True, **kw)
+
+
+def account(state):
+    text = run([HERE + "/start", "--state", state, "--lookup-rate", "0",
+                "--users", "1"], check=True).stdout
+    env = dict(os.environ)
+    env.update(re.findall(r"^export (\w+)='?([^'\n;]*)'?", text, re.M))
+    return env
+
+
+def spoil(text, r):
+    """Wrong summaries, each by one line: gone, a number more, another id,
+    a statement that is not so."""
+    lines = text.split("\n")
+    in_scope = False
+    for n, line in enumerate(lines):
+        if line.startswith("#"):
+            in_scope = line.lstrip("# ") in (
+                "What it did", "What it made and changed", "Addresses",
+                "Sessions, and what was made, followed", "Programs",
+                "Regions", "Calls", "Errors", "Identities")
+        if not in_scope or not line.startswith("- ") or " more: " in line:
+            continue
+        yield "gone", lines[:n] + lines[n + 1:], line
+        m = re.search(r"(\d+) events", line)
+        if m:
+            yield "number", lines[:n] + [line.replace(
+                m.group(0), "%d events" % (int(m.group(1)) + 1), 1)] + \
+                lines[n + 1:], line
+        m = re.search(r"event `([0-9a-f-]{36})`", line)
+        if m:
+            other = "%08x" % r.getrandbits(32) + m.group(1)[8:]
+            yield "event", lines[:n] + [line.replace(m.group(1), other)] + \
+                lines[n + 1:], line
+        m = re.search(r"`([^`]{3,})`", line)
+        if m:
+            bad = line.replace(m.group(1), m.group(1)[:-1] + "~", 1)
+            yield "value", lines[:n] + [bad] + lines[n + 1:], line
+            yield "added", lines[:n] + [line, bad] + lines[n + 1:], line
+
+
+def one(seed, kind, every):
+    """every: of the wrong summaries, each that-many-th is tried"""
+    state = os.path.join(os.environ["TMPDIR"], "sim-%s-%s" % (kind, seed))
+    env = account(state)
+    case = "%s-%s" % (kind, seed)
+    try:
+        i = Incident(seed, kind, days=DAYS, per_day=PER_DAY)
+        i.load(env["AWS_ENDPOINT_URL"], env["SIM_STATE"])
+        p = run([CART, "collect", "compromised-key", "-p",
+                 "access_key_id=" + i.key, "--case", case, "--out", ".",
+                 "--trust-environment"], env=env)
+        # the owner is not in this account's IAM, and one session is in
+        # another account: gaps
+        assert p.returncode == 3, (p.returncode, p.stderr)
+    finally:
+        run([HERE + "/stop"], env=env)
+    run([CART, "extract", case + "-b01.tar", "--out", case], check=True)
+    with open(glob.glob(case + "/e*-summary.md")[0]) as f:
+        text = f.read()
+    lines = [json.dumps({"account": a, "region": g, "record": e})
+             for a, g, e in i.events()]
+
+    def judge(summary, lines=lines):
+        db = key_check.database(lines, i.truth["account"])
+        return key_check.check(summary, db, i.key, i.truth["account"])
+
+    try:
+        t = judge(text)
+    except key_check.Wrong as e:
+        sys.exit("seed %s %s: the summary is wrong: %s\n%s" % (
+            seed, kind, e, text))
+    # by way of proof that the check is of what was planted
+    planted_ids = {e["id"] for e in i.truth["events"]
+                   if e["account"] == i.truth["account"] and
+                   e["generation"] < 2}
+    found = {x for x, in t.db.execute("SELECT id FROM mine")}
+    assert planted_ids <= found, planted_ids - found
+    # most events are not by whom we follow: without them it goes faster
+    few = [x for x in lines if json.loads(x)["record"]["eventID"] in found]
+    n = 0
+    for what, wrong, line in spoil(text, random.Random(seed)):
+        n += 1
+        if n % every:
+            continue
+        try:
+            judge("\n".join(wrong), few)
+        except key_check.Wrong:
+            continue
+        sys.exit("seed %s %s: not noticed (%s): %s" % (seed, kind, what,
+                                                       line))
+    print("seed %s %s: %d events, %d by the key and what it led to; true; "
+          "wrong ones noticed" % (seed, kind, len(lines), len(found)),
+          flush=True)
+
+
+def main():
+    drawn = int(os.environ.get("SEEDS", "0"))
+    seeds = [random.SystemRandom().randrange(10 ** 6) for _ in range(drawn)] \
+        or [7]
+    for n, seed in enumerate(seeds):
+        for kind in ("AKIA", "ASIA") if not drawn else (
+                ("AKIA", "ASIA")[n % 2],):
+            one(seed, kind, 5 if drawn else 2)
+
+
+main()
