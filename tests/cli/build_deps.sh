@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# run-tests: release-only
+# run-tests: native-only release-only
 # scripts/build-deps takes a source only if it is the file that the lock names,
 # keeps it, and applies patches in the order of their series.
 set -eu

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# run-tests: release-only
+# run-tests: native-only release-only
 # scripts/embed gives back the same bytes, names and lengths; the CA roots that
 # are linked in parse, and hold Amazon's.
 set -eu

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# run-tests: release-only
+# run-tests: native-only release-only
 # The lock is whole: each dependency has a version, an upstream archive and a
 # Debian source package, every file with its SHA-256; patches name theirs.
 set -eu

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# run-tests: release-only timeout=1200
+# run-tests: native-only release-only timeout=1200
 # A release: its programs carry their source; built anew from that alone, in a
 # folder of another depth, it is the same, byte for byte; its signature is
 # minisign's, its SPDX document passes the validator of the SPDX project.

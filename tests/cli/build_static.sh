@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# run-tests: release-only
+# run-tests: native-only release-only
 # The program runs without an environment and opens no file of the host (no
 # loader cache, no locale, no time zone, no OpenSSL configuration).
 set -eu

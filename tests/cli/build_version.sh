@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
+# run-tests: native-only
 # --version names the commit and every locked dependency; --json the program's
 # own digest.
 set -eu

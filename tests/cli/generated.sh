@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
+# run-tests: native-only
 # What is made from the tables of the program is up to date, and every command,
 # option and step is explained.
 . "$TOP/tests/lib/cart.sh"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# run-tests: release-only timeout=1800
+# run-tests: native-only release-only timeout=1800
 # A stick: made from a release, its list signed; collects to itself, in segments
 # that FAT can hold; mounted noexec it says how, and runs from memory when told.
 # CART_LONG=1 (make soak) mounts ext4, exFAT and FAT32 images, collects more than

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# run-tests: release-only
+# run-tests: native-only release-only
 # run-tests: timeout=900
 # Memory stays under 64 MiB whatever the size of the evidence: 64 MiB of it to
 # a pipe and to a file, then an image and 100,000 small files (SIZE, default

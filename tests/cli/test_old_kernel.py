@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
+# run-tests: native-only
 """The program on Linux 3.10: every system call that is younger answers ENOSYS
 (a seccomp filter sees to it), and everything still works, to the same result.
 """

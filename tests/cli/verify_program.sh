@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# run-tests: release-only
+# run-tests: native-only release-only
 # crashcart-verify: the same verdicts, no network code, hardened and smaller.
 . "$TOP/tests/lib/cart.sh"
 verifier=$(dirname "$CRASHCART")/crashcart-verify
