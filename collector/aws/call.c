@@ -120,6 +120,16 @@ static int find_target(struct work *w)
 
 static int find_host(struct work *w)
 {
+	if (w->req.host && !w->target.overridden) {
+		snprintf(w->target.base, sizeof(w->target.base), "https://%s",
+			 w->req.host);
+		if (cart_url_parse(w->target.base, &w->target.url, w->err) < 0)
+			return -1;
+		if (w->req.signing_name)
+			snprintf(w->target.signing_name,
+				 sizeof(w->target.signing_name), "%s",
+				 w->req.signing_name);
+	}
 	return cart_endpoint_url(&w->target, w->req.host_prefix, w->base,
 				 sizeof(w->base), w->host, sizeof(w->host),
 				 w->err);
@@ -150,7 +160,10 @@ static int may_send(struct work *w)
 
 static int encode(struct work *w)
 {
-	struct cart_encode_opts o = { .path_style = w->target.overridden };
+	struct cart_encode_opts o = {
+		.path_style = w->target.overridden,
+		.region = w->region[0] ? w->region : NULL,
+	};
 
 	if (cart_encode(w->op, w->call->input, &o, &w->req, w->err) < 0)
 		return cart_err_prefix(w->err, "%s:%s", w->service,

@@ -547,6 +547,44 @@ static int put_host_prefix(const struct cart_op *op,
 	return 0;
 }
 
+/*
+ * A few operations go to a host of their own when a member names it: the
+ * events and memories of a space in OpenSearch Memory, and what S3 on Outposts
+ * keeps (there no account stands before the host).
+ */
+static int name_host(const struct cart_op *op, const struct cart_json *input,
+		     const char *region, struct cart_request *ret,
+		     struct cart_err *err)
+{
+	bool china = !strncmp(region, "cn-", 3);
+	const char *space = cart_json_get_string(input, "spaceId");
+	struct cart_buf b;
+
+	cart_buf_init(&b, 512);
+	if (!strcmp(op->svc->info.name, "opensearchmemory") && space &&
+	    (strstr(op->info.name, "Event") ||
+	     strstr(op->info.name, "Memor"))) {
+		if (!is_host_label(space) || strchr(space, '.'))
+			return cart_err_set(err, CART_ERR_INPUT, 0,
+					    "input.spaceId: %s:%s puts it into "
+					    "the host's name: letters, digits "
+					    "and '-' only", op->svc->info.name,
+					    op->info.name);
+		cart_buf_addf(&b, "%s.osm.%s.on.aws", space, region);
+	} else if (cart_json_get_string(input, "OutpostId") &&
+		   (is_op(op, "s3control", "ListRegionalBuckets") ||
+		    is_op(op, "s3control", "CreateBucket"))) {
+		cart_buf_addf(&b, "s3-outposts.%s.amazonaws.com%s", region,
+			      china ? ".cn" : "");
+		ret->signing_name = "s3-outposts";
+	} else {
+		return 0;
+	}
+	ret->host = cart_buf_steal(&b, NULL);
+	cart_buf_clear(&b);
+	return ret->host ? 0 : cart_err_nomem(err);
+}
+
 static uint32_t crc32_of(const unsigned char *p, size_t len)
 {
 	uint32_t c = ~0u;
@@ -728,7 +766,11 @@ int cart_encode(const struct cart_op *op, const struct cart_json *input,
 	if (!ret->path)
 		ret->path = strdup("/");
 	/* A host that was named is not to be changed. */
+	if (opts && opts->region && !opts->path_style &&
+	    name_host(op, params, opts->region, ret, err))
+		goto out;
 	if (*op->info.host_prefix && !(opts && opts->path_style) &&
+	    !ret->host &&
 	    put_host_prefix(op, params, &prefix, err))
 		goto out;
 	if (prefix.len || !ret->host_prefix) {
@@ -771,6 +813,7 @@ void cart_request_clear(struct cart_request *r)
 	cart_pairs_clear(&r->query);
 	cart_pairs_clear(&r->headers);
 	free(r->host_prefix);
+	free(r->host);
 	free(r->body);
 	memset(r, 0, sizeof(*r));
 }
@@ -802,7 +845,8 @@ void cart_request_show(const struct cart_request *r, const char *scheme,
 	size_t i;
 
 	cart_buf_init(&url, CART_ENCODE_BODY_MAX);
-	cart_buf_addf(&url, "%s://%s%s", scheme, r->host_prefix, host);
+	cart_buf_addf(&url, "%s://%s%s", scheme, r->host_prefix,
+		      r->host ? r->host : host);
 	cart_request_target(r, &url);
 	cart_buf_adds(b, "{\"method\":");
 	quote(r->method, b);

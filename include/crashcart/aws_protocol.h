@@ -42,6 +42,10 @@ struct cart_request {
 	struct cart_pairs query;	/* NOT encoded, in order */
 	struct cart_pairs headers;	/* of the protocol; not Host */
 	char *host_prefix;	/* goes before the endpoint's host, or "" */
+	/* Where a member of the input names another host than the service's:
+	 * that one, and what it is signed for.  Else NULL. */
+	char *host;
+	const char *signing_name;	/* static, or NULL: the service's */
 	unsigned char *body;		/* never NULL */
 	size_t body_len;
 	bool no_auth;
@@ -52,6 +56,9 @@ struct cart_encode_opts {
 	/* Value for every idempotency token that the input leaves out; NULL:
 	 * a random UUID each. */
 	const char *token;
+	/* For hosts that a member of the input names; NULL: the service's own
+	 * host, always. */
+	const char *region;
 	/* S3: bucket stays in the path (an endpoint was overridden).  A name
 	 * that is not DNS-safe always stays there. */
 	bool path_style;

@@ -3,7 +3,8 @@
  * The room aws without a network, for test_aws_protocol.py: one JSON object a
  * line on stdin, one on stdout.
  *
- *   {"call": C, "input": {}, "path_style": false, "token": T}
+ *   {"call": C, "input": {}, "path_style": false, "token": T,
+ *    "region": R}
  *                               -> {"method","url","headers","body_base64"}
  *   {"call": C, "reply": {"status", "headers", "body_base64"}}
  *                               -> {"view"} or {"error": {"code", ...}}
@@ -45,6 +46,7 @@ static int encode(const struct cart_op *op, const struct cart_json *line,
 
 	opts.path_style = cart_json_bool(cart_json_get(line, "path_style"));
 	opts.token = cart_json_get_string(line, "token");
+	opts.region = cart_json_get_string(line, "region");
 	if (cart_encode(op, cart_json_get(line, "input"), &opts, &r, err))
 		return -1;
 	cart_request_show(&r, "https", "host.example", out);
@@ -199,7 +201,7 @@ static int answer(struct cart_model *m, const struct cart_json *line,
 		return decode(op, cart_json_get(line, "reply"), out, err);
 	if (cart_json_get(line, "view"))
 		return next(op, line, out, err);
-	if (cart_json_get(line, "region"))
+	if (cart_json_get(line, "region") && !cart_json_get(line, "input"))
 		return endpoint(op, line, out, err);
 	if (cart_json_get(line, "class")) {
 		put("{\"class\":", cart_op_class_name(cart_model_class(op)),
