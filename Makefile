@@ -94,10 +94,10 @@ OUR_CFLAGS += -O2 -g0 -fPIE -fno-plt -fno-asynchronous-unwind-tables \
 OUR_LDFLAGS += -static-pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,text \
 	-Wl,-z,separate-code -Wl,--build-id=none \
 	$(if $(filter x86_64,$(ARCH)),-Wl$(comma)-z$(comma)pack-relative-relocs)
-# everybody's malloc() is base/alloc.c's and memcpy() base/copy.c's
+# everybody's malloc() is base/alloc.c's
 OUR_CPPFLAGS += -DCART_ALLOC_CACHE
-OUR_LDFLAGS += -Wl,-u,cart_alloc_malloc -Wl,-u,cart_alloc_memcpy \
-	$(foreach f,malloc calloc realloc free memcpy,-Wl$(comma)--wrap=$f \
+OUR_LDFLAGS += -Wl,-u,cart_alloc_malloc \
+	$(foreach f,malloc calloc realloc free,-Wl$(comma)--wrap=$f \
 	-Wl$(comma)--defsym=__wrap_$f=cart_alloc_$f)
 else ifeq ($(FLAVOUR),system)
 OUR_CFLAGS += -O1 -g -fPIE $(HARDENING)

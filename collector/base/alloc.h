@@ -16,10 +16,6 @@ void *cart_alloc_calloc(size_t n, size_t size);
 void *cart_alloc_realloc(void *p, size_t size);
 void cart_alloc_free(void *p);
 
-/* copy.c */
-void *cart_alloc_memcpy(void *restrict to, const void *restrict from,
-			size_t n);
-
 /* Bytes that this thread's cache holds; for tests. */
 size_t cart_alloc_cached_bytes(void);
 

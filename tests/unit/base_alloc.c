@@ -208,29 +208,9 @@ static void test_misuse(void **state)
 	}
 }
 
-static void test_copy(void **state)
-{
-	unsigned char from[600], to[600];
-	size_t n, i;
-
-	(void)state;
-	for (i = 0; i < sizeof(from); i++)
-		from[i] = (unsigned char)(i * 7 + 1);
-	for (n = 0; n <= 560; n++) {
-		memset(to, 0, sizeof(to));
-		assert_ptr_equal(cart_alloc_memcpy(to + 3, from + 5, n),
-				 to + 3);
-		assert_int_equal(to[2], 0);
-		for (i = 0; i < n; i++)
-			assert_int_equal(to[3 + i], from[5 + i]);
-		assert_int_equal(to[3 + n], 0);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_copy),
 		cmocka_unit_test(test_every_size),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_handed_over),
