@@ -333,4 +333,6 @@ void cart_creds_clear(struct cart_creds_cache *k)
 	k->now = NULL;
 	cart_imds_free(k->imds);
 	k->imds = NULL;
+	cart_sso_token_free(k->sso);
+	k->sso = NULL;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Credentials of IAM Identity Center: `aws sso login` left a token in the cache
- * of the home folder, which buys credentials of a role.  Signing in is not ours.
+ * of the home folder, which buys credentials of a role.  One that is over is
+ * renewed, where the login left what that needs.  Signing in is not ours.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -82,44 +83,162 @@ static int parse_end(const char *text, int64_t *ret_ns)
 	return text ? cart_clock_parse(text, len, ret_ns) : -1;
 }
 
-static int read_token(struct cart_aws *a, const char *profile,
-		      const struct sso *s, struct cart_json **ret,
-		      struct cart_err *err)
+/* The token in the cache, over or not. */
+static int read_token(const char *path, const char *profile,
+		      struct cart_json **ret, struct cart_err *err)
 {
-	struct cart_buf path, text;
-	int64_t end;
-	int rc = -1;
+	struct cart_buf text;
 
-	*ret = NULL;
-	cart_buf_init(&path, 4096);
 	cart_buf_init(&text, 65536);
-	if (cache_path(a, s, &path, err) < 0)
-		goto out;
-	if (cart_file_read(AT_FDCWD, (const char *)path.data, &text, err) == 0)
+	*ret = NULL;
+	if (cart_file_read(AT_FDCWD, path, &text, err) == 0)
 		*ret = cart_json_parse(text.data, text.len, NULL, err);
-	if (!*ret) {
-		cart_err_prefix(err, "no token of `aws sso login --profile %s`",
-				profile);
-		err->class = CART_ERR_DENIED;
-		goto out;
-	}
-	if (!cart_json_get_string(*ret, "accessToken") ||
-	    parse_end(cart_json_get_string(*ret, "expiresAt"), &end) < 0 ||
-	    end <= cart_aws_now_ns(a)) {
-		cart_err_set(err, CART_ERR_DENIED, 0,
-			     "the token in %s is over or not complete: "
-			     "`aws sso login --profile %s` makes a new one",
-			     (const char *)path.data, profile);
-		goto out;
-	}
-	rc = 0;
-out:
 	if (text.data)
 		cart_wipe(text.data, text.len);
 	cart_buf_clear(&text);
-	cart_buf_clear(&path);
+	if (*ret)
+		return 0;
+	cart_err_prefix(err, "no token of `aws sso login --profile %s`", profile);
+	err->class = CART_ERR_DENIED;
+	return -1;
+}
+
+static bool is_good(struct cart_aws *a, const struct cart_json *token)
+{
+	int64_t end;
+
+	return cart_json_get_string(token, "accessToken") &&
+	       parse_end(cart_json_get_string(token, "expiresAt"), &end) == 0 &&
+	       end > cart_aws_now_ns(a);
+}
+
+/* ---- renewing ------------------------------------------------------------- */
+
+/* A refresh token may count only once, so what it bought is kept for the
+ * session.  It is never written to the cache: that is somebody's host. */
+struct cart_sso_token {
+	char path[512];			/* of the cache file it comes from */
+	char access[8192], refresh[8192];
+	int64_t end_ns;
+};
+
+void cart_sso_token_free(struct cart_sso_token *t)
+{
+	cart_secret_free(t, sizeof(*t));
+}
+
+static int keep(struct cart_aws *a, const char *path,
+		const struct cart_json *view, struct cart_err *err)
+{
+	const char *access = cart_json_get_string(view, "accessToken");
+	const char *refresh = cart_json_get_string(view, "refreshToken");
+	struct cart_sso_token *t = a->creds.sso;
+	int64_t seconds;
+
+	if (!access || strlen(access) >= sizeof(t->access) ||
+	    (refresh && strlen(refresh) >= sizeof(t->refresh)) ||
+	    strlen(path) >= sizeof(t->path) ||
+	    cart_json_i64(cart_json_get(view, "expiresIn"), &seconds) < 0 ||
+	    seconds < 0 || seconds > 1000000000)
+		return cart_err_set(err, CART_ERR_INPUT, 0,
+				    "sso-oidc:CreateToken gave no readable "
+				    "token");
+	if (!t)
+		t = a->creds.sso = cart_secret_new(sizeof(*t), err);
+	if (!t)
+		return -1;
+	snprintf(t->path, sizeof(t->path), "%s", path);
+	snprintf(t->access, sizeof(t->access), "%s", access);
+	snprintf(t->refresh, sizeof(t->refresh), "%s", refresh ? refresh : "");
+	t->end_ns = cart_aws_now_ns(a) + seconds * 1000000000;
+	return 0;
+}
+
+static bool is_of(const struct cart_sso_token *t, const char *path)
+{
+	return t && !strcmp(t->path, path);
+}
+
+/* With what `aws sso login` registered; -1 with err where that is not so. */
+static int renew(struct cart_aws *a, const struct sso *s, const char *path,
+		 const struct cart_json *token, struct cart_err *err)
+{
+	const char *id = cart_json_get_string(token, "clientId");
+	const char *secret = cart_json_get_string(token, "clientSecret");
+	const char *refresh = is_of(a->creds.sso, path) ?
+		a->creds.sso->refresh :
+		cart_json_get_string(token, "refreshToken");
+	struct cart_json *input;
+	struct cart_aws_call call = {
+		.service = "sso-oidc", .operation = "CreateToken",
+		.region = s->region,
+	};
+	struct cart_aws_reply r;
+	int64_t end;
+	int rc;
+
+	if (!id || !secret || !refresh || !*refresh ||
+	    parse_end(cart_json_get_string(token, "registrationExpiresAt"),
+		      &end) < 0 || end <= cart_aws_now_ns(a))
+		return cart_err_set(err, CART_ERR_DENIED, 0, "it holds nothing "
+				    "to renew it with");
+	call.input = input = cart_json_new_object();
+	cart_json_add(input, "clientId", cart_json_new_string(id));
+	cart_json_add(input, "clientSecret", cart_json_new_string(secret));
+	cart_json_add(input, "grantType", cart_json_new_string("refresh_token"));
+	cart_json_add(input, "refreshToken", cart_json_new_string(refresh));
+	rc = cart_call_as(a, &call, NULL, &r, err);
+	if (!rc)
+		rc = keep(a, path, r.view, err);
+	if (!rc)
+		cart_session_note(a, "the token of IAM Identity Center was "
+				  "renewed for this run; its cache is not "
+				  "changed, so that the AWS CLI may want `aws "
+				  "sso login` the next time");
+	cart_creds_wipe_json(r.view);
+	cart_creds_wipe_json(input);
+	cart_json_free(input);
+	if (r.raw.data)
+		cart_wipe(r.raw.data, r.raw.len);
+	cart_aws_reply_clear(&r);
 	return rc;
 }
+
+/* *ret stays until the next call, or dies with token. */
+static int find_token(struct cart_aws *a, const char *profile,
+		      const struct sso *s, struct cart_json **token,
+		      const char **ret, struct cart_err *err)
+{
+	struct cart_buf b;
+	const char *path;
+	int rc = -1;
+
+	cart_buf_init(&b, 4096);
+	if (cache_path(a, s, &b, err) < 0)
+		goto out;
+	path = (const char *)b.data;
+	if (read_token(path, profile, token, err) < 0)
+		goto out;
+	*ret = cart_json_get_string(*token, "accessToken");
+	if (!is_good(a, *token)) {
+		if ((!is_of(a->creds.sso, path) ||
+		     a->creds.sso->end_ns <= cart_aws_now_ns(a)) &&
+		    renew(a, s, path, *token, err) < 0) {
+			cart_err_prefix(err, "the token in %s is over or not "
+					"complete (`aws sso login --profile "
+					"%s` makes a new one)", path, profile);
+			err->class = CART_ERR_DENIED;
+			goto out;
+		}
+		*ret = a->creds.sso->access;
+	}
+	rc = 0;
+out:
+	cart_buf_clear(&b);
+	return rc;
+}
+
+/* ---- buying --------------------------------------------------------------- */
 
 static int take(const struct cart_json *c, struct cart_creds *ret,
 		struct cart_err *err)
@@ -175,6 +294,7 @@ int cart_creds_sso(struct cart_aws *a, const char *profile,
 {
 	struct sso s;
 	struct cart_json *token = NULL;
+	const char *access = NULL;
 	int rc = read_profile(a, profile, &s, err);
 
 	if (rc <= 0)
@@ -183,9 +303,8 @@ int cart_creds_sso(struct cart_aws *a, const char *profile,
 	snprintf(ret->source, sizeof(ret->source),
 		 "role %.60s in %.20s by Identity Center, profile %.60s", s.role,
 		 s.account, profile);
-	if (read_token(a, profile, &s, &token, err) == 0)
-		rc = buy(a, &s, cart_json_get_string(token, "accessToken"), ret,
-			 err);
+	if (find_token(a, profile, &s, &token, &access, err) == 0)
+		rc = buy(a, &s, access, ret, err);
 	cart_creds_wipe_json(token);
 	cart_json_free(token);
 	return rc;

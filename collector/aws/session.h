@@ -81,6 +81,7 @@ struct cart_creds_cache {
 	int64_t next_try_mono_ns;	/* after a renewal that failed */
 	struct cart_err failure;	/* why it did */
 	struct cart_imds *imds;		/* made when first needed */
+	struct cart_sso_token *sso;	/* one that we renewed, or NULL */
 };
 
 /* The session's credentials, fetched or refreshed if need be; they stay
@@ -113,6 +114,8 @@ int cart_creds_role(struct cart_aws *a, const char *profile, unsigned depth,
 /* credentials_sso.c: the profile signs in through IAM Identity Center. */
 int cart_creds_sso(struct cart_aws *a, const char *profile,
 		   struct cart_creds *ret, struct cart_err *err);
+struct cart_sso_token;
+void cart_sso_token_free(struct cart_sso_token *t);	/* wipes; accepts NULL */
 /* credentials_process.c: the profile names a program. */
 int cart_creds_process(struct cart_aws *a, const char *profile,
 		       struct cart_creds *ret, struct cart_err *err);

@@ -29,6 +29,7 @@ struct world {
 	char home[64];
 	char asked[4096];		/* what STS was asked, one line each */
 	char container_auth[64];
+	char token_body[256];		/* of sso-oidc:CreateToken */
 	unsigned life_s;		/* of what is served; 0: an hour */
 	unsigned served;
 	bool broken;			/* the server has only errors */
@@ -85,6 +86,16 @@ static void answer(void *arg, const struct httpd_request *r,
 			 "\"s\",\"sessionToken\":\"t\",\"expiration\":%jd}}",
 			 (intmax_t)(cart_clock_utc_ns() / 1000000 + 3600000));
 		httpd_say(a, w->broken ? 401 : 200, NULL, text);
+		return;
+	}
+	if (!strncmp(r->head, "POST /token", 11)) {
+		snprintf(w->token_body, sizeof(w->token_body), "%.*s",
+			 (int)r->body_len, r->body);
+		httpd_say(a, w->broken ? 400 : 200, NULL, w->broken ?
+			  "{\"error\":\"invalid_grant\",\"error_description\":"
+			  "\"Invalid refresh token provided\"}" :
+			  "{\"accessToken\":\"new-tok\",\"expiresIn\":28800,"
+			  "\"refreshToken\":\"ref-2\"}");
 		return;
 	}
 	if (strncmp(r->head, "GET /container", 14) != 0) {
@@ -451,6 +462,76 @@ static void identity_center(void **state)
 	rmdir(path);
 }
 
+/* The same session fetches its credentials once more. */
+static void again(struct world *w, const char *key)
+{
+	struct cart_creds *c;
+	struct cart_err err;
+
+	put(w, "AWS_ENDPOINT_URL", httpd_url(w->h));
+	c = cart_creds_hold(w->aws, &err);
+	assert_non_null(c);
+	assert_true(cart_creds_expired(w->aws, c));
+	cart_creds_release(w->aws, c);
+	w->container_auth[0] = '\0';
+	c = cart_creds_hold(w->aws, &err);
+	if (!c)
+		fail_msg("%s", err.text);
+	assert_string_equal(c->c.access_key_id, key);
+	cart_creds_release(w->aws, c);
+	w->env.n = 0;
+}
+
+/* A token that is over, and what its login left to renew it with. */
+static void identity_center_renewed(void **state)
+{
+	static const char text[] =
+		"{\"accessToken\":\"old-tok\",\"expiresAt\":"
+		"\"2020-01-01T00:00:00Z\",\"refreshToken\":\"ref-1\","
+		"\"clientId\":\"cid\",\"clientSecret\":\"csecret\","
+		"\"registrationExpiresAt\":\"2199-01-01T00:00:00Z\"}";
+	struct world *w = *state;
+	struct cart_buf after;
+	char path[160], dir[160];
+
+	write_file(w, "config",
+		   "[sso-session s]\nsso_start_url=https://x.awsapps.com/start\n"
+		   "sso_region=eu-west-1\n"
+		   "[profile new]\nsso_session=s\nsso_account_id=111122223333\n"
+		   "sso_role_name=Read\n");
+	snprintf(dir, sizeof(dir), "%s/.aws/sso", w->home);
+	mkdir(dir, 0700);
+	snprintf(dir, sizeof(dir), "%s/.aws/sso/cache", w->home);
+	mkdir(dir, 0700);
+	snprintf(path, sizeof(path), "%s/.aws/sso/cache/"
+		 "a0f1490a20d0211c997b44bc357e1972deab8ae3.json", w->home);
+	assert_int_equal(cart_file_write_new(AT_FDCWD, path, text, strlen(text),
+					     0400, NULL), 0);
+	w->broken = true;
+	check(w, "new", NULL, "is over or not complete (`aws sso login "
+	      "--profile new` makes a new one): sso-oidc:CreateToken");
+	w->broken = false;
+	check(w, "new", "ASIASSO", "role Read in 111122223333");
+	assert_string_equal(w->token_body, "{\"clientId\":\"cid\","
+		"\"clientSecret\":\"csecret\",\"grantType\":\"refresh_token\","
+		"\"refreshToken\":\"ref-1\"}");
+	assert_string_equal(w->container_auth, "new-tok");
+	/* the next credentials do not need a third token */
+	w->token_body[0] = '\0';
+	again(w, "ASIASSO");
+	assert_string_equal(w->token_body, "");
+	assert_string_equal(w->container_auth, "new-tok");
+	/* nothing was written to the host */
+	cart_buf_init(&after, 4096);
+	assert_int_equal(cart_file_read(AT_FDCWD, path, &after, NULL), 0);
+	assert_string_equal((char *)after.data, text);
+	cart_buf_clear(&after);
+	unlink(path);
+	assert_int_equal(rmdir(dir), 0);
+	snprintf(dir, sizeof(dir), "%s/.aws/sso", w->home);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 static void process(void **state)
 {
 	struct world *w = *state;
@@ -595,6 +676,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(order), TEST(none), TEST(roles), TEST(another_account), TEST(case_and_mfa),
 		TEST(identity_center),
+		TEST(identity_center_renewed),
 		TEST(process),
 		TEST(web_identity),
 		TEST(container), TEST(renewal),
