@@ -16,6 +16,7 @@
 #include "crashcart/text.h"
 #include "crashcart/version.h"
 #include "key_load.h"
+#include "time_server.h"
 #include "version_print.h"
 
 /* In flight at any time: three parts of 8 MiB and some small exhibits.  More
@@ -657,11 +658,12 @@ int cart_cmd_collection_run(struct cmd_collection *c)
 	int status;
 
 	cart_buf_init(&r.key, 128);
-	if (prepare(&r, &err) < 0) {
+	if (cart_cmd_time_check(c->args, &err) < 0 || prepare(&r, &err) < 0) {
 		status = cart_command_fail(c->args, &err);
 	} else {
 		if (r.aws != NULL)
 			cart_cmd_aws_log_to(r.aws, r.bundle);
+		cart_cmd_time_note(c->args, r.bundle);
 		status = run_and_tell(&r);
 		if (r.aws != NULL)
 			cart_cmd_aws_log_to(r.aws, NULL);

@@ -41,6 +41,8 @@ struct cmd_collection {
 	  "Have this RFC 3161 authority stamp the seal (at most two)." }, \
 	{ "password-fd", 0, "N", false, \
 	  "Read the key's password from descriptor N." }, \
+	{ "time-server", 0, "ADDRESS[:PORT]", false, \
+	  "Record this NTP server's time too (on EC2 Amazon's is asked)." }, \
 	{ "expect-account", 0, "ID", false, \
 	  "Refuse to collect with credentials of another account." }
 
