@@ -151,6 +151,8 @@ out:
 static int check_end(struct cart_logcheck *c, const struct cart_json *line,
 		     struct cart_err *err)
 {
+	const char *t = text(line, "t");
+
 	if (number(line, "exhibits") != c->exhibits ||
 	    number(line, "calls") != c->calls ||
 	    number(line, "gaps") != c->gaps ||
@@ -161,6 +163,8 @@ static int check_end(struct cart_logcheck *c, const struct cart_json *line,
 		return cart_rule(err, 16, "complete, but there are gaps");
 	snprintf(c->outcome, sizeof(c->outcome), "%s", text(line, "outcome"));
 	c->end_bytes = number(line, "bytes");
+	if (cart_clock_parse(t, strlen(t), &c->end_ns) < 0)
+		c->end_ns = INT64_MIN;
 	c->ended = true;
 	return 0;
 }

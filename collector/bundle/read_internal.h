@@ -204,6 +204,7 @@ struct cart_logcheck {
 	bool ended;
 	char outcome[16];		/* of the end line */
 	uint64_t end_bytes;
+	int64_t end_ns;			/* its time */
 	struct cart_group *group;	/* during a part */
 	size_t line_at, line_len;	/* of the line, in its part */
 	int (*line)(void *arg, const struct cart_json *line,
@@ -242,6 +243,20 @@ int cart_stamps_check(const struct cart_bag *b, const char *roots,
 		      size_t roots_len,
 		      struct cart_verdict_stamp ret[CART_STAMPS_MAX],
 		      struct cart_err *err);
+
+/* --- trust (verify_trust.c) --- */
+
+/* A signature that holds under a key of the reader's. */
+struct cart_held {
+	struct cart_public_key key;
+	bool counter;
+};
+
+/* Which of them counts: fills signed_ok and what goes with it, if the reader
+ * gave a trust file.  After the time stamps.  stated: when the log ends. */
+void cart_trust_judge(const struct cart_verify_options *o,
+		      const struct cart_held *held, size_t n, int64_t stated,
+		      struct cart_verdict *v);
 
 /* --- the bag --- */
 

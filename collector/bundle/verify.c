@@ -18,6 +18,8 @@ struct check {
 	unsigned char prehash[CART_BLAKE2B_SIZE];	/* of the seal */
 	struct cart_minisign_sig outer;
 	struct cart_minisign_sig *counters;
+	struct cart_held *held;		/* by keys of the reader's */
+	size_t n_held;
 	struct cart_bag bag;
 	bool partial;			/* sealed so: the stream ends early */
 	bool sealed_only;		/* encrypted, and nobody can read it: */
@@ -44,13 +46,16 @@ static int trusted(const struct check *c, const struct cart_minisign_sig *sig,
 		   const char *what, struct cart_public_key *ret,
 		   struct cart_err *err)
 {
+	const struct cart_trust none = { 0 }, *t = c->o->trust ? c->o->trust :
+								 &none;
 	const struct cart_public_key *k;
 	struct cart_err why = { 0 };
 	bool named = false;
 	size_t i;
 
-	for (i = 0; i < c->o->n_keys; i++) {
-		k = &c->o->keys[i];
+	for (i = 0; i < c->o->n_keys + t->n; i++) {
+		k = i < c->o->n_keys ? &c->o->keys[i] :
+				       &t->entries[i - c->o->n_keys].key;
 		if (memcmp(k->id, sig->key_id, sizeof(k->id)) != 0)
 			continue;
 		named = true;
@@ -62,6 +67,13 @@ static int trusted(const struct check *c, const struct cart_minisign_sig *sig,
 	if (named)
 		return cart_rule_because(err, 23, &why, what);
 	return 0;
+}
+
+static void hold(struct check *c, const struct cart_public_key *key,
+		 bool counter)
+{
+	c->held[c->n_held].key = *key;
+	c->held[c->n_held++].counter = counter;
 }
 
 static int parse_sig(const struct cart_buf *b, const char *what,
@@ -86,8 +98,10 @@ static int take_outer(struct check *c, struct cart_err *err)
 	cart_minisign_id_text(c->outer.key_id, c->v->signer_id);
 	rc = trusted(c, &c->outer, c->prehash, "the outer signature",
 		     &c->v->trusted, err);
-	if (rc > 0)
+	if (rc > 0) {
 		c->v->signed_ok = true;
+		hold(c, &c->v->trusted, false);
+	}
 	return rc < 0 ? -1 : 0;
 }
 
@@ -116,6 +130,8 @@ static int take_counters(struct check *c, struct cart_err *err)
 			     "a counter-signature", &key, err);
 		if (rc < 0)
 			return -1;
+		if (rc > 0)
+			hold(c, &key, true);
 		if (rc > 0 && !c->v->signed_ok) {
 			c->v->signed_ok = true;
 			c->v->countersigned = true;
@@ -566,8 +582,10 @@ static int check_inner(struct check *c, struct cart_err *err)
 		return 0;
 	cart_minisign_id_text(c->bag.inner.key_id, c->v->signer_id);
 	c->v->signed_ok = rc > 0;
-	if (rc > 0)
+	if (rc > 0) {
 		c->v->trusted = key;
+		hold(c, &key, false);
+	}
 	return 0;
 }
 
@@ -576,6 +594,10 @@ static int run(struct check *c, struct cart_err *err)
 	if (cart_input_open(c->o->bundle, c->o->seal_path, &c->in, err) < 0 ||
 	    cart_crew_start(&c->crew, c->o->threads, err) < 0)
 		return -1;
+	/* the outer or inner seal, and each counter-signature */
+	c->held = calloc(c->in.n_counters + 1, sizeof(*c->held));
+	if (!c->held)
+		return cart_err_nomem(err);
 	cart_bag_init(&c->bag, &c->crew);
 	c->bag.member = c->o->member;
 	c->bag.log.line = c->o->line;
@@ -599,6 +621,7 @@ static int run(struct check *c, struct cart_err *err)
 			      c->v->stamp, err) < 0)
 		return -1;
 	c->v->n_stamps = c->bag.n_stamps;
+	cart_trust_judge(c->o, c->held, c->n_held, c->bag.log.end_ns, c->v);
 	if (c->o->tsa_roots && !c->v->stamp[0].anchored &&
 	    !c->v->stamp[1].anchored)
 		c->unknown = "no authority that you named anchored the time";
@@ -655,8 +678,11 @@ static void decide(struct check *c)
 		v->kind = CART_VERDICT_UNKNOWN;
 	if (c->unknown)
 		why = c->unknown;
+	else if (!v->signed_ok && v->trust_name[0])
+		why = "everything holds, but the key that made the seal did not "
+		      "count then, by your trust file";
 	else if (!v->signed_ok)
-		why = c->o->n_keys == 0 ?
+		why = c->o->n_keys == 0 && !c->o->trust ?
 			"everything holds, but you named no key to trust" :
 			"everything holds, but no key that you named made the "
 			"seal";
@@ -702,6 +728,7 @@ int cart_verify(const struct cart_verify_options *o, struct cart_verdict *ret,
 	cart_crew_stop(&c.crew);
 	cart_seal_clear(&c.seal);
 	free(c.counters);
+	free(c.held);
 	cart_input_close(&c.in);
 	return rc;
 }

@@ -205,6 +205,12 @@ static void print_json(const struct cart_verdict *v,
 		      cart_json_new_bool(v->signed_ok && !v->countersigned));
 	cart_json_add(j, "countersigner", id[0] != '\0' ?
 		      cart_json_new_string(id) : cart_json_new_null());
+	if (v->trust_name[0] != '\0') {
+		cart_json_add(j, "signer_name",
+			      cart_json_new_string(v->trust_name));
+		cart_json_add(j, "signer_validity",
+			      cart_json_new_string(v->trust_text));
+	}
 	cart_json_add(j, "inner_seal_trusted", cart_json_new_bool(v->inner_ok));
 	cart_json_add(j, "extracted_bag", cart_json_new_bool(v->extracted));
 	cart_json_add(j, "sessions", cart_json_new_int(v->sessions));
@@ -240,6 +246,15 @@ static void print_signer(const struct cart_verdict *v, size_t n_keys)
 		return;
 	}
 	printf("Signed by     key %s (%s key)\n", v->signer_id, v->signer_kind);
+	if (v->trust_name[0] != '\0')
+		printf("%s  %s, by your trust file\n", v->countersigned ?
+		       "Counter by  " : "That is     ", v->trust_name);
+	if (!v->signed_ok && v->trust_name[0] != '\0') {
+		printf("Trusted       no: %s\n", v->trust_text);
+		return;
+	}
+	if (v->trust_text[0] != '\0')
+		printf("Then          %s\n", v->trust_text);
 	if (!v->signed_ok) {
 		printf("Trusted       no: %s\n", n_keys == 0 ?
 		       "you named no key (--pubkey)" :

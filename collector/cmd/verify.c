@@ -40,8 +40,31 @@ static int load_roots(const struct cart_args *a, struct cart_buf *ret,
 	return rc;
 }
 
+static int load_trust(const struct cart_args *a, struct cart_trust *ret,
+		      struct cart_err *err)
+{
+	const char *path = cart_args_value(a, "trust");
+	struct cart_buf b;
+	int rc;
+
+	memset(ret, 0, sizeof(*ret));
+	if (path == NULL)
+		return 0;
+	cart_buf_init(&b, CART_TRUST_MAX);
+	rc = cart_file_read(AT_FDCWD, path, &b, err);
+	if (rc == 0)
+		rc = cart_trust_parse(b.data, b.len, ret, err);
+	cart_buf_clear(&b);
+	if (rc < 0) {
+		cart_err_prefix(err, "--trust %s", path);
+		err->class = CART_ERR_USAGE;
+	}
+	return rc;
+}
+
 static int verify(const struct cart_args *a)
 {
+	struct cart_trust trust = { 0 };
 	struct cart_verify_options o = { 0 };
 	struct cart_findings findings = { 0 };
 	struct cart_public_key *keys = NULL;
@@ -62,11 +85,15 @@ static int verify(const struct cart_args *a)
 	o.keys = keys;
 	cart_buf_init(&roots, CART_TSA_ROOTS_MAX);
 	if (load_roots(a, &roots, &err) < 0 ||
+	    load_trust(a, &trust, &err) < 0 ||
 	    cart_identity_option(a, &ids, &err) < 0) {
 		free(keys);
 		cart_buf_clear(&roots);
+		cart_trust_clear(&trust);
 		return cart_command_fail(a, &err);
 	}
+	if (cart_args_value(a, "trust") != NULL)
+		o.trust = &trust;
 	o.tsa_roots = (const char *)roots.data;
 	o.tsa_roots_len = roots.len;
 	o.identities = ids;
@@ -78,7 +105,7 @@ static int verify(const struct cart_args *a)
 		status = cart_command_fail(a, &err);
 	} else {
 		cart_msg_progress_end();
-		cart_verdict_print_all(&v, o.n_keys, &findings,
+		cart_verdict_print_all(&v, o.n_keys + trust.n, &findings,
 				       cart_args_flag(a, "json"));
 		status = (int)v.kind;
 	}
@@ -86,12 +113,15 @@ static int verify(const struct cart_args *a)
 	cart_age_identities_free(ids);
 	free(keys);
 	cart_buf_clear(&roots);
+	cart_trust_clear(&trust);
 	return status;
 }
 
 static const struct cart_option options[] = {
 	{ "pubkey", 'P', "FILE|BASE64", true,
 	  "A key that you trust; it must come from outside the bundle." },
+	{ "trust", 0, "FILE", false,
+	  "Whose keys count, and when (see below)." },
 	{ "tsa-ca", 0, "FILE", true,
 	  "Roots (PEM) of time stamping authorities that you trust." },
 	CMD_IDENTITY_OPTION,
@@ -115,6 +145,13 @@ const struct cart_command cart_cmd_verify = {
 "5 cannot tell: all holds, but no key that you named signed it, or (with\n"
 "--tsa-ca) no authority that you named anchored its time.  What AWS signed of\n"
 "the exhibits is checked too, but does not change the status.\n"
+"\n"
+"A trust file has the first line `crashcart-trust 1`; then a line for each key,\n"
+"KEY FROM TO REVOKED NAME: the 56 characters of a public key, times in UTC\n"
+"(YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ, or - for none), and who it is.  A seal\n"
+"counts if its anchored time, else the time that the log states, is within; once\n"
+"the key is revoked, only if its anchored time is before that.  Lines that begin\n"
+"with # say nothing.\n"
 "\n"
 "Example:\n"
 "  crashcart verify IR-7-b01.tar --pubkey lab.pub\n"

@@ -12,6 +12,7 @@
 #include <crashcart/err.h>
 #include <crashcart/json.h>
 #include <crashcart/signer.h>
+#include <crashcart/trust.h>
 
 /*
  * Reading a bundle as collector/bundle/FORMAT.md defines it.  Everything that
@@ -116,6 +117,8 @@ struct cart_verify_options {
 	const char *seal_path;		/* --seal, or NULL */
 	const struct cart_public_key *keys;	/* that the reader trusts */
 	size_t n_keys;
+	const struct cart_trust *trust;	/* whose keys count when, beside keys, which
+					 * always do; or NULL */
 	const char *tsa_roots;		/* PEM: authorities that the reader ... */
 	size_t tsa_roots_len;		/* ... trusts to know the time; or NULL */
 	/* for an encrypted bundle; NULL: only what is stored is checked (and
@@ -166,6 +169,10 @@ struct cart_verdict {
 	char signer_id[17];		/* key id of the outer signature */
 	char signer_kind[16];		/* "session" or "examiner" */
 	struct cart_public_key trusted;	/* which named key */
+	/* With a trust file: whose key the (first) signature is, and why it
+	 * counts or not; "" if it is nobody's of it. */
+	char trust_name[CART_TRUST_NAME_SIZE];
+	char trust_text[400];
 	struct cart_verdict_stamp stamp[CART_STAMPS_MAX];
 	size_t n_stamps;		/* asked for */
 	unsigned sessions;		/* > 1: continued by a further key ... */

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "read_internal.h"
+
+/* Whose signature it is, and whether their key counted then (trust.h). */
+
+static const struct cart_trust_entry *find(const struct cart_trust *t,
+					   const struct cart_public_key *key)
+{
+	size_t i;
+
+	for (i = 0; t && i < t->n; i++)
+		if (memcmp(&t->entries[i].key, key, sizeof(*key)) == 0)
+			return &t->entries[i];
+	return NULL;
+}
+
+static bool named(const struct cart_verify_options *o,
+		  const struct cart_public_key *key)
+{
+	size_t i;
+
+	for (i = 0; i < o->n_keys; i++)
+		if (memcmp(&o->keys[i], key, sizeof(*key)) == 0)
+			return true;
+	return false;
+}
+
+/* The earliest time that an authority of the reader's anchored. */
+static bool anchored_at(const struct cart_verdict *v, int64_t *ret)
+{
+	bool any = false;
+	size_t i;
+
+	for (i = 0; i < v->n_stamps; i++)
+		if (v->stamp[i].anchored && (!any || v->stamp[i].gen_ns < *ret)) {
+			*ret = v->stamp[i].gen_ns;
+			any = true;
+		}
+	return any;
+}
+
+/* Did e's key count when it made h?  The sentence goes into text. */
+static bool counted(const struct cart_trust_entry *e, const struct cart_held *h,
+		    const struct cart_verdict *v, int64_t stated, char text[400])
+{
+	char at[CART_CLOCK_TEXT_SIZE], then[CART_CLOCK_TEXT_SIZE];
+	bool anchored;
+	int64_t t = stated;
+	const char *which;
+
+	anchored = anchored_at(v, &t);
+	which = anchored ? "the anchored time" : "the time that the log states";
+	cart_clock_text(t, 0, at);
+	if (t < e->from_ns || t >= e->to_ns) {
+		cart_clock_text(t < e->from_ns ? e->from_ns : e->to_ns, 0,
+				then);
+		snprintf(text, 400, "%s %s, and it was sealed at %s (%s)",
+			 t < e->from_ns ? "that key counts only from" :
+			 "that key expired at", then, at, which);
+		return false;
+	}
+	if (e->revoked_ns == INT64_MAX) {
+		snprintf(text, 400, "that key counted at %s (%s)%s", at, which,
+			 h->counter ? "; a counter-signature has no time of its "
+			 "own" : "");
+		return true;
+	}
+	cart_clock_text(e->revoked_ns, 0, then);
+	if (anchored && !h->counter && t < e->revoked_ns) {
+		snprintf(text, 400, "that key was revoked at %s, after it "
+			 "sealed this (%s, anchored)", then, at);
+		return true;
+	}
+	snprintf(text, 400, "that key was revoked at %s, and %s", then,
+		 t >= e->revoked_ns ? "this was sealed after that" :
+		 h->counter ? "a counter-signature has no time of its own" :
+		 "no anchored time shows that it sealed this before");
+	return false;
+}
+
+void cart_trust_judge(const struct cart_verify_options *o,
+		      const struct cart_held *held, size_t n, int64_t stated,
+		      struct cart_verdict *v)
+{
+	const struct cart_trust_entry *e;
+	size_t i;
+
+	if (!o->trust || n == 0)
+		return;
+	v->signed_ok = v->countersigned = false;
+	for (i = 0; i < n && !v->signed_ok; i++) {
+		char text[400] = "";
+
+		e = find(o->trust, &held[i].key);
+		v->signed_ok = named(o, &held[i].key) ||
+			       (e && counted(e, &held[i], v, stated, text));
+		if (!v->signed_ok && v->trust_name[0])
+			continue;	/* the first one is told */
+		v->countersigned = v->signed_ok && held[i].counter;
+		v->trusted = held[i].key;
+		snprintf(v->trust_name, sizeof(v->trust_name), "%s",
+			 e ? e->name : "");
+		memcpy(v->trust_text, text, sizeof(v->trust_text));
+	}
+}
