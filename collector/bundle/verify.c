@@ -376,7 +376,10 @@ static int walk_stream(struct check *c, struct stream *s, struct cart_err *err)
 		c->truncated = !c->has_seal;
 		return cart_rule(err, 3, "the stream ends before its end");
 	}
-	return cart_bag_finish(&c->bag, err);
+	if (cart_bag_finish(&c->bag, err) < 0)
+		return -1;
+	c->whole = true;
+	return 0;
 }
 
 /* Steps 2 and 3. */

@@ -162,6 +162,13 @@ def delete_digest(s, n, r):
     return {name: ("missing", "cannot tell")}, [span(s, n)]
 
 
+def delete_two(s, n, r):
+    """Two in a row: only the younger one is named by a digest that is there."""
+    a, b = s.digests[n], s.digests[n + 1]
+    del s.objects[(s.bucket, a)], s.objects[(s.bucket, b)]
+    return {b: ("missing", "cannot tell")}, [span(s, n, n + 2)]
+
+
 def unreadable_digest(s, n, r):
     name = s.digests[n]
     s.objects[(s.bucket, name)][0] = None
@@ -205,6 +212,25 @@ def resigned_same_bytes(s, n, r):
     assert gzip.decompress(s.objects[(s.bucket, name)][0]) == data
     s.chain_on(succ)
     return bad_digest(s, n)
+
+
+def wrong_previous_hash(s, n, r):
+    """The successor, well signed, names another hash, but the signature."""
+    succ = s.digests[n + 1]
+    s.docs[succ]["previousDigestHashValue"] = "0" * 64
+    s.sign(succ)
+    s.chain_on(succ)
+    return bad_digest(s, n)
+
+
+def unknown_hash(s, n, r):
+    """A well signed digest that gives another kind of hash for a log."""
+    name = s.digests[n]
+    entry = s.docs[name]["logFiles"][0]
+    entry["hashAlgorithm"] = "SHA-1"
+    s.sign(name)
+    s.chain_on(name)
+    return {entry["s3Object"]: ("log", "cannot tell")}, []
 
 
 def foreign_key(s, n, r):
@@ -261,8 +287,9 @@ def later_start(s, n, r):
 TAMPERINGS = [flip_log, delete_log, log_trailing, log_cut, swap_logs,
               edit_digest, digest_space, digest_trailing, digest_member,
               digest_cut, duplicate_key, signature_flip, signature_gone,
-              algorithm, delete_digest, unreadable_digest, swap_digests,
-              replay_digest, resigned, resigned_same_bytes, foreign_key,
+              algorithm, delete_digest, delete_two, unreadable_digest,
+              swap_digests, replay_digest, resigned, resigned_same_bytes,
+              wrong_previous_hash, unknown_hash, foreign_key,
               foreign_signature, wrong_bucket, no_field, null_previous,
               later_start]
 
@@ -365,7 +392,8 @@ def main():
 
 
 # These sign later digests again, and so would follow the other's traces.
-RESIGNING = {duplicate_key, resigned_same_bytes, wrong_bucket, no_field,
+RESIGNING = {duplicate_key, resigned_same_bytes, wrong_previous_hash,
+             unknown_hash, wrong_bucket, no_field,
              null_previous, later_start}
 
 if __name__ == "__main__":
