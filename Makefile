@@ -410,13 +410,13 @@ test:
 	$(MAKE) FLAVOUR=asan deps
 	scripts/run-tests
 # A variable says how long each is; what has none is as long as always.
-SOAK := sim/policy sim/contain sim/key_incident kill torture interop/bundle_mutate interop/test_page cli/memory
+SOAK := sim/preserve sim/policy sim/contain sim/key_incident kill torture interop/bundle_mutate interop/test_page cli/memory
 soak:
 	scripts/bootstrap --test
 	$(MAKE) deps
 	$(MAKE) FLAVOUR=asan deps
 	RUN_TESTS_LIMIT=28800 POLICY_ACTIONS=0 KILLS=500 ROUNDS=600 STEPS=40 \
-		CONTAIN_FULL=1 SEEDS=20 DAYS=90 \
+		CONTAIN_FULL=1 PRESERVE_KILLS=7 SEEDS=20 DAYS=90 \
 		MASKS=01,02,04,08,10,20,40,80 SIZE=16384 PAGE_ALL=1 PAGE_BIG=2 \
 		scripts/run-tests $(SOAK)
 bench: drivers

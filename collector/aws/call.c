@@ -41,6 +41,8 @@ struct work {
 	const struct cart_svc *svc;
 	const char *service;		/* the model's name of it */
 
+	struct cart_json *presigned;	/* input with a URL in it, or NULL */
+	bool show;			/* nothing will be sent */
 	bool own;			/* of the credentials chain itself */
 	struct cart_creds *fixed;	/* then: by these, or unsigned */
 	struct cart_creds *creds;	/* of the attempt under way */
@@ -165,7 +167,8 @@ static int encode(struct work *w)
 		.region = w->region[0] ? w->region : NULL,
 	};
 
-	if (cart_encode(w->op, w->call->input, &o, &w->req, w->err) < 0)
+	if (cart_encode(w->op, w->presigned ? w->presigned : w->call->input, &o,
+			&w->req, w->err) < 0)
 		return cart_err_prefix(w->err, "%s:%s", w->service,
 				       w->info->name);
 	/* over plain http the body is always signed */
@@ -176,6 +179,26 @@ static int encode(struct work *w)
 	return 0;
 }
 
+/* CopySnapshot's second request, by the credentials of the first. */
+static int presign(struct work *w)
+{
+	struct cart_presign p = { .input = w->call->input,
+				  .to_region = w->target.signing_region };
+	struct cart_creds *held;
+
+	if (w->show || !cart_presign_wanted(w->op, w->call->input))
+		return 0;
+	held = w->own ? w->fixed : cart_creds_hold(w->a, w->err);
+	if (held) {
+		p.c = &held->c;
+		w->presigned = cart_presign_copy(w->a, w->op, &p, w->err);
+		if (!w->own)
+			cart_creds_release(w->a, held);
+	}
+	return w->presigned ? 0 : cart_err_prefix(w->err, "%s:%s", w->service,
+						  w->info->name);
+}
+
 static int prepare(struct work *w)
 {
 	if (find_op(w->call->service, w->call->operation, &w->svc, &w->op,
@@ -184,7 +207,8 @@ static int prepare(struct work *w)
 	w->info = cart_op_info(w->op);
 	w->service = cart_svc_info(w->svc)->name;
 	w->repeatable = !w->call->once;
-	if (choose_region(w) < 0 || find_target(w) < 0 || encode(w) < 0)
+	if (choose_region(w) < 0 || find_target(w) < 0 || presign(w) < 0 ||
+	    encode(w) < 0)
 		return -1;
 	return find_host(w);
 }
@@ -860,6 +884,7 @@ static int whole_call(struct work *w)
 	if (prepare(w) == 0 && may_send(w) == 0)
 		rc = run(w);
 	cart_request_clear(&w->req);
+	cart_json_free(w->presigned);
 	w->ret->duration_ms = (uint64_t)(cart_clock_mono_ns() -
 					 w->start_mono_ns) / NS_PER_MS;
 	return rc;
@@ -913,6 +938,7 @@ int cart_aws_show_request(struct cart_aws *a, const struct cart_aws_call *call,
 	struct cart_err own;
 	struct work w = {
 		.a = a, .call = &with, .ret = &reply, .err = err ? err : &own,
+		.show = true,
 	};
 	struct cart_buf host, b;
 	int rc = -1;

@@ -236,6 +236,23 @@ int cart_endpoint_find(struct cart_aws *a, const struct cart_op *op,
 int cart_endpoint_url(const struct cart_target *t, const char *host_prefix,
 		      char *ret_base, size_t base_size, char *ret_host,
 		      size_t host_size, struct cart_err *err);
+/* ---- presign.c ------------------------------------------------------------ */
+
+struct cart_presign {
+	const struct cart_json *input;	/* of CopySnapshot */
+	const char *to_region;
+	const struct cart_credentials *c;
+};
+/* Is this CopySnapshot, without the URL that it must carry? */
+bool cart_presign_wanted(const struct cart_op *op,
+			 const struct cart_json *input);
+/* A copy of the input with the URL, good for an hour; NULL with err.  Whoever
+ * holds the URL can copy the snapshot: never to be logged. */
+struct cart_json *cart_presign_copy(struct cart_aws *a,
+				    const struct cart_op *op,
+				    const struct cart_presign *p,
+				    struct cart_err *err);
+
 /* True if an override from the environment or a config file may count, for
  * this URL; writes a note once when it does not. */
 bool cart_endpoint_trusted(struct cart_aws *a, const char *what,

@@ -304,6 +304,41 @@ static void emit_snapshots(struct walk *w, const char *call,
 	emit(w, &n);
 }
 
+/* A copy is tagged as it is made, and EC2 uses the key in the caller's name. */
+static void emit_copy(struct walk *w, const char *call,
+		      const struct cart_json *regions)
+{
+	static const char *const actions[] = {
+		"kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey",
+		"kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom",
+		"kms:ReEncryptTo", NULL
+	};
+	const struct cart_json *input = w->s->call ?
+		cart_json_get(w->with, "input") : w->with;
+	const char *key = known_value(cart_json_get(input, w->s->call ?
+						"KmsKeyId" : "kms_key_id"));
+	const char *const made[] = { "arn:aws:ec2:*::snapshot/*", NULL };
+	const char *keys[2] = { "arn:aws:kms:*:*:key/*", NULL };
+	struct cart_need n = { .call = call, .action = call, .changes = true,
+			       .regions = regions };
+	size_t i;
+
+	n.resources = arns(w, made);
+	emit(w, &n);
+	n.action = "ec2:CreateTags";
+	n.create_action = strchr(call, ':') + 1;
+	n.resources = arns(w, made);
+	emit(w, &n);
+	n.create_action = NULL;
+	if (key && !strncmp(key, "arn:", 4))
+		keys[0] = key;
+	for (i = 0; actions[i]; i++) {
+		n.action = actions[i];
+		n.resources = arns(w, keys);
+		emit(w, &n);
+	}
+}
+
 static void on_call(void *arg, const char *call, bool changes, const char *note)
 {
 	static const char *const any[] = { "*", NULL };
@@ -327,6 +362,10 @@ static void on_call(void *arg, const char *call, bool changes, const char *note)
 	if (!strcmp(call, "ec2:CreateSnapshots") ||
 	    !strcmp(call, "ec2:CreateSnapshot")) {
 		emit_snapshots(w, call, n.regions);
+		return;
+	}
+	if (!strcmp(call, "ec2:CopySnapshot")) {
+		emit_copy(w, call, n.regions);
 		return;
 	}
 	cart_aws_action(call, op.signing, action, sizeof(action));

@@ -108,6 +108,15 @@ def main():
             script = script.replace("i-0123456789abcdef0",
                                     env["SIM_INSTANCE_ID"])
             script = script.replace("RWQ...", key)
+            for shown, name in (
+                    ("snap-0123456789abcdef0", "SIM_EBS_SNAPSHOT_ID"),
+                    ("=444455556666", "SIM_FORENSIC_ACCOUNT_ID")):
+                script = script.replace(shown, "=" * shown.startswith("=") +
+                                        env[name])
+            script = re.sub(r"arn:aws:kms:\S*111122223333:\S+",
+                            env["SIM_TRANSFER_KEY_ARN"], script)
+            script = re.sub(r"arn:aws:kms:\S*444455556666:\S+",
+                            env["SIM_FORENSIC_KEY_ARN"], script)
             # the seal of the pipe lies where no other run's does
             script = script.replace("/dev/shm/", WORK + "/shm-")
             if "crashcart resume" in script:

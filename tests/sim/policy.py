@@ -64,6 +64,11 @@ def cart(*args, env=None):
 def params(name):
     """Values for the parameters that a manifest needs."""
     known = {"instance_id": ENV["SIM_INSTANCE_ID"],
+             "snapshot_id": ENV["SIM_EBS_SNAPSHOT_ID"],
+             "region": "us-east-1", "to_region": "eu-west-1",
+             "transfer_key": ENV["SIM_TRANSFER_KEY_ARN"],
+             "forensic_account": ENV["SIM_FORENSIC_ACCOUNT_ID"],
+             "forensic_key": ENV["SIM_FORENSIC_KEY_ARN"],
              "access_key_id": ENV["SIM_BACKDOOR_ACCESS_KEY_ID"]}
     plan = ENV["TOP"] + "/manifests/%s.json" % name
     with open(plan, encoding="utf-8") as f:
@@ -142,6 +147,8 @@ def needed(call):
     out = {authorization.action(*call.split(":", 1))}
     if call in TAGGED:
         out.add("ec2:CreateTags")
+    if call == "ec2:CopySnapshot":
+        out |= {"kms:" + a for a in authorization.COPY_KEY_ACTIONS}
     return out
 
 
@@ -178,7 +185,7 @@ def one(name, plan, policy, base, action, number):
           (exit_, verified))
     refused = denied_actions(asked)
     may = {action} | fallbacks(plan, action)
-    if action == "ec2:CreateTags":
+    if action == "ec2:CreateTags" or action.startswith("kms:"):
         may |= {authorization.action(*c.split(":")) for c in TAGGED}
     check(what + ": it is denied, and nothing else", refused and
           refused <= may, refused)

@@ -100,6 +100,11 @@ async def main():
         "SIM_EBS_SNAPSHOT_ID": names["ebs_snapshot"],
         "SIM_BUCKET": names["bucket"],
         "SIM_KMS_KEY_ID": names["kms_key"],
+        "SIM_FORENSIC_ACCOUNT_ID": "345678901234",
+        "SIM_FORENSIC_KEY_ARN": "arn:aws:kms:eu-west-1:345678901234:key/" +
+        names["forensic_key"],
+        "SIM_TRANSFER_KEY_ARN": "arn:aws:kms:eu-west-1:123456789012:key/" +
+        names["transfer_key"],
         "SIM_KMS_ED25519_KEY_ID": names["kms_ed25519"],
         "SIM_FUNCTION": names["function"],
         "SIM_INCIDENT_START": names["start"],

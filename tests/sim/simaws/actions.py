@@ -31,6 +31,10 @@ PREFIXES = {"accessanalyzer": "access-analyzer", "elbv2":
             "apigatewayv2": "apigateway", "docdb": "rds", "neptune": "rds"}
 OTHERS = {"s3control:GetPublicAccessBlock": "s3:GetAccountPublicAccessBlock",
           "s3:ListDirectoryBuckets": "s3express:ListAllMyDirectoryBuckets"}
+# what EC2 does with the key of a copy in the caller's name
+COPY_KEY_ACTIONS = ("CreateGrant", "Decrypt", "DescribeKey",
+                    "GenerateDataKeyWithoutPlaintext", "ReEncryptFrom",
+                    "ReEncryptTo")
 LAMBDA_ACTIONS = {"Invoke": "InvokeFunction"}
 
 
@@ -101,6 +105,8 @@ def resources(ctx, name, p):
                 ctx.arn("ec2", "volume/" + m["Ebs"]["VolumeId"])
                 for m in i["BlockDeviceMappings"]] + [
                     ctx.arn("ec2", "snapshot/*", account="")]
+        if name == "CopySnapshot":
+            return [ctx.arn("ec2", "snapshot/*", account="")]
         if name in ("GetConsoleOutput", "GetConsoleScreenshot"):
             return [ctx.arn("ec2", "instance/" + str(p.get("InstanceId")))]
         if name in ("GetConsoleOutput", "GetConsoleScreenshot",
@@ -121,9 +127,16 @@ def also(ctx, name, p):
     """Further permissions of a call: (action, resource, context keys)."""
     if ctx.svc.name == "sts" and name == "AssumeRole" and p.get("Tags"):
         return [("sts:TagSession", p["RoleArn"], {})]
-    if ctx.svc.name == "ec2" and name.startswith("Create") and \
+    out = []
+    if ctx.svc.name == "ec2" and name == "CopySnapshot" and p.get("KmsKeyId"):
+        key = p["KmsKeyId"]
+        if not key.startswith("arn:"):
+            key = ctx.arn("kms", "key/" + key)
+        out = [("kms:" + a, key, {"kms:viaservice": "ec2.%s.amazonaws.com" %
+                                  ctx.region}) for a in COPY_KEY_ACTIONS]
+    if ctx.svc.name == "ec2" and name.startswith(("Create", "Copy")) and \
             p.get("TagSpecifications"):
         kind = "snapshot" if "Snapshot" in name else "*"
-        return [("ec2:CreateTags", ctx.arn("ec2", kind + "/*", account="")
+        out += [("ec2:CreateTags", ctx.arn("ec2", kind + "/*", account="")
                  if kind == "snapshot" else "*", {"ec2:createaction": name})]
-    return []
+    return out

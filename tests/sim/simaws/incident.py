@@ -1119,5 +1119,6 @@ def seed(world, users=24, extra_events=0):
         kms_key=s.kms_key, kms_ed25519=s.kms_ed25519,
         function="report-export", quarantine=s.quarantine,
         shared_snapshot=s.shared["SnapshotId"],
+        transfer_key=s.transfer_key, forensic_key=s.forensic_key,
         start=s.ago(hours=27).strftime("%Y-%m-%dT%H:%M:%SZ"))
     return s

@@ -26,7 +26,8 @@ def snapshot(ctx, sid):
     if settle(ctx, s)["State"] != "completed":
         raise AwsError("ValidationException", "The snapshot is not in the "
                        "completed state.", 400, Reason="INVALID_SNAPSHOT_ID")
-    return s
+    # a copy holds what its first source holds
+    return dict(s["_origin"], SnapshotId=sid) if "_origin" in s else s
 
 
 def generation(s):

@@ -2,8 +2,11 @@
 """EC2: reads over the seeded state, snapshots with a life, containment."""
 import base64
 import datetime
+import urllib.parse
 
+from . import sigv4, svc_kms
 from .errors import AwsError
+from .httpd import Request
 from .policy import like
 from .registry import generic, op
 from .world import ENABLED, REGIONS
@@ -184,7 +187,9 @@ def settle(ctx, snap):
     age = (ctx.now - made).total_seconds() - o["snapshot_delay"]
     total = max(0.001, o["snapshot_seconds"])
     if snap.get("_fail") and age >= total:
-        snap["State"], snap["StateMessage"] = "error", "Internal error"
+        snap["State"], snap["StateMessage"] = "error", (
+            snap["_fail"] if isinstance(snap["_fail"], str) else
+            "Internal error")
     elif age >= total:
         snap["State"], snap["Progress"] = "completed", "100%"
         snap["CompletionTime"] = made + datetime.timedelta(
@@ -205,6 +210,15 @@ def snapshots(ctx):
             if visible(ctx, s)]
 
 
+def shared_with(ctx):
+    """Other accounts' snapshots that this one may use."""
+    return [settle(ctx, s) for n, a in ctx.world.accounts.items()
+            if n != ctx.account.number
+            for s in a.regions[ctx.region].all("snapshots").values()
+            if visible(ctx, s) and {"UserId": ctx.account.number} in
+            s.get("_shared", [])]
+
+
 def items_of(ctx, kind):
     return snapshots(ctx) if kind == "snapshots" else \
         list(ctx.ec2(kind).values())
@@ -220,6 +234,8 @@ def by_id(ctx, op_name, p):
     key, kind, param, field, code, noun = READS[op_name]
     items = items_of(ctx, kind)
     want = p.get(param)
+    if want and kind == "snapshots":
+        items = items + shared_with(ctx)
     if want:
         have = {o[field]: o for o in items}
         for i in want:
@@ -488,6 +504,11 @@ def modify_snapshot_attribute(ctx, p):
         [{"UserId": u} for u in p.get("UserIds", [])] +
         [{"Group": g} for g in p.get("GroupNames", [])]
         if p.get("OperationType") == "remove" else [])
+    key = svc_kms.by_arn(ctx.world, s.get("KmsKeyId"))
+    if add and s["Encrypted"] and (key is None or key["meta"][
+            "KeyManager"] == "AWS"):
+        raise AwsError("OperationNotPermitted", "Encrypted snapshots with "
+                       "EBS default key cannot be shared")
     for a in add:
         if a not in shared:
             shared.append(a)
@@ -703,22 +724,81 @@ def create_snapshots(ctx, p):
     return {"Snapshots": out}
 
 
+def find_source(ctx, region, sid):
+    if region not in ENABLED:
+        raise AwsError("InvalidParameterValue", "Invalid source region")
+    src = None
+    for number, a in ctx.world.accounts.items():
+        s = a.regions[region].all("snapshots").get(sid)
+        if s is not None and visible(ctx, s) and (
+                number == ctx.account.number or
+                {"UserId": ctx.account.number} in s.get("_shared", [])):
+            src = settle(ctx, s)
+    if src is None:
+        raise AwsError("InvalidSnapshot.NotFound", "The snapshot '%s' does "
+                       "not exist." % sid)
+    if src["State"] != "completed":
+        raise AwsError("IncorrectState", "%s is not in the completed state" %
+                       sid)
+    return src
+
+
+def check_presigned(ctx, p):
+    """The request inside the request: EC2 sends it to the source region."""
+    url = urllib.parse.urlsplit(p.get("PresignedUrl", ""))
+    bad = AwsError("InvalidParameter", "The PresignedUrl parameter is "
+                   "missing, wrong or expired; it is needed to copy "
+                   "encrypted snapshots")
+    inner = Request("GET", url.path + "?" + url.query,
+                    [("Host", url.netloc)], "127.0.0.1")
+    inner.body = b""
+    q = dict(urllib.parse.parse_qsl(url.query))
+    want = {"Action": "CopySnapshot", "SourceRegion": p["SourceRegion"],
+            "SourceSnapshotId": p["SourceSnapshotId"],
+            "DestinationRegion": ctx.region, "Version": "2016-11-15"}
+    try:
+        scope = sigv4.parse(inner)
+        cred = ctx.principal.cred
+        if scope is None or scope.key_id != cred.key_id or \
+                scope.token != cred.token or scope.service != "ec2" or \
+                scope.region != p["SourceRegion"] or \
+                any(q.get(k) != v for k, v in want.items()):
+            raise bad
+        sigv4.verify(inner, scope, cred.secret, ctx.now)
+    except sigv4.AuthFault:
+        raise bad
+
+
+def copy_problem(ctx, p, src):
+    """What AWS finds out only after it accepted the copy."""
+    key = svc_kms.by_arn(ctx.world, src.get("KmsKeyId"))
+    if src["Encrypted"] and src["OwnerId"] != ctx.account.number and (
+            key is None or not svc_kms.granted(
+                key, ctx.principal, ("Decrypt", "DescribeKey",
+                                     "CreateGrant", "ReEncryptFrom",
+                                     "GenerateDataKeyWithoutPlaintext"))):
+        return True
+    if p.get("KmsKeyId"):
+        own = svc_kms.in_region(ctx, p["KmsKeyId"])
+        return own is None or own["meta"]["KeyState"] != "Enabled"
+    return False
+
+
 @op("ec2", "CopySnapshot")
 def copy_snapshot(ctx, p):
-    src_region = p["SourceRegion"]
-    if src_region not in ENABLED:
-        raise AwsError("InvalidParameterValue", "Invalid source region")
-    src = ctx.account.regions[src_region].all("snapshots").get(
-        p["SourceSnapshotId"])
-    if src is None or not visible(ctx, src):
-        raise AwsError("InvalidSnapshot.NotFound", "The snapshot '%s' does "
-                       "not exist." % p["SourceSnapshotId"])
+    src = find_source(ctx, p["SourceRegion"], p["SourceSnapshotId"])
+    if src["Encrypted"]:
+        check_presigned(ctx, p)
+    key = p.get("KmsKeyId") or src.get("KmsKeyId")
+    own = svc_kms.in_region(ctx, key) if key else None
     vol = {"VolumeId": "vol-ffffffff", "Size": src["VolumeSize"],
            "Encrypted": bool(p.get("Encrypted") or src["Encrypted"]),
-           "KmsKeyId": p.get("KmsKeyId") or src.get("KmsKeyId")}
+           "KmsKeyId": own["meta"]["Arn"] if own else key}
     s = make_snapshot(ctx, vol, p.get("Description"),
                       spec_tags(p, "snapshot"))
-    s["_source"] = src["SnapshotId"]
+    s["_origin"] = src.get("_origin") or src
+    s["_fail"] = copy_problem(ctx, p, src) and "Given key ID is not " \
+        "accessible"
     return {"SnapshotId": s["SnapshotId"], "Tags": s["Tags"]}
 
 
@@ -749,7 +829,8 @@ def lock_snapshot(ctx, p):
 @op("ec2", "DescribeLockedSnapshots")
 def locked_snapshots(ctx, p):
     return {"Snapshots": [s["_lock"] for s in snapshots(ctx)
-                          if s.get("_lock")]}
+                          if s.get("_lock") and s["SnapshotId"] in
+                          p.get("SnapshotIds", [s["SnapshotId"]])]}
 
 
 def taggable(ctx, rid):

@@ -18,11 +18,12 @@ ALGS = {"RSA_2048": ["RSASSA_PKCS1_V1_5_SHA_256", "RSASSA_PSS_SHA_256"],
 
 
 def make(s, spec, alias=None, usage="SIGN_VERIFY", manager="CUSTOMER",
-         desc="", key_id=None, state="Enabled", policy=None):
+         desc="", key_id=None, state="Enabled", policy=None,
+         region="us-east-1", account="123456789012"):
     kid = key_id or s.ids.uuid()
-    arn = "arn:aws:kms:us-east-1:123456789012:key/" + kid
-    reg = s.acct.regions["us-east-1"]
-    meta = {"AWSAccountId": "123456789012", "KeyId": kid, "Arn": arn,
+    arn = "arn:aws:kms:%s:%s:key/%s" % (region, account, kid)
+    reg = s.w.account(account).regions[region]
+    meta = {"AWSAccountId": account, "KeyId": kid, "Arn": arn,
             "CreationDate": s.ago(days=390), "Enabled": state == "Enabled",
             "Description": desc, "KeyUsage": usage, "KeyState": state,
             "Origin": "AWS_KMS", "KeyManager": manager,
@@ -38,14 +39,14 @@ def make(s, spec, alias=None, usage="SIGN_VERIFY", manager="CUSTOMER",
         "meta": meta, "policy": policy or {
             "Version": "2012-10-17", "Id": "key-default", "Statement": [
                 {"Sid": "Enable IAM policies", "Effect": "Allow",
-                 "Principal": {"AWS": "arn:aws:iam::123456789012:root"},
+                 "Principal": {"AWS": "arn:aws:iam::%s:root" % account},
                  "Action": "kms:*", "Resource": "*"}]},
         "tags": [{"TagKey": "owner", "TagValue": "security"}],
         "private": None, "grants": []}
     if alias:
         reg.all("kmsalias")[alias] = {
-            "AliasName": alias, "AliasArn": "arn:aws:kms:us-east-1:"
-            "123456789012:" + alias, "TargetKeyId": kid,
+            "AliasName": alias, "AliasArn": "arn:aws:kms:%s:%s:%s" % (
+                region, account, alias), "TargetKeyId": kid,
             "CreationDate": meta["CreationDate"],
             "LastUpdatedDate": meta["CreationDate"]}
     return kid
@@ -74,7 +75,87 @@ def seed(s):
         "IssuingAccount": "arn:aws:iam::123456789012:root",
         "Operations": ["Decrypt", "GenerateDataKey"], "RetiringPrincipal":
             "ec2.us-east-1.amazonaws.com"})
+    s.transfer_key = make(s, "SYMMETRIC_DEFAULT", "alias/transfer",
+                          "ENCRYPT_DECRYPT", desc="evidence on its way out",
+                          region="eu-west-1")
+    s.forensic_key = make(s, "SYMMETRIC_DEFAULT", "alias/evidence",
+                          "ENCRYPT_DECRYPT", desc="evidence",
+                          region="eu-west-1", account="345678901234")
     return old
+
+
+def by_arn(world, arn):
+    """A key anywhere, or None."""
+    part = (arn or "").split(":")
+    acct = world.accounts.get(part[4]) if len(part) == 6 else None
+    if acct is None or part[3] not in acct.regions:
+        return None
+    return acct.regions[part[3]].all("kms").get(part[5].rpartition("/")[2])
+
+
+def in_region(ctx, name):
+    """The caller's key by id, ARN or alias, in its region; or None."""
+    try:
+        return find(ctx, name)
+    except AwsError:
+        return None
+
+
+def granted(key, principal, operations):
+    """Do the key's grants give a foreign principal all of these?"""
+    have = set()
+    role = principal.iam["Arn"] if principal.iam else ""
+    for g in key["grants"]:
+        if g["GranteePrincipal"] in (principal.arn, role, "arn:aws:iam::%s:"
+                                     "root" % principal.account.number):
+            have.update(g["Operations"])
+    return have >= set(operations)
+
+
+def dry(p):
+    if p.get("DryRun"):
+        raise AwsError("DryRunOperationException", "The request would have "
+                       "succeeded, but the DryRun option is set.", 400)
+
+
+@op("kms", "CreateGrant")
+def create_grant(ctx, p):
+    k = find(ctx, p["KeyId"])
+    if k["meta"]["KeyManager"] == "AWS":
+        raise AwsError("AccessDeniedException", "The ciphertext refers to a "
+                       "key that AWS manages.", 400)
+    if k["meta"]["KeyState"] != "Enabled":
+        raise AwsError("DisabledException", k["meta"]["Arn"] + " is disabled.",
+                       400)
+    if not p["GranteePrincipal"].startswith("arn:aws:iam::"):
+        raise AwsError("InvalidArnException", "ARN is not valid", 400)
+    dry(p)
+    for g in k["grants"]:
+        if p.get("Name") and g["Name"] == p["Name"] and g[
+                "Operations"] == p["Operations"]:
+            return {"GrantId": g["GrantId"], "GrantToken": "AQpAM" + g[
+                "GrantId"]}
+    g = {"KeyId": k["meta"]["Arn"], "GrantId": ctx.world.fresh.hex(64),
+         "Name": p.get("Name", ""), "CreationDate": ctx.now,
+         "GranteePrincipal": p["GranteePrincipal"], "IssuingAccount":
+             "arn:aws:iam::%s:root" % ctx.account.number,
+         "Operations": p["Operations"]}
+    if p.get("RetiringPrincipal"):
+        g["RetiringPrincipal"] = p["RetiringPrincipal"]
+    k["grants"].append(g)
+    return {"GrantId": g["GrantId"], "GrantToken": "AQpAM" + g["GrantId"]}
+
+
+@op("kms", "RevokeGrant")
+def revoke_grant(ctx, p):
+    k = find(ctx, p["KeyId"])
+    hit = [g for g in k["grants"] if g["GrantId"] == p["GrantId"]]
+    if not hit:
+        raise AwsError("NotFoundException", "Grant ID %s not found" %
+                       p["GrantId"], 400)
+    dry(p)
+    k["grants"].remove(hit[0])
+    return {}
 
 
 def find(ctx, name):
