@@ -130,38 +130,64 @@ static int ns_of(const struct civil *c, int64_t offset_s, int64_t *ret)
 	return 0;
 }
 
+/* Decimal, with leading zeros; four of them stand in the line of each file. */
+static char *put_digits(char *p, uint32_t v, unsigned digits)
+{
+	unsigned i;
+
+	for (i = digits; i-- > 0; v /= 10)
+		p[i] = (char)('0' + v % 10);
+	return p + digits;
+}
+
 void cart_clock_text(int64_t utc_ns, unsigned digits,
 		     char out[CART_CLOCK_TEXT_SIZE])
 {
 	struct civil c;
 	uint32_t frac;
 	unsigned i;
-	int n;
+	char *p;
 
 	civil_of(utc_ns, &c);
-	n = snprintf(out, CART_CLOCK_TEXT_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u",
-		     (unsigned)c.year % 10000, c.month, c.day, c.hour, c.minute,
-		     c.second);
+	p = put_digits(out, (unsigned)c.year % 10000, 4);
+	*p++ = '-';
+	p = put_digits(p, c.month, 2);
+	*p++ = '-';
+	p = put_digits(p, c.day, 2);
+	*p++ = 'T';
+	p = put_digits(p, c.hour, 2);
+	*p++ = ':';
+	p = put_digits(p, c.minute, 2);
+	*p++ = ':';
+	p = put_digits(p, c.second, 2);
 	if (digits > 9)
 		digits = 9;
-	if (digits > 0 && n > 0) {
+	if (digits > 0) {
 		frac = c.ns;
 		for (i = digits; i < 9; i++)
 			frac /= 10;
-		n += snprintf(out + n, CART_CLOCK_TEXT_SIZE - (size_t)n,
-			      ".%0*u", (int)digits, (unsigned)frac);
+		*p++ = '.';
+		p = put_digits(p, frac, digits);
 	}
-	snprintf(out + n, CART_CLOCK_TEXT_SIZE - (size_t)n, "Z");
+	*p++ = 'Z';
+	*p = '\0';
 }
 
 void cart_clock_compact(int64_t utc_ns, char out[CART_CLOCK_TEXT_SIZE])
 {
 	struct civil c;
+	char *p;
 
 	civil_of(utc_ns, &c);
-	snprintf(out, CART_CLOCK_TEXT_SIZE, "%04u%02u%02uT%02u%02u%02uZ",
-		 (unsigned)c.year % 10000, c.month, c.day, c.hour, c.minute,
-		 c.second);
+	p = put_digits(out, (unsigned)c.year % 10000, 4);
+	p = put_digits(p, c.month, 2);
+	p = put_digits(p, c.day, 2);
+	*p++ = 'T';
+	p = put_digits(p, c.hour, 2);
+	p = put_digits(p, c.minute, 2);
+	p = put_digits(p, c.second, 2);
+	*p++ = 'Z';
+	*p = '\0';
 }
 
 /* A cursor over the text that is being read. */

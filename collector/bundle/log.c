@@ -22,22 +22,37 @@ void cart_tail_begin(struct cart_buf *b, const char *type, const char *step)
 	quoted(b, step ? step : "");
 }
 
+static void add_key(struct cart_buf *b, const char *key)
+{
+	cart_buf_adds(b, ",\"");
+	cart_buf_adds(b, key);
+	cart_buf_adds(b, "\":");
+}
+
 void cart_tail_text(struct cart_buf *b, const char *key, const char *text)
 {
-	cart_buf_addf(b, ",\"%s\":", key);
+	add_key(b, key);
 	quoted(b, text);
 }
 
 void cart_tail_u64(struct cart_buf *b, const char *key, uint64_t v)
 {
-	cart_buf_addf(b, ",\"%s\":%" PRIu64, key, v);
+	char digits[20];
+	size_t n = sizeof(digits);
+
+	add_key(b, key);
+	do {
+		digits[--n] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	cart_buf_add(b, digits + n, sizeof(digits) - n);
 }
 
 void cart_tail_bytes(struct cart_buf *b, const char *key, const void *data,
 		     size_t len)
 {
 	if (cart_text_is_utf8(data, len)) {
-		cart_buf_addf(b, ",\"%s\":", key);
+		add_key(b, key);
 		cart_json_quote(data, len, b);
 		return;
 	}

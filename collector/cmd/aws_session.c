@@ -198,8 +198,9 @@ static void name_session(const struct cart_args *a, struct cmd_aws *s,
 	o->session_case = id;
 }
 
-struct cmd_aws *cart_cmd_aws_new(const struct cart_args *a, struct cart_env *env,
-			    bool host_steps, struct cart_err *err)
+static struct cmd_aws *open_session(const struct cart_args *a,
+				    struct cart_env *env, bool host_steps,
+				    bool stops, struct cart_err *err)
 {
 	struct cart_net_options net = { 0 };
 	struct cart_aws_options aws = { 0 };
@@ -236,7 +237,7 @@ struct cmd_aws *cart_cmd_aws_new(const struct cart_args *a, struct cart_env *env
 	aws.mfa_code = on_mfa;
 	aws.fact = on_fact;
 	aws.arg = s;
-	aws.cancelled = on_cancelled;
+	aws.cancelled = stops ? on_cancelled : NULL;
 	if (cart_args_flag(a, "debug"))
 		aws.debug = on_debug;
 	s->aws = cart_aws_new(&aws, err);
@@ -249,6 +250,19 @@ struct cmd_aws *cart_cmd_aws_new(const struct cart_args *a, struct cart_env *env
 fail:
 	cart_cmd_aws_free(s);
 	return NULL;
+}
+
+struct cmd_aws *cart_cmd_aws_new(const struct cart_args *a, struct cart_env *env,
+			    bool host_steps, struct cart_err *err)
+{
+	return open_session(a, env, host_steps, true, err);
+}
+
+struct cmd_aws *cart_cmd_aws_new_sealing(const struct cart_args *a,
+					 struct cart_env *env, bool host_steps,
+					 struct cart_err *err)
+{
+	return open_session(a, env, host_steps, false, err);
 }
 
 void cart_cmd_aws_cancel(void *arg)

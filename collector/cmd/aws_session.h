@@ -37,6 +37,11 @@ struct cmd_aws;
  * reads a suspect host, so the environment is not trusted.  NULL + err. */
 struct cmd_aws *cart_cmd_aws_new(const struct cart_args *a, struct cart_env *env,
 			    bool host_steps, struct cart_err *err);
+/* As above, for what seals the bundle: a stop by the operator does not end its
+ * calls. */
+struct cmd_aws *cart_cmd_aws_new_sealing(const struct cart_args *a,
+					 struct cart_env *env, bool host_steps,
+					 struct cart_err *err);
 void cart_cmd_aws_free(struct cmd_aws *s);
 /* Ends the calls under way; arg is a struct cmd_aws. */
 void cart_cmd_aws_cancel(void *arg);

@@ -15,7 +15,7 @@
 #include "crashcart/msg.h"
 #include "crashcart/text.h"
 #include "crashcart/version.h"
-#include "key_load.h"
+#include "key_kms.h"
 #include "time_server.h"
 #include "version_print.h"
 
@@ -330,7 +330,8 @@ struct running {
 	struct cart_budget *budget;
 	struct cart_signer *session, *examiner;
 	struct cart_bundle *bundle;
-	struct cmd_aws *aws;
+	struct cmd_aws *aws, *stamping;
+	struct cmd_signer key_of;	/* examiner's */
 	struct cart_timestamper stamps;
 	struct cart_buf key;		/* the public key that seals */
 };
@@ -344,10 +345,8 @@ static int run_steps(struct running *r, struct cart_run_result *result,
 
 	o.manifest = c->manifest;
 	o.bundle = r->bundle;
-	if (cart_manifest_has_aws_steps(c->manifest)) {
-		o.aws = cart_cmd_aws_client(r->aws);
-		o.imds = cart_cmd_aws_imds(r->aws);
-	}
+	o.aws = cart_cmd_aws_client(r->aws);
+	o.imds = cart_cmd_aws_imds(r->aws);
 	if (r->aws != NULL) {
 		o.cancel = cart_cmd_aws_cancel;
 		o.cancel_arg = r->aws;
@@ -622,25 +621,33 @@ static int prepare(struct running *r, struct cart_err *err)
 	if (r->session == NULL)
 		return -1;
 	if (key_path != NULL) {
-		r->examiner = cart_key_load(key_path,
-				cart_args_value(c->args, "password-fd"), err);
-		if (r->examiner == NULL)
+		if (cart_key_open(c->args, key_path, c->env,
+				  cart_manifest_has_host_steps(c->manifest),
+				  &r->key_of, err) < 0)
 			return -1;
+		r->examiner = r->key_of.signer;
 	}
 	if (cart_signals_setup(err) < 0)
 		return -1;
-	if (cart_manifest_has_aws_steps(c->manifest) || c->n_timestamp > 0) {
+	if (cart_manifest_has_aws_steps(c->manifest)) {
 		r->aws = cart_cmd_aws_new(c->args, c->env,
 				  cart_manifest_has_host_steps(c->manifest),
 				  err);
 		if (r->aws == NULL || set_rates(r, err) < 0)
 			return -1;
 	}
+	if (c->n_timestamp > 0) {
+		r->stamping = cart_cmd_aws_new_sealing(c->args, c->env,
+				  cart_manifest_has_host_steps(c->manifest),
+				  err);
+		if (r->stamping == NULL)
+			return -1;
+	}
 	for (i = 0; i < c->n_timestamp; i++)
 		r->stamps.url[r->stamps.n++] = c->timestamp[i];
 	if (r->stamps.n > 0) {
 		r->stamps.ask = ask_tsa;
-		r->stamps.arg = cart_cmd_aws_net(r->aws);
+		r->stamps.arg = cart_cmd_aws_net(r->stamping);
 	}
 	note_key(r);
 	cart_msg(CART_MSG_NOTE, "bundle %s, sealed by %s key %s", c->name,
@@ -648,6 +655,11 @@ static int prepare(struct running *r, struct cart_err *err)
 		 (const char *)r->key.data);
 	r->bundle = open_bundle(c, r->budget, r->session, r->examiner,
 				&r->stamps, err);
+	/* what the key's session found out; at the end there is no log */
+	if (r->bundle != NULL && r->key_of.aws != NULL) {
+		cart_cmd_aws_log_to(r->key_of.aws, r->bundle);
+		cart_cmd_aws_log_to(r->key_of.aws, NULL);
+	}
 	return r->bundle != NULL ? 0 : -1;
 }
 
@@ -669,10 +681,11 @@ int cart_cmd_collection_run(struct cmd_collection *c)
 			cart_cmd_aws_log_to(r.aws, NULL);
 	}
 	cart_cmd_aws_free(r.aws);
+	cart_cmd_aws_free(r.stamping);
 	cart_bundle_free(r.bundle);
 	cart_budget_free(r.budget);
 	cart_signer_free(r.session);
-	cart_signer_free(r.examiner);
+	cart_key_close(&r.key_of);
 	cart_buf_clear(&r.key);
 	return status;
 }

@@ -35,8 +35,8 @@ struct cmd_collection {
 };
 
 #define CMD_COLLECTION_OPTIONS \
-	{ "key", 0, "FILE", false, \
-	  "Seal with this minisign secret key instead of a session key." }, \
+	{ "key", 0, "FILE|kms:ARN", false, \
+	  "Seal with this minisign or AWS KMS key, not a session key." }, \
 	{ "timestamp", 0, "URL", true, \
 	  "Have this RFC 3161 authority stamp the seal (at most two)." }, \
 	{ "password-fd", 0, "N", false, \

@@ -12,6 +12,7 @@
 #include "crashcart/minisign.h"
 #include "crashcart/msg.h"
 #include "crashcart/reader.h"
+#include "key_kms.h"
 #include "key_load.h"
 #include "verdict_print.h"
 
@@ -73,7 +74,7 @@ static int countersign(const struct cart_args *a)
 	const char *key = cart_args_value(a, "key");
 	struct cart_verify_options o = { 0 };
 	struct cart_public_key *keys = NULL;
-	struct cart_signer *signer = NULL;
+	struct cmd_signer key_of = { 0 };
 	char seal[4096], path[4200];
 	struct cart_verdict v = { 0 };
 	struct cart_err err = { 0 };
@@ -88,8 +89,8 @@ static int countersign(const struct cart_args *a)
 		goto fail;
 	}
 	o.keys = keys;
-	signer = cart_key_load(key, cart_args_value(a, "password-fd"), &err);
-	if (signer == NULL || cart_verify(&o, &v, &err) < 0)
+	if (cart_key_open(a, key, NULL, false, &key_of, &err) < 0 ||
+	    cart_verify(&o, &v, &err) < 0)
 		goto fail;
 	cart_msg_progress_end();
 	if (v.kind == CART_VERDICT_INVALID) {
@@ -105,7 +106,7 @@ static int countersign(const struct cart_args *a)
 		goto fail;
 	}
 	if (seal_path(o.bundle, v.name, seal, &err) < 0 ||
-	    sign(signer, &v, seal, path, &err) < 0)
+	    sign(key_of.signer, &v, seal, path, &err) < 0)
 		goto fail;
 	printf("%s\n", path);
 	status = CART_EXIT_OK;
@@ -114,23 +115,25 @@ fail:
 	cart_msg_progress_end();
 	status = cart_command_fail(a, &err);
 out:
-	cart_signer_free(signer);
+	cart_key_close(&key_of);
 	free(keys);
 	return status;
 }
 
 static const struct cart_option options[] = {
-	{ "key", 0, "FILE", false, "The minisign secret key to sign with." },
+	{ "key", 0, "FILE|kms:ARN", false,
+	  "The minisign secret key or AWS KMS key to sign with." },
 	{ "password-fd", 0, "N", false,
 	  "Read the key's password from descriptor N." },
 	{ "pubkey", 'P', "FILE|BASE64", true, "A key that you trust already." },
+	CMD_AWS_OPTIONS,
 	{ NULL, 0, NULL, false, NULL }
 };
 
 const struct cart_command cart_cmd_countersign = {
 	.name = "countersign",
 	.summary = "Verify a bundle, then sign its seal with a key of yours.",
-	.usage = "BUNDLE --key FILE [--pubkey FILE|BASE64]...",
+	.usage = "BUNDLE --key FILE|kms:ARN [--pubkey FILE|BASE64]...",
 	.min_positional = 1,
 	.max_positional = 1,
 	.options = options,

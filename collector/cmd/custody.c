@@ -15,6 +15,7 @@
 #include "crashcart/msg.h"
 #include "crashcart/text.h"
 #include "custody_find.h"
+#include "key_kms.h"
 #include "key_load.h"
 #include "verdict_print.h"
 
@@ -133,7 +134,7 @@ static int show(struct custody *c)
 static int add(struct custody *c, const char *verb)
 {
 	struct cart_custody_entry e = { 0 };
-	struct cart_signer *signer;
+	struct cmd_signer key_of;
 	struct cart_err err = { 0 };
 	char head[CART_SHA256_HEX_SIZE];
 	const char *key = cart_args_value(c->a, "key");
@@ -159,16 +160,16 @@ static int add(struct custody *c, const char *verb)
 	e.verdict = c->v.kind == CART_VERDICT_VALID ? "valid: every byte as "
 		"sealed, signed by a key that the signer of this entry named" :
 		"intact: every byte as sealed; no key was named for the seal";
-	signer = cart_key_load(key, cart_args_value(c->a, "password-fd"), &err);
-	if (signer != NULL &&
-	    cart_custody_add(c->place.folder, &c->v, c->place.seal_sha256, &e, signer,
+	if (cart_key_open(c->a, key, NULL, false, &key_of, &err) == 0 &&
+	    cart_custody_add(c->place.folder, &c->v, c->place.seal_sha256, &e,
+			     key_of.signer,
 			     cart_clock_utc_ns(), head, &err) == 0) {
 		printf("%s\nhead %s (both sides keep it)\n", c->place.folder, head);
 		status = CART_EXIT_OK;
 	} else {
 		status = cart_command_fail(c->a, &err);
 	}
-	cart_signer_free(signer);
+	cart_key_close(&key_of);
 	return status;
 }
 
@@ -211,13 +212,14 @@ static const struct cart_option options[] = {
 	{ "method", 0, "TEXT", false, "How: courier, seal numbers, upload." },
 	{ "storage", 0, "TEXT", false, "Where it is kept from now on." },
 	{ "text", 0, "TEXT", false, "A remark; what note records." },
-	{ "key", 0, "FILE", false, "The secret key of who acts." },
+	{ "key", 0, "FILE|kms:ARN", false, "The secret key of who acts." },
 	{ "password-fd", 0, "N", false,
 	  "Read the key's password from descriptor N." },
 	{ "head", 0, "SHA256", false,
 	  "show: the head that a party kept; it must be in the chain." },
 	{ "receipt", 0, NULL, false, "show: with lines to sign on paper." },
 	{ "pubkey", 'P', "FILE|BASE64", true, "A key that you trust." },
+	CMD_AWS_OPTIONS,
 	{ NULL, 0, NULL, false, NULL }
 };
 

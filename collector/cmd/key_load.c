@@ -13,6 +13,7 @@
 #include "crashcart/fdio.h"
 #include "crashcart/minisign.h"
 #include "crashcart/text.h"
+#include "crashcart/timestamp.h"
 
 /* One line from fd without its LF, byte by byte: nothing behind it is eaten. */
 static int read_line(int fd, char *out, struct cart_err *err)
@@ -193,4 +194,32 @@ int cart_key_public_all(const struct cart_args *a, const char *option,
 		(*ret_n)++;
 	}
 	return 0;
+}
+
+int cart_tsa_roots_load(const struct cart_args *a, struct cart_buf *ret,
+			struct cart_err *err)
+{
+	const char *path;
+	struct cart_buf one;
+	size_t i;
+	int rc = 0;
+
+	cart_buf_init(&one, CART_TSA_ROOTS_MAX);
+	for (i = 0; rc == 0 && (path = cart_args_at(a, "tsa-ca", i)); i++) {
+		cart_buf_reset(&one);
+		rc = cart_file_read(AT_FDCWD, path, &one, err);
+		if (rc == 0 && cart_tsa_roots_count((const char *)one.data,
+						    one.len, err) < 0)
+			rc = -1;
+		if (rc < 0) {
+			cart_err_prefix(err, "--tsa-ca %s", path);
+			err->class = CART_ERR_USAGE;
+		} else {
+			cart_buf_add(ret, one.data, one.len);
+			cart_buf_addc(ret, '\n');
+			rc = cart_buf_check(ret, "--tsa-ca", err);
+		}
+	}
+	cart_buf_clear(&one);
+	return rc;
 }

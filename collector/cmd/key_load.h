@@ -6,6 +6,7 @@
 
 #include "command.h"
 #include "crashcart/age.h"
+#include "crashcart/buf.h"
 #include "crashcart/signer.h"
 
 #define CART_PASSWORD_MAX 1024
@@ -37,6 +38,11 @@ int cart_identity_option(const struct cart_args *a,
  * option into a new array (free()). */
 int cart_key_public_all(const struct cart_args *a, const char *option,
 			struct cart_public_key **ret, size_t *ret_n,
+			struct cart_err *err);
+
+/* --tsa-ca FILE: certificates of time stamping authorities, PEM, of all values
+ * of the option; ret is an empty buffer of CART_TSA_ROOTS_MAX. */
+int cart_tsa_roots_load(const struct cart_args *a, struct cart_buf *ret,
 			struct cart_err *err);
 
 #endif

@@ -73,8 +73,9 @@ static void add_step(struct cart_buf *b, const struct cart_json *step)
 	cart_buf_adds(b, "  ");
 	add_text(b, cart_json_get(step, "do"));
 	if (changes != NULL)
-		cart_buf_addf(b, "   CHANGES %s: needs --allow %s", changes,
-			      changes);
+		cart_buf_addf(b, "   CHANGES %s: needs --allow %s%s", changes,
+			      changes, cart_json_bool(cart_json_get(step,
+			      "if_allowed")) ? ", is skipped without" : "");
 	cart_buf_addc(b, '\n');
 	add_calls(b, cart_json_get(step, "calls"));
 	add_list(b, "in regions", cart_json_get(step, "regions"));

@@ -18,6 +18,7 @@
 #include "crashcart/json.h"
 #include "crashcart/signer.h"
 #include "crashcart/text.h"
+#include "key_kms.h"
 #include "key_load.h"
 
 #define FAT_MAGIC	0x4d44
@@ -175,9 +176,11 @@ static void check_output(struct cart_json *list, const struct cart_args *a)
 
 /* ---- the key ------------------------------------------------------------ */
 
-static void check_key(struct cart_json *list, const struct cart_args *a)
+static void check_key(struct cart_json *list, const struct cart_args *a,
+		      struct cart_env *env)
 {
 	const char *path = cart_args_value(a, "key");
+	struct cmd_signer key_of;
 	struct cart_signer *s;
 	struct cart_err err;
 	struct cart_buf b;
@@ -185,6 +188,14 @@ static void check_key(struct cart_json *list, const struct cart_args *a)
 
 	if (path == NULL)
 		return;
+	if (cart_key_is_kms(path)) {
+		wanted = cart_key_open(a, path, env, true, &key_of, &err);
+		row(list, "key", wanted == 0 ? "good" : "missing", path,
+		    wanted == 0 ? "a KMS key of the right kind; that it may "
+		    "sign is not tried" : err.text);
+		cart_key_close(&key_of);
+		return;
+	}
 	cart_buf_init(&b, 4096);
 	if (cart_file_read(AT_FDCWD, path, &b, &err) == 0)
 		wanted = cart_signer_needs_password(b.data, b.len, &err);
@@ -343,7 +354,7 @@ int cart_plan_check(const struct cart_args *a, struct cart_env *env,
 	int status;
 
 	check_output(list, a);
-	check_key(list, a);
+	check_key(list, a, env);
 	if (list == NULL || check_aws(list, a, env, m, &err) < 0)
 		status = cart_command_fail(a, &err);
 	else

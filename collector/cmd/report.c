@@ -8,6 +8,7 @@
 #include "command.h"
 #include "crashcart/fdio.h"
 #include "crashcart/msg.h"
+#include "crashcart/timestamp.h"
 #include "key_load.h"
 #include "report_data.h"
 #include "verdict_print.h"
@@ -29,10 +30,11 @@ static int report(const struct cart_args *a)
 	struct cart_report *r = NULL;
 	struct cart_verdict v = { 0 };
 	struct cart_err err = { 0 };
-	struct cart_buf page;
+	struct cart_buf page, roots;
 	int status;
 
 	cart_buf_init(&page, (size_t)64 << 20);
+	cart_buf_init(&roots, CART_TSA_ROOTS_MAX);
 	if (out == NULL)
 		return cart_command_usage(a, "say where to: --out FILE.html");
 	o.bundle = a->positional[0];
@@ -43,10 +45,11 @@ static int report(const struct cart_args *a)
 		goto fail;
 	}
 	o.keys = keys;
-	if (cart_identity_option(a, &ids, &err) < 0) {
-		free(keys);
-		return cart_command_fail(a, &err);
-	}
+	if (cart_tsa_roots_load(a, &roots, &err) < 0 ||
+	    cart_identity_option(a, &ids, &err) < 0)
+		goto fail;
+	o.tsa_roots = (const char *)roots.data;
+	o.tsa_roots_len = roots.len;
 	o.identities = ids;
 	r = cart_report_read(&o, &v, &err);
 	cart_msg_progress_end();
@@ -67,6 +70,7 @@ fail:
 out:
 	cart_report_free(r);
 	cart_buf_clear(&page);
+	cart_buf_clear(&roots);
 	cart_age_identities_free(ids);
 	free(keys);
 	return status;
@@ -78,6 +82,8 @@ static const struct cart_option options[] = {
 	CMD_IDENTITY_OPTION,
 	{ "seal", 0, "FILE", false,
 	  "The seal, where it does not lie beside the bundle." },
+	{ "tsa-ca", 0, "FILE", true,
+	  "Roots (PEM) of a time stamping authority that you trust." },
 	{ "902", 0, NULL, false,
 	  "Add a draft certification under US evidence rule 902(13), (14)." },
 	{ NULL, 0, NULL, false, NULL }

@@ -79,6 +79,32 @@ static void row(struct cart_buf *b, const char *label, const char *value)
 
 /* ---- the parts of the page ----------------------------------------------- */
 
+static void add_time(struct cart_buf *b, const struct cart_verdict *v)
+{
+	const struct cart_verdict_stamp *s;
+	char when[CART_CLOCK_TEXT_SIZE];
+	size_t i;
+
+	for (i = 0; i < v->n_stamps; i++) {
+		s = &v->stamp[i];
+		cart_clock_text(s->gen_ns, 0, when);
+		if (s->error[0] != '\0')
+			cart_buf_adds(b, "<br>\nNo time stamp from ");
+		else
+			cart_buf_addf(b, "<br>\nThe seal existed at %s, says ",
+				      when);
+		cart_report_text(b, s->error[0] != '\0' ? s->url : s->by);
+		if (s->anchored) {
+			cart_buf_adds(b, ", an authority that the reader named.");
+			continue;
+		}
+		cart_buf_adds(b, s->error[0] != '\0' ? ": " :
+			      "; whether that is a trusted authority is open: ");
+		cart_report_text(b, s->error[0] != '\0' ? s->error : s->why_not);
+		cart_buf_adds(b, ".");
+	}
+}
+
 static void add_verdict(struct cart_buf *b, const struct cart_verdict *v,
 			size_t n_keys)
 {
@@ -109,6 +135,8 @@ static void add_verdict(struct cart_buf *b, const struct cart_verdict *v,
 				"the bytes are unchanged since sealing, not that "
 				"the host told the truth.");
 	}
+	if (!bad)
+		add_time(b, v);
 	cart_buf_adds(b, "</div>\n");
 }
 
@@ -414,8 +442,9 @@ static void add_limits(struct cart_buf *b, const struct cart_verdict *v)
 		"lies is not found out here.</li>\n"
 		"<li>Event history (LookupEvents) holds management events of 90 "
 		"days only, and not the last minutes.</li>\n"
-		"<li>Times are the host's clock, with the measured offset above; no "
-		"independent authority vouches for them.</li>\n");
+		"<li>Times are the host's clock, with the measured offset above. An "
+		"authority vouches for the time of the seal only where one is "
+		"named on top.</li>\n");
 	if (strcmp(v->signer_kind, "session") == 0)
 		cart_buf_adds(b, "<li>A session key's seal proves that the bytes "
 			"are unchanged since sealing. Whoever controlled the host "

@@ -1,44 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "command.h"
-#include "crashcart/fdio.h"
 #include "crashcart/msg.h"
 #include "crashcart/timestamp.h"
 #include "key_load.h"
 #include "verdict_print.h"
-
-/* Certificates of time stamping authorities. */
-static int load_roots(const struct cart_args *a, struct cart_buf *ret,
-		      struct cart_err *err)
-{
-	const char *path;
-	struct cart_buf one;
-	size_t i;
-	int rc = 0;
-
-	cart_buf_init(&one, CART_TSA_ROOTS_MAX);
-	for (i = 0; rc == 0 && (path = cart_args_at(a, "tsa-ca", i)); i++) {
-		cart_buf_reset(&one);
-		rc = cart_file_read(AT_FDCWD, path, &one, err);
-		if (rc == 0 && cart_tsa_roots_count((const char *)one.data,
-						    one.len, err) < 0)
-			rc = -1;
-		if (rc < 0) {
-			cart_err_prefix(err, "--tsa-ca %s", path);
-			err->class = CART_ERR_USAGE;
-		} else {
-			cart_buf_add(ret, one.data, one.len);
-			cart_buf_addc(ret, '\n');
-			rc = cart_buf_check(ret, "--tsa-ca", err);
-		}
-	}
-	cart_buf_clear(&one);
-	return rc;
-}
 
 static int load_trust(const struct cart_args *a, struct cart_trust *ret,
 		      struct cart_err *err)
@@ -84,7 +53,7 @@ static int verify(const struct cart_args *a)
 	}
 	o.keys = keys;
 	cart_buf_init(&roots, CART_TSA_ROOTS_MAX);
-	if (load_roots(a, &roots, &err) < 0 ||
+	if (cart_tsa_roots_load(a, &roots, &err) < 0 ||
 	    load_trust(a, &trust, &err) < 0 ||
 	    cart_identity_option(a, &ids, &err) < 0) {
 		free(keys);

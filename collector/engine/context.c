@@ -213,6 +213,16 @@ static int op_keep_value(struct cart_step_ctx *c, const char *name,
 	return 0;
 }
 
+static const struct cart_json *op_earlier(struct cart_step_ctx *c)
+{
+	const struct history_instance *h;
+
+	if (context_of(c)->step->n_keep > 0)
+		return NULL;
+	h = cart_history_instance(run_of(c)->o->history, context_of(c)->in->id);
+	return h ? h->pieces : NULL;
+}
+
 /* ---- sleeping and time -------------------------------------------------- */
 
 static bool op_cancelled(struct cart_step_ctx *c)
@@ -256,6 +266,30 @@ static void op_progress(struct cart_step_ctx *c, const char *what,
 
 /* ---- changes ------------------------------------------------------------ */
 
+/* An account that was not named but found out may be unknown the next time;
+ * the same change must get the same UUID all the same. */
+static int change_uuid(struct cart_step_ctx *c, const char *call,
+		       unsigned attempt, char ret_uuid[CART_UUID_SIZE])
+{
+	const struct instance *in = context_of(c)->in;
+	char name[INSTANCE_ID_SIZE + 200];
+
+	snprintf(name, sizeof(name), "%s@%s/%s#%zu %s %u", c->step,
+		 context_of(c)->step->accounts ? in->account : "", in->region,
+		 in->n, call, attempt);
+	return cart_uuid_v5(c->bundle_uuid, name, ret_uuid);
+}
+
+static bool op_intended(struct cart_step_ctx *c, const char *call,
+			unsigned attempt)
+{
+	char uuid[CART_UUID_SIZE];
+	int64_t when;
+
+	return change_uuid(c, call, attempt, uuid) == 0 &&
+	       cart_history_intent(run_of(c)->o->history, uuid, &when);
+}
+
 static int op_intent(struct cart_step_ctx *c, const char *call,
 		     const struct cart_json *input, unsigned attempt,
 		     char ret_uuid[CART_UUID_SIZE], bool *ret_earlier,
@@ -264,19 +298,12 @@ static int op_intent(struct cart_step_ctx *c, const char *call,
 	struct run *r = run_of(c);
 	struct change_line line = { .event = "intent", .call = call,
 				    .input = input };
-	const struct instance *in = context_of(c)->in;
-	char name[INSTANCE_ID_SIZE + 200];
 	int64_t earlier = 0;
 
 	if (!c->may_change)
 		return cart_err_set(err, CART_ERR_INTERNAL, 0, "%s: a change "
 				    "that the manifest does not announce", call);
-	/* An account that was not named but found out may be unknown the next
-	 * time; the same change must get the same UUID all the same. */
-	snprintf(name, sizeof(name), "%s@%s/%s#%zu %s %u", c->step,
-		 context_of(c)->step->accounts ? in->account : "", in->region,
-		 in->n, call, attempt);
-	if (cart_uuid_v5(c->bundle_uuid, name, ret_uuid) < 0)
+	if (change_uuid(c, call, attempt, ret_uuid) < 0)
 		return cart_err_set(err, CART_ERR_INTERNAL, 0,
 				    "\"%s\" is not a UUID", c->bundle_uuid);
 	*ret_earlier = cart_history_intent(r->o->history, ret_uuid, &earlier);
@@ -624,7 +651,9 @@ const struct cart_step_ops cart_context_ops = {
 	.keep = op_keep,
 	.keep_value = op_keep_value,
 	.intent = op_intent,
+	.intended = op_intended,
 	.change = op_change,
+	.earlier = op_earlier,
 	.cancelled = op_cancelled,
 	.sleep = op_sleep,
 	.now_ns = op_now,

@@ -12,6 +12,8 @@
  * they kept, which changes were asked for, and how far the counters went.
  */
 
+#define PIECES_MAX 100000u		/* more are fetched again */
+
 struct intent {
 	char uuid[CART_UUID_SIZE];
 	int64_t utc_ns;
@@ -39,8 +41,10 @@ void cart_run_history_free(struct cart_run_history *h)
 
 	if (!h)
 		return;
-	for (i = 0; i < h->n; i++)
+	for (i = 0; i < h->n; i++) {
 		cart_json_free(h->instances[i].kept);
+		cart_json_free(h->instances[i].pieces);
+	}
 	free(h->instances);
 	free(h->table);
 	free(h->intents);
@@ -200,6 +204,31 @@ static void on_call(struct cart_run_history *h, const struct cart_json *line)
 	on_call_id(h, id);
 }
 
+/* A step whose evidence comes in pieces need not fetch them again. */
+static int on_exhibit(struct cart_run_history *h, const struct cart_json *line,
+		      struct cart_err *err)
+{
+	const struct cart_json *origin = cart_json_get(line, "origin");
+	const struct cart_json *piece = cart_json_get(origin, "piece");
+	const char *id = cart_json_get_string(line, "instance");
+	const char *state = cart_json_get_string(line, "state");
+	struct history_instance *in;
+
+	on_call_id(h, cart_json_get_string(origin, "call"));
+	if (!piece || !id || strlen(id) >= INSTANCE_ID_SIZE || !state ||
+	    strcmp(state, "whole"))
+		return 0;
+	in = get(h, id, err);
+	if (!in)
+		return -1;
+	if (!in->pieces)
+		in->pieces = cart_json_new_array();
+	if (cart_json_size(in->pieces) < PIECES_MAX &&
+	    !cart_json_append(in->pieces, cart_json_copy(piece)))
+		return cart_err_nomem(err);
+	return 0;
+}
+
 int cart_run_history_line(void *history, const struct cart_json *line,
 			  struct cart_err *err)
 {
@@ -216,8 +245,7 @@ int cart_run_history_line(void *history, const struct cart_json *line,
 	if (!strcmp(type, "call"))
 		on_call(h, line);
 	if (!strcmp(type, "exhibit"))
-		on_call_id(h, cart_json_get_string(cart_json_get(line, "origin"),
-						   "call"));
+		return on_exhibit(h, line, err);
 	if (!strcmp(type, "gap"))
 		h->gaps++;
 	return 0;

@@ -358,7 +358,7 @@ static int parse_accounts(struct mpath *p, struct mstep *s,
 static const char *const step_keys[] = {
 	"id", "do", "title", "with", "keep", "regions", "accounts", "role",
 	"for_each", "when", "after", "wait", "on_error", "timeout", "changes",
-	"despite_gaps", "secrets", NULL
+	"despite_gaps", "if_allowed", "secrets", NULL
 };
 
 static int parse_on_error(struct mpath *p, struct mstep *s,
@@ -448,6 +448,8 @@ static int parse_member(struct mpath *p, struct cart_manifest *m,
 		return want_bool(p, v, &s->despite_gaps);
 	if (!strcmp(key, "secrets"))
 		return parse_secrets(p, s, v);
+	if (!strcmp(key, "if_allowed"))
+		return want_bool(p, v, &s->if_allowed);
 	return unknown_key(p, step_keys);
 }
 
@@ -488,6 +490,11 @@ static int check_changes(struct mpath *p, struct mstep *s)
 		cart_mpath_push(p, "changes");
 		return cart_mpath_bad(p, "%s is of class \"%s\"", s->type->name,
 				      s->type->may_change);
+	}
+	if (s->if_allowed && !s->changes) {
+		cart_mpath_push(p, "if_allowed");
+		return cart_mpath_bad(p, "only steps that say \"changes\" need "
+				      "to be allowed");
 	}
 	if (s->despite_gaps && !(s->changes & (CART_CHANGE_CONTAINMENT |
 					       CART_CHANGE_IRREVERSIBLE))) {

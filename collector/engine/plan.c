@@ -76,7 +76,7 @@ static struct cart_json *plan_step(struct planning *p,
 {
 	static const char *const as_they_are[] = {
 		"accounts", "for_each", "when", "wait", "on_error", "timeout",
-		"despite_gaps", "secrets"
+		"despite_gaps", "if_allowed", "secrets"
 	};
 	struct cart_json *o = cart_json_new_object(), *with = NULL;
 	enum resolve result;

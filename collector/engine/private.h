@@ -138,6 +138,7 @@ struct mstep {
 	struct mwait wait;
 	bool stop;			/* on_error */
 	bool despite_gaps;
+	bool if_allowed;		/* without its --allow: skipped */
 	uint64_t timeout_ms;		/* 0: none */
 	unsigned changes;		/* CART_CHANGE_*, 0: reads only */
 	const char *changes_word;
@@ -458,6 +459,7 @@ struct history_instance {
 	bool partial_input;
 	bool no_keep;			/* ended without its kept values */
 	struct cart_json *kept;
+	struct cart_json *pieces;	/* of its exhibits, or NULL */
 };
 const struct history_instance *
 cart_history_instance(const struct cart_run_history *h, const char *id);

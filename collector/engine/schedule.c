@@ -353,6 +353,24 @@ static bool containment(const struct mstep *s)
 	return s->changes & (CART_CHANGE_CONTAINMENT | CART_CHANGE_IRREVERSIBLE);
 }
 
+/* A change that waits for the operator's word, and has it not: no gap, since
+ * nobody wanted it, but never silent. */
+static bool not_allowed(struct run *r, size_t step)
+{
+	const struct mstep *s = &r->m->steps[step];
+	char text[160];
+
+	if (!(s->changes & ~r->o->allow))
+		return false;
+	snprintf(text, sizeof(text), "not run: --allow %s was not given",
+		 s->changes_word);
+	cart_run_note(r, s->id, text);
+	cart_msg(CART_MSG_NOTE, "%s: %s", s->id, text);
+	r->steps[step].quiet = true;
+	end_without(r, step, OUT_SKIPPED, "not-allowed", NULL);
+	return true;
+}
+
 /* Without the lock; r->steps[step] is the scheduler's alone until it runs. */
 static bool begin(struct run *r, size_t step)
 {
@@ -364,6 +382,8 @@ static bool begin(struct run *r, size_t step)
 	struct cart_err err;
 	size_t i;
 
+	if (not_allowed(r, step))
+		return false;
 	for (i = 0; i < r->m->n_steps; i++) {
 		if (step_set_has(&s->inputs, i) &&
 		    r->steps[i].outcome != OUT_OK && !r->steps[i].quiet)
@@ -577,7 +597,7 @@ int cart_run_check_allow(const struct cart_manifest *m, unsigned allow,
 	for (i = 0; i < m->n_steps; i++) {
 		s = &m->steps[i];
 		/* What a type may do in addition is done if it is allowed. */
-		if (s->changes & ~allow)
+		if ((s->changes & ~allow) && !s->if_allowed)
 			return cart_err_set(err, CART_ERR_USAGE, 0,
 				"step \"%s\" changes something (%s): give "
 				"--allow %s, or use a manifest without it; "

@@ -121,6 +121,7 @@ static const char head[] =
 "                \"changes\": { \"enum\": [\"evidence\", \"containment\", \"irreversible\"] },\n"
 "                \"despite_gaps\": { \"type\": \"boolean\" },\n"
 "                \"secrets\": { \"const\": \"allow\" },\n"
+"                \"if_allowed\": { \"type\": \"boolean\" },\n"
 "                \"do\": { \"enum\": [";
 
 static void quoted(struct cart_buf *b, const char *s)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Members in stream order become a bag: which may follow which, what is in
  * the tag files, and that the two lists at the end say what was there (F5,
- * F7 to F13, F23). */
+ * F7 to F13, F23, F24). */
 import { bytesOf, hex, printable, textOf } from './bytes.js';
 import { digest, digestStream } from './digest.js';
 import { Log, LOG_PART_MAX } from './log.js';
 import { keyOfMember, prehash, Signature } from './minisign.js';
 import { need } from './rule.js';
+import { checkStamp, LIST_MAX, parseList, REPLY_MAX } from './stamp.js';
 import { MEMBER_MAX } from './walker.js';
 
 const BAGIT = 'BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n';
@@ -35,8 +36,12 @@ const TAGS = {
 		unlisted: true },
 	[INNER]: { after: ['tags'], then: 'seal', max: 4096, rule: 23,
 		unlisted: true },
-	'seal/tagmanifest-sha256.txt.tsr': { after: ['seal'], then: 'stamp',
-		max: 65536, rule: 8, unlisted: true },
+	'seal/timestamps.txt': { after: ['seal'], then: 'stamps',
+		max: LIST_MAX, rule: 24, unlisted: true },
+	'seal/tagmanifest-sha256.txt.tsr': { after: ['stamps'], then: 'stamp 1',
+		max: REPLY_MAX, rule: 24, unlisted: true },
+	'seal/tagmanifest-sha256.txt.2.tsr': { after: ['stamps', 'stamp 1'],
+		then: 'stamp 2', max: REPLY_MAX, rule: 24, unlisted: true },
 };
 const LATER_KEY = { after: ['group'], then: 'inside', max: 4096, rule: 8 };
 const LOG_PART = { after: [...GROUP_MAY_BEGIN, 'inside'], then: 'group',
@@ -59,7 +64,7 @@ export class Bag {
 		this.logParts = 0;
 		this.lists = { payload: digestStream(), tags: digestStream() };
 		this.examiner = null;
-		this.stamp = null;
+		this.stamps = [];	/* { url, granted, error, reply } */
 	}
 
 	ruleOf(path) {
@@ -179,11 +184,24 @@ export class Bag {
 			break;
 		case 'seal':
 			this.inner = signatureOf(data, path);
+			this.innerBytes = data;
 			break;
-		case 'stamp':
-			this.stamp = data;
+		case 'stamps':
+			this.stamps = parseList(data);
+			break;
+		case 'stamp 1':
+		case 'stamp 2':
+			this.endStamp(Number(this.place.slice(-1)), path, data);
 			break;
 		}
+	}
+
+	endStamp(number, path, data) {
+		const stamp = this.stamps[number - 1];
+
+		need(stamp?.granted, 24,
+			`timestamps.txt does not say that ${path} was granted`);
+		stamp.reply = data;
 	}
 
 	keyOf(path, data) {
@@ -272,6 +290,17 @@ export class Bag {
 			'the inner seal is by another key than the one in keys/');
 		need(this.inner.holds(this.key, this.rootPrehash), 23,
 			'the inner seal does not hold');
+		for (const [i, { granted, reply }] of this.stamps.entries())
+			need(!granted || reply, 24, `time stamp ${i + 1} was ` +
+				'granted, but is not there');
+	}
+
+	/* F24, which needs the whole of the bundle to hold. */
+	async checkStamps() {
+		for (const stamp of this.stamps)
+			if (stamp.granted)
+				Object.assign(stamp, await checkStamp(
+					stamp.reply, this.innerBytes));
 	}
 
 	comment(what, purpose) {

@@ -30,6 +30,8 @@ function record(result, keys) {
 		members: bag.members, log_lines: bag.log.tree.size,
 		exhibits: bag.log.counts.exhibit, gaps: bag.log.counts.gap,
 		bytes: bag.payloadBytes,
+		timestamps: bag.stamps.map(({ url, granted, error, time, by }) =>
+			({ url, granted, error, by, time: time && isoTime(time) })),
 		bytes_parsed: check.stream?.parsed ?? 0,
 		checked: new Date().toISOString(),
 		page: byId('version').textContent,
@@ -67,10 +69,7 @@ function parts(result, keys) {
 			'Nobody that can be named.'],
 		['Do you trust that key?', trustText(check, keys)],
 		['Is it complete?', completeness(bag)],
-		['When was it sealed?', 'No independent authority is checked ' +
-			'by this page. The times inside are those of the ' +
-			'clock of the collecting machine, beside the clocks ' +
-			'that it was compared with.'],
+		['When was it sealed?', sealedWhen(bag)],
 		['What rests on the collector\'s word?', 'That the exhibits are ' +
 			'what the machine and AWS answered. Signatures by AWS ' +
 			'in the evidence are not checked by this page; ' +
@@ -79,6 +78,25 @@ function parts(result, keys) {
 		['What was not checked?', 'What the exhibits mean. That is the ' +
 			'work of an examiner.'],
 	];
+}
+
+function isoTime(time) {
+	return time.toISOString().replace(/\.\d+/, '');
+}
+
+function sealedWhen(bag) {
+	const said = bag.stamps.map(({ url, granted, error, time, by }) =>
+		(granted && time ? 'Somebody who signs as ' + by + ' states ' +
+		`that the seal existed at ${isoTime(time)}: the statement ` +
+		'is about this seal, and its signature holds. Whether that ' +
+		'is the authority you would trust is not checked here; ' +
+		'crashcart verify does it (--tsa-ca).' :
+		`The authority ${url} was asked, without success ` +
+		`(${error ?? 'not checked'}).`));
+
+	return [...said, 'The times inside are those of the clock of the ' +
+		'collecting machine, beside the clocks that it was compared ' +
+		'with.'].join(' ');
 }
 
 function completeness(bag) {

@@ -177,9 +177,7 @@ class Check {
 		this.sealHolds = true;
 		this.trust(this.bag.inner, this.bag.rootPrehash,
 			'the inner seal');
-		if (this.bag.stamp)
-			throw new CannotTell('there is a time stamp, which this ' +
-				'page does not check');
+		await this.bag.checkStamps();
 	}
 
 	decide() {

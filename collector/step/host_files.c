@@ -130,8 +130,10 @@ static void tell_all(struct files *f)
 
 /* ---- reading one file ---------------------------------------------------- */
 
-/* Bytes until len or the end; -1 with errno. */
-static ssize_t read_up_to(int fd, unsigned char *buf, size_t len)
+/* Bytes until len or the end; -1 with errno.  A read that stops short at the
+ * size that the file had is at its end: state_after() looks whether it is still
+ * there. */
+static ssize_t read_up_to(int fd, unsigned char *buf, size_t len, size_t size)
 {
 	size_t done = 0;
 	ssize_t n;
@@ -145,6 +147,8 @@ static ssize_t read_up_to(int fd, unsigned char *buf, size_t len)
 		if (n == 0)
 			break;
 		done += (size_t)n;
+		if (done == size)
+			break;
 	}
 	return (ssize_t)done;
 }
@@ -187,7 +191,8 @@ static int read_failed(struct files *f, struct cart_file *file, int e,
 static int add_small(struct files *f, int fd, struct cart_file *file,
 		     struct cart_err *err)
 {
-	ssize_t n = read_up_to(fd, f->small, SMALL_MAX);
+	ssize_t n = read_up_to(fd, f->small, SMALL_MAX,
+			       (size_t)file->st->st_size);
 	int rc;
 
 	if (n < 0)
@@ -221,7 +226,7 @@ static int copy_parts(struct files *f, int fd, struct cart_exhibit *e,
 		part = f->c->ops->reserve(e, err);
 		if (part == NULL)
 			return -1;
-		n = read_up_to(fd, part, CART_PART_SIZE);
+		n = read_up_to(fd, part, CART_PART_SIZE, SIZE_MAX);
 		if (n < 0)
 			*ret_errno = errno;
 		if (f->c->ops->submit_part(e, n > 0 ? (size_t)n : 0, err) < 0)

@@ -60,8 +60,8 @@ struct cart_run_result {
 int cart_run(const struct cart_run_options *o, struct cart_run_result *ret,
 	     struct cart_err *err);
 
-/* Checks that need no AWS: --allow against the manifest.  USAGE error names
- * the step and the option to give. */
+/* Checks that need no AWS: --allow against the manifest, but for steps that
+ * say "if_allowed".  USAGE error names the step and the option to give. */
 int cart_run_check_allow(const struct cart_manifest *m, unsigned allow,
 			 struct cart_err *err);
 

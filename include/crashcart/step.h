@@ -117,11 +117,21 @@ struct cart_step_ops {
 		      const struct cart_json *input, unsigned attempt,
 		      char ret_uuid[CART_UUID_SIZE], bool *ret_earlier,
 		      int64_t *ret_earlier_utc_ns, struct cart_err *err);
+	/* Did an earlier session write the intent of this attempt?  Writes
+	 * nothing: for steps that first look whether there is anything to do. */
+	bool (*intended)(struct cart_step_ctx *c, const char *call,
+			 unsigned attempt);
 	/* event: "result", "adopted", "unknown"; made: ids, may be NULL. */
 	int (*change)(struct cart_step_ctx *c, const char *uuid,
 		      const char *event, const char *call,
 		      const char *const *made, const char *detail,
 		      struct cart_err *err);
+
+	/* What an interrupted earlier session of the same instance has kept: an
+	 * array of the "piece" objects in the origins of its whole exhibits, in
+	 * the order of the log; borrowed.  NULL: none, or the step has "keep"
+	 * filters, whose values a piece does not hold. */
+	const struct cart_json *(*earlier)(struct cart_step_ctx *c);
 
 	bool (*cancelled)(struct cart_step_ctx *c);
 	/* Sleeps, but not beyond cancellation (-1) or the deadline (-1, TIMEOUT). */

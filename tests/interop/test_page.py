@@ -280,6 +280,49 @@ def changed_under_hand(page, folder):
     need('a bundle that changed', 'Not possible' in told, told)
 
 
+def other_stamps(page, folder):
+    """Time stamps by keys and digests other than make_bundle.py's."""
+    for kind, option, digest, ess in (
+            ('rsa', 'rsa_keygen_bits:2048', 'sha256', 'sha256'),
+            ('ec', 'ec_paramgen_curve:P-384', 'sha384', 'sha1'),
+            ('rsa', 'rsa_keygen_bits:3072', 'sha512', 'sha512')):
+        with tempfile.TemporaryDirectory() as top:
+            def openssl(*args, top=top):
+                return subprocess.run(['openssl', *args], check=True, cwd=top,
+                                      capture_output=True).stdout
+
+            def stamp(old, maker_data, openssl=openssl, top=top):
+                del old
+                with open(os.path.join(top, 'data'), 'wb') as out:
+                    out.write(maker_data)
+                openssl('ts', '-query', '-data', 'data', '-sha384', '-cert',
+                        '-out', 'q')
+                return openssl('ts', '-reply', '-queryfile', 'q', '-config',
+                               'cnf', '-section', 'ts', '-inkey', 'key',
+                               '-signer', 'cert')
+            with open(os.path.join(top, 'cnf'), 'w',
+                      encoding='utf-8') as out:
+                out.write('[req]\ndistinguished_name=dn\n[dn]\n[e]\n'
+                          'extendedKeyUsage=critical,timeStamping\n[ts]\n'
+                          'serial=serial\ndefault_policy=1.2.3.4\n'
+                          'digests=sha384\nsigner_digest=%s\n'
+                          'ess_cert_id_alg=%s\n' % (digest, ess))
+            with open(os.path.join(top, 'serial'), 'w') as out:
+                out.write('0A\n')
+            openssl('req', '-x509', '-newkey', kind, '-pkeyopt', option,
+                    '-nodes', '-keyout', 'key', '-out', 'cert', '-days', '30',
+                    '-subj', '/CN=Another Authority', '-config', 'cnf',
+                    '-extensions', 'e')
+            maker = make_bundle.Maker(SEED, stamp=True)
+            maker.hooks = {'stamp': lambda old, m=maker: stamp(
+                old, m.members[-2][1])}
+            write(folder, maker.make())
+            got = agree(page, 'stamp %s %s' % (option, digest), folder,
+                        maker.keys(), '')
+            need('its name', 'CN=Another Authority' in
+                 got['timestamps'][0]['by'], got)
+
+
 # ---- the page itself --------------------------------------------------------
 
 def tables():
@@ -458,6 +501,7 @@ def main():
             damaged_bundles(page, folder)
             no_seal(page, folder)
             changed_under_hand(page, folder)
+            other_stamps(page, folder)
             hostile_names(page, folder, pictures)
         broken_bundles(page, folder)
         need('console', not page.complaints, page.complaints[:3])

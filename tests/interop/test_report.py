@@ -182,6 +182,8 @@ def check_text(page, maker):
     at = [text.find(section) for section in SECTIONS]
     need('order of the sections', -1 not in at and at == sorted(at), at)
     for want in ('A. Responder', 'warrant 12/26', maker.root, 'sectors', 'EIO',
+                 'CN=Test Time Authority,O=Test Lab; whether that is a trusted',
+                 'No time stamp from http://other.example/: nobody answered.',
                  '12 ms fast', make_bundle.sha(b'tool'), 'minisign -Vm'):
         need('text', want in text, want)
     need('no draft unasked', '902' not in text)
@@ -191,6 +193,7 @@ def check_draft(page, maker):
     reader = Reader()
     reader.feed(page)
     text = ' '.join(''.join(reader.text).split())
+    need('anchored', 'an authority that the reader named.' in text)
     text = text[text.index('Draft: certification'):]
     seal = maker.made[maker.name + '.seal']
     for want in ('902(11)', '902(13)', '902(14)', 'A. Responder',
@@ -226,7 +229,7 @@ def main():
     with tempfile.TemporaryDirectory() as top:
         folder = os.path.join(top, 'b')
         os.mkdir(folder)
-        maker = EventsMaker(EVENTS)
+        maker = EventsMaker(EVENTS, stamp=True)
         maker.made = maker.make()
         for name, data in maker.made.items():
             with open(os.path.join(folder, name), 'wb') as out:
@@ -234,7 +237,9 @@ def main():
         key = ['--pubkey', maker.keys()[0]]
         plain, took = report(folder, 'plain.html', *key)
         need('two seconds', took < 2, took)
-        draft, _ = report(folder, 'draft.html', '--902', *key)
+        draft, _ = report(folder, 'draft.html', '--902', '--tsa-ca',
+                          os.path.join(make_bundle.AUTHORITY[0].name,
+                                       'root.pem'), *key)
         unsure, _ = report(folder, 'unsure.html', '--902')
         check_picture(plain, maker)
         check_text(plain, maker)

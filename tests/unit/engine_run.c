@@ -407,6 +407,34 @@ static int gap_in_read(struct cart_step_ctx *c, struct cart_err *err)
 	return 0;
 }
 
+/* A change that may be left out: without its --allow all else runs. */
+static void test_if_allowed(void **state)
+{
+	static const char steps[] = STEPS(
+	"{ \"id\": \"read\", \"do\": \"fake.keep\" },"
+	"{ \"id\": \"put\", \"do\": \"aws.call\", \"changes\": \"containment\", "
+	"\"if_allowed\": true, \"with\": { \"call\": \"svc:PutX\" } }");
+	struct fake_run f = { 0 };
+
+	(void)state;
+	fake_run(&f, steps);
+	assert_int_equal(f.rc, 0);
+	outcome_is(&f, "read" ACCOUNT "us-east-1#1", "ok");
+	outcome_is(&f, "put" ACCOUNT "global#0", "skipped not-allowed");
+	assert_int_equal(fake_count(&f, "change", "step", "put"), 0);
+	assert_int_equal(fake_count(&f, "gap", "step", "put"), 0);
+	assert_non_null(strstr(cart_json_get_string(
+		fake_line(&f, "note", "step", "put", 0), "text"),
+		"--allow containment"));
+	fake_run_clear(&f);
+	f = (struct fake_run){ .allow = 2 };
+	fake_run(&f, steps);
+	assert_int_equal(f.rc, 0);
+	outcome_is(&f, "put" ACCOUNT "us-east-1#1", "ok");
+	assert_int_equal(fake_count(&f, "change", "step", "put"), 2);
+	fake_run_clear(&f);
+}
+
 static void test_containment_and_gaps(void **state)
 {
 	struct fake_run f = { .allow = 2 };
@@ -855,6 +883,7 @@ int main(void)
 		cmocka_unit_test_setup(test_host_steps_by_volatility, setup),
 		cmocka_unit_test_setup(test_reads_run_in_parallel, setup),
 		cmocka_unit_test_setup(test_changes_in_order, setup),
+		cmocka_unit_test_setup(test_if_allowed, setup),
 		cmocka_unit_test_setup(test_containment_and_gaps, setup),
 		cmocka_unit_test_setup(test_outcomes, setup),
 		cmocka_unit_test_setup(test_on_error_stop, setup),

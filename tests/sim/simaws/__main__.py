@@ -34,6 +34,7 @@ def arguments():
     a.add_argument("--lookup-rate", type=float, default=2.0)
     a.add_argument("--page-cap", type=int, default=1000)
     a.add_argument("--creds-ttl", type=float, default=21600.0)
+    a.add_argument("--iam-delay", type=float, default=0.0)
     a.add_argument("--users", type=int, default=24,
                    help="ordinary IAM users beside those of the story")
     a.add_argument("--extra-events", type=int, default=0,
@@ -53,7 +54,8 @@ async def main():
                "report_seconds": args.report_seconds,
                "event_delay": args.event_delay,
                "lookup_rate": args.lookup_rate,
-               "page_cap": args.page_cap, "creds_ttl": args.creds_ttl}
+               "page_cap": args.page_cap, "creds_ttl": args.creds_ttl,
+               "iam_delay": args.iam_delay}
     world = world_mod.World(args.seed, ref, options)
     incident.seed(world, args.users, args.extra_events)
     faults = Faults(os.path.join(args.state, "faults.json"), args.seed)

@@ -76,6 +76,7 @@ class Front:
                  "principal": None, "key": None, "params": None,
                  "status": 0, "error": None, "request_id": rid}
         call = Call(self, req, rid, entry)
+        self.world.settle()
         svc = None
         try:
             res = call.run()
@@ -197,7 +198,8 @@ class Front:
                     hit.append(c.key_id)
             return reply({"expired": hit})
         if what == "principal":
-            return reply(self.principal(body["name"], body["policy"]))
+            return reply(self.principal(body["name"], body["policy"],
+                                        body.get("credentials")))
         if what == "events":
             reg = self.world.accounts[self.info["account"]].regions[
                 q.get("region", "us-east-1")]
@@ -217,8 +219,10 @@ class Front:
                       "faults, clock, options, expire, principal, "
                       "events, env, ca, quit"}, 404)
 
-    def principal(self, name, document):
-        """A user with one inline policy, made or changed; its key."""
+    def principal(self, name, document, credentials=False):
+        """A user with one inline policy, made or changed; its key.  With
+        credentials it also gets a second key, a console password, and SSH
+        key, service credential and certificate, all active (again)."""
         acct = self.world.accounts[self.info["account"]]
         u = acct.users.get(name)
         if u is None:
@@ -234,9 +238,34 @@ class Front:
             u["_keys"][c.key_id] = {"AccessKeyId": c.key_id,
                                     "Status": "Active", "CreateDate": now}
         u["_inline"] = {"given": document}
+        if credentials:
+            self.all_credentials(acct, u)
         c = self.world.keys[next(iter(u["_keys"]))]
         return {"AWS_ACCESS_KEY_ID": c.key_id,
                 "AWS_SECRET_ACCESS_KEY": c.secret}
+
+    def all_credentials(self, acct, u):
+        w = self.world
+        name, now = u["UserName"], w.now().replace(microsecond=0)
+        if sum(not k.get("_session") for k in u["_keys"].values()) < 2:
+            c = w.add_key(Cred(w.fresh.iam("AKIA"), w.fresh.secret(),
+                               acct.number, user=name, created=now))
+            u["_keys"][c.key_id] = {"AccessKeyId": c.key_id,
+                                    "Status": "Active", "CreateDate": now}
+        u["_login"] = {"CreateDate": now, "PasswordResetRequired": False}
+        if "_ssh" not in u:
+            u["_ssh"] = [{"UserName": name, "SSHPublicKeyId":
+                          w.fresh.iam("APKA"), "UploadDate": now}]
+            u["_ssc"] = [{"UserName": name, "ServiceUserName": name + "-at",
+                          "CreateDate": now, "ServiceSpecificCredentialId":
+                          w.fresh.iam("ACCA"), "ServiceName":
+                          "codecommit.amazonaws.com"}]
+            u["_certs"] = [{"UserName": name, "CertificateId":
+                            w.fresh.iam("ASCC") + "AAAA", "CertificateBody":
+                            "-", "UploadDate": now}]
+        for k in (list(u["_keys"].values()) + u["_ssh"] + u["_ssc"] +
+                  u["_certs"]):
+            k["Status"] = "Active"
 
     def state(self):
         snaps = {}
@@ -470,6 +499,9 @@ class Call:
                  "aws:principalaccount": ctx.account.number,
                  "aws:multifactorauthpresent":
                      "true" if ctx.principal.cred.mfa else "false"}
+        if ctx.principal.cred.token is not None and \
+                ctx.principal.cred.created is not None:
+            where["aws:tokenissuetime"] = wire.iso(ctx.principal.cred.created)
         needs = [(act, res, {}) for res in actions.resources(ctx, o.name, p)]
         for act, res, more in needs + actions.also(ctx, o.name, p):
             ok, on, why = policy.decide(docs, boundary, act, [res],

@@ -59,6 +59,13 @@ def _condition(op, key, values, ctx):
             except ValueError:
                 hit = False
             return hit == (op == "IpAddress")
+        if op.startswith("Date"):
+            # ISO 8601 in UTC: the order of texts is the order of times
+            a, b = h[:19], str(values[0])[:19]
+            return {"DateEquals": a == b, "DateNotEquals": a != b,
+                    "DateLessThan": a < b, "DateLessThanEquals": a <= b,
+                    "DateGreaterThan": a > b,
+                    "DateGreaterThanEquals": a >= b}.get(op, False)
         if op.startswith("Numeric"):
             a, b = float(h), float(values[0])
             return {"NumericEquals": a == b, "NumericLessThan": a < b,

@@ -368,21 +368,91 @@ def key_last_used(ctx, p):
                    (ctx.principal.arn, k), 403)
 
 
+def later(ctx, change):
+    """IAM is eventually consistent: reads and judgements see a change only
+    --iam-delay seconds after it was accepted."""
+    ctx.world.later(ctx.world.options["iam_delay"], change)
+    return {}
+
+
 @op("iam", "UpdateAccessKey")
 def update_key(ctx, p):
     u = user(ctx, p.get("UserName"))
-    if p["AccessKeyId"] not in u["_keys"]:
+    k = u["_keys"].get(p["AccessKeyId"])
+    if k is None or k.get("_session"):
         raise AwsError("NoSuchEntity", "The Access Key with id %s cannot be "
                        "found." % p["AccessKeyId"], 404)
-    u["_keys"][p["AccessKeyId"]]["Status"] = p["Status"]
-    return {}
+    return later(ctx, lambda: k.update(Status=p["Status"]))
+
+
+def status_of(ctx, p, items, key, what):
+    for i in items:
+        if i[key] == p[key]:
+            return later(ctx, lambda: i.update(Status=p["Status"]))
+    raise AwsError("NoSuchEntity", "%s %s cannot be found." % (what, p[key]),
+                   404)
+
+
+@op("iam", "UpdateSSHPublicKey")
+def update_ssh(ctx, p):
+    return status_of(ctx, p, user(ctx, p["UserName"]).get("_ssh", []),
+                     "SSHPublicKeyId", "The SSH public key with id")
+
+
+@op("iam", "UpdateServiceSpecificCredential")
+def update_ssc(ctx, p):
+    return status_of(ctx, p, user(ctx, p.get("UserName")).get("_ssc", []),
+                     "ServiceSpecificCredentialId",
+                     "The service specific credential with id")
+
+
+@op("iam", "UpdateSigningCertificate")
+def update_cert(ctx, p):
+    return status_of(ctx, p, user(ctx, p.get("UserName")).get("_certs", []),
+                     "CertificateId", "The certificate with id")
+
+
+@op("iam", "DeleteLoginProfile")
+def delete_login(ctx, p):
+    u = user(ctx, p.get("UserName"))
+    if not u.get("_login"):
+        raise AwsError("NoSuchEntity", "Login Profile for User %s cannot be "
+                       "found." % u["UserName"], 404)
+    return later(ctx, lambda: u.pop("_login", None))
 
 
 @op("iam", "PutUserPolicy", "PutRolePolicy")
 def put_inline(ctx, p):
-    _entity(ctx, p)[1]["_inline"][p["PolicyName"]] = json.loads(
-        p["PolicyDocument"])
-    return {}
+    e = _entity(ctx, p)[1]
+    try:
+        doc = json.loads(p["PolicyDocument"])
+    except ValueError:
+        raise AwsError("MalformedPolicyDocument", "Syntax errors in policy.",
+                       400)
+    if ctx.op.name == "PutRolePolicy" and e["Path"].startswith(
+            ("/aws-service-role/", "/aws-reserved/")):
+        raise AwsError("UnmodifiableEntity", "Cannot perform the operation on "
+                       "the protected role '%s' - this role is only "
+                       "modifiable by AWS" % e["RoleName"], 400)
+    used = sum(len(json.dumps(d, separators=(",", ":")))
+               for n, d in e["_inline"].items() if n != p["PolicyName"])
+    limit = 2048 if ctx.op.name == "PutUserPolicy" else 10240
+    if used + len(json.dumps(doc, separators=(",", ":"))) > limit:
+        raise AwsError("LimitExceeded", "Maximum policy size of %d bytes "
+                       "exceeded" % limit, 409)
+
+    def change():
+        e["_inline"][p["PolicyName"]] = doc
+    return later(ctx, change)
+
+
+@op("iam", "DeleteUserPolicy", "DeleteRolePolicy")
+def delete_inline(ctx, p):
+    kind, e = _entity(ctx, p)
+    if p["PolicyName"] not in e["_inline"]:
+        raise AwsError("NoSuchEntity", "The %s policy with name %s cannot be "
+                       "found." % (kind.lower(), p["PolicyName"]), 404)
+    return later(ctx, lambda: e["_inline"].pop(p["PolicyName"], None))
 
 
 @op("iam", "ListMFADevices")

@@ -183,9 +183,16 @@ def record(ctx, o, params, result, error):
         code = {"UnauthorizedOperation": "Client.UnauthorizedOperation"}.get(
             code, "Client." + code)
     response = None
-    if not read and error is None and result:
+    if (not read or svc == "sts") and error is None and result:
         response = lower_keys({k: v for k, v in result.items()
                                if k != "Credentials"})
+        if "Credentials" in result:     # all but the secret, as AWS does
+            response["credentials"] = lower_keys({
+                k: v for k, v in result["Credentials"].items()
+                if k != "SecretAccessKey"})
+        response = response or None
+    if svc == "sts" and o.name in ("GetCallerIdentity", "GetAccessKeyInfo"):
+        response = None
     region = "us-east-1" if svc in ("iam", "organizations") else ctx.region
     e = make(ctx.world.fresh, ctx.account.number, region, ctx.now, svc, name,
              identity(ctx.principal), lower_keys(params) or None, response,

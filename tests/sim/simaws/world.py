@@ -5,6 +5,7 @@ import datetime
 import hashlib
 import json
 import random
+import time
 import uuid
 
 UTC = datetime.timezone.utc
@@ -136,12 +137,25 @@ class World:
         self.skew = 0.0
         self.cursors = {}
         self.names = {}             # what the start script prints
+        self.pending = []           # (due, change) of what is not seen yet
 
     def now(self):
         t = datetime.datetime.now(UTC)
         if self.skew:
             t += datetime.timedelta(seconds=self.skew)
         return t
+
+    def later(self, seconds, change):
+        self.pending.append((time.monotonic() + seconds, change))
+        self.settle()
+
+    def settle(self):
+        """Carry out the changes that are due, in the order of asking."""
+        now = time.monotonic()
+        due = [c for t, c in self.pending if t <= now]
+        self.pending = [p for p in self.pending if p[0] > now]
+        for change in due:
+            change()
 
     def account(self, number):
         a = self.accounts.get(number)
