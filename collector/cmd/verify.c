@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "command.h"
+#include "crashcart/fdio.h"
 #include "crashcart/msg.h"
 #include "crashcart/timestamp.h"
 #include "key_load.h"
