@@ -27,22 +27,34 @@ static bool take(struct scan *s, char c)
 	return true;
 }
 
-/* At a quote: past the closing one. */
+/* Some of eight bytes is c. */
+static bool has8(uint64_t v, unsigned char c)
+{
+	v ^= c * UINT64_C(0x0101010101010101);
+	return ((v - UINT64_C(0x0101010101010101)) & ~v &
+		UINT64_C(0x8080808080808080)) != 0;
+}
+
+/* At a quote: past the closing one.  Strings are short: two memchr() for each
+ * took longer than parsing what they hold. */
 static bool skip_string(struct scan *s)
 {
-	const char *quote, *back;
+	uint64_t v;
 
 	s->p++;
 	while (s->p < s->end) {
-		quote = memchr(s->p, '"', (size_t)(s->end - s->p));
-		if (quote == NULL)
-			break;
-		back = memchr(s->p, '\\', (size_t)(quote - s->p));
-		if (back == NULL) {
-			s->p = quote + 1;
+		if (s->end - s->p >= 8) {
+			memcpy(&v, s->p, 8);
+			if (!has8(v, '"') && !has8(v, '\\')) {
+				s->p += 8;
+				continue;
+			}
+		}
+		if (*s->p == '"') {
+			s->p++;
 			return true;
 		}
-		s->p = back + 2;
+		s->p += *s->p == '\\' ? 2 : 1;
 	}
 	s->p = s->end;
 	return false;
@@ -279,8 +291,9 @@ static void member(struct cart_buf *out, const char *name, const char *value)
 {
 	if (value == NULL)
 		return;
-	cart_buf_addf(out, "%s\"%s\":", out->data[out->len - 1] == '{' ? "" :
-		      ",", name);
+	cart_buf_adds(out, out->data[out->len - 1] == '{' ? "\"" : ",\"");
+	cart_buf_adds(out, name);
+	cart_buf_adds(out, "\":");
 	cart_json_quote(value, strlen(value), out);
 }
 

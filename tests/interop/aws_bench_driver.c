@@ -5,6 +5,7 @@
  *   aws_bench_driver serve BYTES [CERT KEY]    a server that answers each POST
  *                                              with volumes, about so many bytes
  *   aws_bench_driver bare URL CALLS CONNECTIONS [CA]   a plain libcurl loop
+ *   aws_bench_driver get URL CALLS CONNECTIONS         the same, GET
  *   aws_bench_driver ours URL CALLS THREADS FILE [CA]  signed calls; every reply
  *                                              is parsed, hashed and stored
  *
@@ -189,7 +190,9 @@ static size_t drop(char *p, size_t size, size_t n, void *arg)
 	return size * n;
 }
 
-static int bare(const char *url, int calls, int connections, const char *ca)
+/* post: the call of the bench; else a plain GET. */
+static int bare(const char *url, int calls, int connections, const char *ca,
+		bool post)
 {
 	CURLM *m = curl_multi_init();
 	int64_t start = cart_clock_mono_ns();
@@ -200,7 +203,8 @@ static int bare(const char *url, int calls, int connections, const char *ca)
 		CURL *e = curl_easy_init();
 
 		curl_easy_setopt(e, CURLOPT_URL, url);
-		curl_easy_setopt(e, CURLOPT_POSTFIELDS, BODY);
+		if (post)
+			curl_easy_setopt(e, CURLOPT_POSTFIELDS, BODY);
 		curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, drop);
 		curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
 				 (long)CURL_HTTP_VERSION_1_1);
@@ -340,7 +344,10 @@ int main(int argc, char **argv)
 			     argc > 3 ? argv[4] : NULL);
 	if (!strcmp(mode, "bare") && (argc == 5 || argc == 6))
 		return bare(argv[2], number(argv[3]), number(argv[4]),
-			    argc > 5 ? argv[5] : NULL);
+			    argc > 5 ? argv[5] : NULL, true);
+	if (!strcmp(mode, "get") && argc == 5)
+		return bare(argv[2], number(argv[3]), number(argv[4]), NULL,
+			    false);
 	if (!strcmp(mode, "ours") && (argc == 6 || argc == 7))
 		return ours(argv[2], number(argv[3]), number(argv[4]), argv[5],
 			    argc > 6 ? argv[6] : NULL);

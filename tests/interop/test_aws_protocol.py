@@ -9,6 +9,9 @@ matter and body must be the same, from `crashcart call --show-request --batch`
 and from the room aws alone (aws_driver.c).  Random replies are generated from each
 output shape, written in the service's protocol, and read by both.
 
+PROTOCOL in the environment adds arguments; without --all, a sample of ten
+services is compared.
+
 usage: test_aws_protocol.py [--seed N] [--inputs N] [--replies N] [--all]
                             [--read-only]
                             [--driver PROGRAM] [--program CRASHCART]
@@ -755,7 +758,8 @@ def main():
     ap.add_argument('--driver')
     ap.add_argument('--program', default=os.environ.get('CRASHCART'))
     ap.add_argument('what', nargs='*')
-    args = ap.parse_args()
+    # the long form of `make soak`
+    args = ap.parse_args(sys.argv[1:] + os.environ.get('PROTOCOL', '').split())
     print(f'seed {args.seed}')
     botocore.handlers.uuid.uuid4 = lambda: TOKEN
     driver = Driver(args.driver or os.path.join(os.environ['DRIVERS'],

@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Log objects from a fast local S3: step cloudtrail.logs, which hashes, stores,
+inflates and indexes, beside `aws s3 cp --recursive` and s5cmd, which copy.
+
+usage: cloudtrail.py [--objects N] [--rounds N] [--events N] [--quick]
+
+The server is native and from memory (base_s3serve_driver); a loop of libcurl's
+that throws the objects away says what it can do.  s5cmd is looked for in
+PATH and $S5CMD.  Medians of the rounds, taken in turn; CPU time beside, since
+the machine may be shared.  The rates of a machine mean little; the ratios do.
+"""
+import argparse
+import gzip
+import json
+import os
+import random
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+DRIVERS = os.environ["DRIVERS"]
+CRASHCART = os.path.realpath(os.environ.get("CRASHCART", "build/crashcart"))
+FILES = 40
+NAMES = ["DescribeInstances", "AssumeRole", "GetObject", "ListBuckets",
+         "RunInstances", "CreateUser", "Decrypt", "GetCallerIdentity"]
+
+
+def event(rng):
+    account = "123456789012"
+    name = rng.choice(NAMES)
+    return {
+        "eventVersion": "1.11", "userIdentity": {
+            "type": "AssumedRole", "principalId": "AROA%016X:session" %
+            rng.getrandbits(64), "arn": f"arn:aws:sts::{account}:assumed-role/"
+            f"role-{rng.randrange(40)}/session", "accountId": account,
+            "accessKeyId": "ASIA%016X" % rng.getrandbits(64),
+            "sessionContext": {"sessionIssuer": {
+                "type": "Role", "principalId": "AROA%016X" %
+                rng.getrandbits(64), "arn": f"arn:aws:iam::{account}:role/role",
+                "accountId": account, "userName": "role"},
+                "attributes": {"creationDate": "2026-09-01T00:00:00Z",
+                               "mfaAuthenticated": "false"}}},
+        "eventTime": "2026-09-%02dT%02d:%02d:%02dZ" %
+        (rng.randrange(1, 31), rng.randrange(24), rng.randrange(60),
+         rng.randrange(60)),
+        "eventSource": "ec2.amazonaws.com", "eventName": name,
+        "awsRegion": "eu-west-1", "sourceIPAddress": "198.51.100.%d" %
+        rng.randrange(256), "userAgent": "aws-cli/2.31.0 md/awscrt#0.27.6",
+        "requestParameters": {"instancesSet": {"items": [
+            {"instanceId": "i-%017x" % rng.getrandbits(68)} for _ in range(
+                rng.randrange(1, 6))]}, "filterSet": {}},
+        "responseElements": None, "requestID": "%032x" % rng.getrandbits(128),
+        "eventID": "%032x" % rng.getrandbits(128), "readOnly": True,
+        "eventType": "AwsApiCall", "managementEvent": True,
+        "recipientAccountId": account, "eventCategory": "Management",
+        "tlsDetails": {"tlsVersion": "TLSv1.3", "cipherSuite":
+                       "TLS_AES_128_GCM_SHA256", "clientProvidedHostHeader":
+                       "ec2.eu-west-1.amazonaws.com"}}
+
+
+def make_files(events):
+    rng = random.Random(1)
+    names, inflated, size = [], 0, 0
+    for i in range(FILES):
+        text = json.dumps({"Records": [event(rng) for _ in range(events)]},
+                          separators=(",", ":")).encode()
+        data = gzip.compress(text, 6)
+        inflated += len(text)
+        size += len(data)
+        names.append(f"log{i}.gz")
+        with open(names[-1], "wb") as f:
+            f.write(data)
+    return names, inflated / FILES, size / FILES
+
+
+def run(command, env):
+    """(seconds, CPU seconds, peak MiB)"""
+    start = time.monotonic()
+    with tempfile.TemporaryFile() as said:
+        p = subprocess.Popen(command, env=env, stdout=said, stderr=said)
+        _, status, u = os.wait4(p.pid, 0)
+        p.returncode = status
+        wall = time.monotonic() - start
+        if status:
+            said.seek(0)
+            sys.exit(f"{command[0]}: status {status}\n"
+                     f"{said.read()[-2000:].decode(errors='replace')}")
+    return wall, u.ru_utime + u.ru_stime, u.ru_maxrss / 1024
+
+
+def median(rows):
+    return [statistics.median(c) for c in zip(*rows)]
+
+
+def main():
+    ap = argparse.ArgumentParser()
+    ap.add_argument("--objects", type=int, default=20000)
+    ap.add_argument("--events", type=int, default=20)
+    ap.add_argument("--rounds", type=int, default=3)
+    ap.add_argument("--quick", action="store_true", help="without aws s3 cp")
+    args = ap.parse_args()
+    s5cmd = os.environ.get("S5CMD") or shutil.which("s5cmd")
+    with tempfile.TemporaryDirectory(dir=os.environ.get(
+            "BENCH_DIR", "/dev/shm")) as work:
+        os.chdir(work)
+        names, inflated, size = make_files(args.events)
+        server = subprocess.Popen(
+            [os.path.join(DRIVERS, "base_s3serve_driver"), str(args.objects),
+             *names], stdout=subprocess.PIPE)
+        try:
+            url = f"http://127.0.0.1:{int(server.stdout.readline())}"
+            compare(args, url, s5cmd, inflated, size, work)
+        finally:
+            server.kill()
+            server.wait()
+            os.chdir("/")
+
+
+def compare(args, url, s5cmd, inflated, size, work):
+    n = args.objects
+    env = {"PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+           "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1",
+           "AWS_DEFAULT_REGION": "us-east-1", "HOME": work,
+           "S3_ENDPOINT_URL": url, "AWS_EC2_METADATA_DISABLED": "true"}
+    with open("m.json", "w", encoding="utf-8") as f:
+        json.dump({"crashcart": 1, "name": "m", "title": "m",
+                   "rates": {"s3:*": 1000000},
+                   "steps": [{"id": "logs", "do": "cloudtrail.logs",
+                              "with": {"bucket": "logs",
+                                       "start": "2026-09-01T00:00:00Z",
+                                       "end": "2026-09-30T23:59:59Z"}}]}, f)
+    ours, five, cli, ceiling = [], [], [], []
+    aws = os.path.join(os.path.dirname(sys.executable), "aws")
+    with urllib.request.urlopen(url + "/logs/") as f:
+        key = re.search("<Key>(.*?)</Key>", f.read().decode()).group(1)
+    for i in range(args.rounds):
+        ceiling.append(run([os.path.join(DRIVERS, "aws_bench_driver"), "get",
+                            f"{url}/logs/{key}", str(n), "32"], env))
+        ours.append(run([CRASHCART, "collect", "./m.json", "--endpoint-url",
+                         url, "--out", f"{work}/b{i}.tar", "-q"], env))
+        os.unlink(f"b{i}.tar")
+        if s5cmd:
+            five.append(run([s5cmd, "--log", "error", "cp", "s3://logs/*",
+                             "five/"], env))
+            shutil.rmtree("five")
+        if not args.quick and i == 0:
+            cli.append(run([aws, "s3", "cp", "--endpoint-url", url, "--quiet",
+                            "--recursive", "s3://logs/", "cli"], env))
+            shutil.rmtree("cli")
+    print(f"{n} objects of {size:.0f} bytes, {inflated * n / 1e6:.0f} MB "
+          f"inflated, {n * args.events} events")
+    mine = median(ours)
+
+    def line(name, rows):
+        if not rows:
+            print(f"  {name:26} absent")
+            return
+        m = median(rows)
+        print(f"  {name:26} {m[0]:7.2f} s {m[1]:7.2f} s CPU {m[2]:7.1f} MiB"
+              f"  crashcart is {m[0] / mine[0]:.2f} times as fast, by CPU "
+              f"{m[1] / mine[1]:.2f}")
+
+    with open("one.json", "wb") as f, gzip.open("log0.gz") as g:
+        f.write(g.read())
+    rates = []
+    for _ in range(5):
+        r = json.loads(subprocess.run(
+            [os.path.join(DRIVERS, "step_index_driver"), "2000", "one.json"],
+            check=True, stdout=subprocess.PIPE).stdout)
+        rates.append(r["bytes"] / r["cpu_seconds"] / 1e6)
+    print(f"  indexing, inflating apart  {statistics.median(rates):.0f} MB of "
+          f"JSON in a second of CPU time")
+    line("server's ceiling (libcurl)", ceiling)
+    line("crashcart cloudtrail.logs", ours)
+    line("s5cmd cp", five)
+    line("aws s3 cp --recursive", cli)
+
+
+if __name__ == "__main__":
+    main()
