@@ -337,7 +337,9 @@ def main():
     a = argparse.ArgumentParser()
     a.add_argument("--seed", type=int,
                    default=random.SystemRandom().randrange(10 ** 6))
-    a.add_argument("--pairs", type=int, default=60)
+    # all of them, where that takes seconds
+    a.add_argument("--pairs", type=int, default=60 if os.environ.get(
+        "FLAVOUR") == "asan" else 10 ** 6)
     args = a.parse_args()
     print("seed %d" % args.seed)
     r = random.Random(args.seed)
@@ -364,9 +366,6 @@ def main():
         # the later place first would sign over what the other did
         bad, gaps = one(s, 2, r)
         bad2, gaps2 = two(s, 7, r)
-        # a digest that is signed again names what lies there now
-        if one in RESIGNING or two in RESIGNING:
-            continue
         bad.update(bad2)
         cases.append(("%s + %s" % (one.__name__, two.__name__), case(s), bad,
                       sorted(gaps + gaps2)))
@@ -390,11 +389,6 @@ def main():
     print("%d cases, %d wrong" % (len(cases), wrong))
     return 1 if wrong else 0
 
-
-# These sign later digests again, and so would follow the other's traces.
-RESIGNING = {duplicate_key, resigned_same_bytes, wrong_previous_hash,
-             unknown_hash, wrong_bucket, no_field,
-             null_previous, later_start}
 
 if __name__ == "__main__":
     sys.exit(main())
