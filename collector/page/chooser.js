@@ -2,8 +2,10 @@
 /* The files and the keys that a person gives to this page. */
 import { sizeText } from './bytes.js';
 import { button, byId, el, fill } from './dom.js';
+import { isEntryName } from './custody.js';
 import { sortFiles } from './files.js';
 import { keyIdText, keysOfText } from './minisign.js';
+import { PROOF_FILES } from './proof.js';
 
 const ROLES = {
 	segments: 'the bundle', encrypted: 'the bundle, encrypted',
@@ -18,6 +20,7 @@ export class Chooser {
 	constructor(changed) {
 		this.changed = changed;
 		this.files = new Map();	/* name -> File */
+		this.custody = new Map();	/* of its folder, likewise */
 		this.fileKeys = new Map();	/* name -> { keys } or { error } */
 		this.extracted = false;
 		byId('files').addEventListener('change', (e) => this.add(
@@ -25,6 +28,7 @@ export class Chooser {
 		byId('folder').addEventListener('change', (e) => this.add(
 			e.target.files));
 		byId('keys').addEventListener('input', () => this.refresh());
+		byId('kept').addEventListener('input', () => this.changed());
 		byId('clear').addEventListener('click', () => this.clear());
 		document.addEventListener('dragover', (e) => this.over(e, true));
 		document.addEventListener('dragleave', (e) => this.over(e, false));
@@ -38,37 +42,61 @@ export class Chooser {
 
 	async drop(event) {
 		this.over(event, false);
-		const entries = [...event.dataTransfer.items]
+		const folders = [...event.dataTransfer.items]
 			.map((item) => item.webkitGetAsEntry?.())
 			.filter((entry) => entry?.isDirectory);
 		const files = [...event.dataTransfer.files];
-		const names = new Set(entries.map((entry) => entry.name));
-		for (const entry of entries)
-			files.push(...await filesIn(entry));
+		const names = new Set(folders.map((entry) => entry.name));
 		await this.add(files.filter((file) => !names.has(file.name)));
+		for (const folder of folders)
+			await this.addFolder(folder, 0);
 	}
 
-	async add(files) {
+	/* What lies in a folder that was dropped, and in a custody folder in
+	 * it. */
+	async addFolder(folder, depth) {
+		const entries = await entriesOf(folder), files = [];
+
+		for (const entry of entries)
+			if (entry.isFile)
+				files.push(await new Promise((ok, bad) =>
+					entry.file(ok, bad)));
+			else if (depth === 0 && entry.name.endsWith('.custody'))
+				await this.addFolder(entry, depth + 1);
+		await this.add(files, folder.name);
+	}
+
+	/* folder: that they lie in, where it is known */
+	async add(files, folder) {
 		for (const file of files) {
-			/* of a folder: what lies directly in it */
-			const path = file.webkitRelativePath ?? '';
-			if (path.split('/').length > 2)
+			/* of a folder that was chosen: all that is in it */
+			const path = (file.webkitRelativePath ?? '').split('/');
+			const inside = folder ?? path.at(-2) ?? '';
+			if (path.length > 3)
 				continue;
-			this.files.set(file.name, file);
-			this.extracted ||= file.name === 'bagit.txt';
-			if (file.name.endsWith('.pub'))
-				this.fileKeys.set(file.name,
-					await keysOfFile(file));
+			if (inside.endsWith('.custody') ||
+			    (inside === '' && isEntryName(file.name)))
+				this.custody.set(file.name, file);
+			else if (path.length < 3)
+				await this.addOne(file);
 		}
 		byId('files').value = byId('folder').value = '';
 		this.refresh();
 	}
 
+	async addOne(file) {
+		this.files.set(file.name, file);
+		this.extracted ||= file.name === 'bagit.txt';
+		if (file.name.endsWith('.pub'))
+			this.fileKeys.set(file.name, await keysOfFile(file));
+	}
+
 	clear() {
 		this.files.clear();
+		this.custody.clear();
 		this.fileKeys.clear();
 		this.extracted = false;
-		byId('keys').value = '';
+		byId('keys').value = byId('kept').value = '';
 		this.refresh();
 		byId('files').focus();
 	}
@@ -98,10 +126,30 @@ export class Chooser {
 			.flatMap(({ keys }) => keys);
 	}
 
+	/* The head of the custody record that the person kept, or ''. */
+	get kept() {
+		return byId('kept').value.trim().toLowerCase();
+	}
+
+	/* One exhibit with its proof, not a bundle? */
+	get isProof() {
+		return this.files.has('line.tlog-proof');
+	}
+
+	get proofTrouble() {
+		const missing = PROOF_FILES.filter((name) =>
+			!this.files.has(name));
+
+		return missing.length === 0 ? null :
+			`Of the proof, these are missing: ${missing.join(', ')}.`;
+	}
+
 	/* Why a check cannot begin, or null. */
 	get trouble() {
 		const sorted = this.sorted;
 
+		if (this.isProof)
+			return this.proofTrouble;
 		if (this.files.size === 0)
 			return 'Add the files of the bundle first.';
 		if (this.extracted)
@@ -127,17 +175,19 @@ export class Chooser {
 	}
 
 	refresh() {
-		fill(byId('chosen'), this.files.size ? this.list() : null);
+		fill(byId('chosen'), this.files.size + this.custody.size ?
+			this.list() : null);
 		fill(byId('key-list'), this.keyLines());
-		byId('clear').hidden = this.files.size === 0;
+		byId('clear').hidden = this.files.size + this.custody.size === 0;
 		fill(byId('hint'), this.hint());
+		byId('custody').hidden = this.custody.size === 0;
 		this.changed();
 	}
 
 	hint() {
 		const sorted = this.sorted;
 
-		if (this.trouble || !sorted.base)
+		if (this.trouble || !sorted.base || this.isProof)
 			return this.files.size ? this.trouble : '';
 		if (!sorted.seal)
 			return `Still missing: ${sorted.base}.seal. Without ` +
@@ -161,14 +211,30 @@ export class Chooser {
 				rows.push(el('tr', null,
 					el('td', null, file.name, el('br'),
 						el('span', { class: 'soft' },
-						`${text}, ${sizeText(file.size)}`)),
+						`${this.role(file, text)}, ${sizeText(file.size)}`)),
 					el('td', { class: 'number' },
 						button('Remove',
 						() => this.remove(file),
 						{ 'aria-label': 'Remove ' +
 							file.name }))));
 		}
+		if (this.custody.size > 0)
+			rows.push(el('tr', null, el('td', null,
+				`${this.custody.size} files`, el('br'),
+				el('span', { class: 'soft' },
+				'the record of hand-overs')),
+				el('td', { class: 'number' }, button('Remove',
+				() => {
+					this.custody.clear();
+					this.refresh();
+				}, { 'aria-label': 'Remove the record of ' +
+					'hand-overs' }))));
 		return el('table', null, el('tbody', null, rows));
+	}
+
+	role(file, text) {
+		return this.isProof && PROOF_FILES.includes(file.name) ?
+			'part of the proof' : text;
 	}
 
 	keyLines() {
@@ -208,19 +274,15 @@ async function keysOfFile(file) {
 	}
 }
 
-/* The files that lie directly in a folder that was dropped. */
-async function filesIn(folder) {
+/* What lies directly in a folder that was dropped. */
+async function entriesOf(folder) {
 	const reader = folder.createReader(), found = [];
 
 	for (;;) {
 		const some = await new Promise((ok, bad) =>
 			reader.readEntries(ok, bad));
 		if (some.length === 0)
-			break;
-		for (const entry of some)
-			if (entry.isFile)
-				found.push(await new Promise((ok, bad) =>
-					entry.file(ok, bad)));
+			return found;
+		found.push(...some);
 	}
-	return found;
 }

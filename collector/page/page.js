@@ -3,10 +3,12 @@
 import { Browser } from './browse.js';
 import { sizeText } from './bytes.js';
 import { Chooser } from './chooser.js';
+import { checkCustody } from './custody.js';
 import { native } from './digest.js';
 import { byId, fill } from './dom.js';
+import { checkProof } from './proof.js';
 import { Unreadable } from './stream.js';
-import { showTrouble, showVerdict } from './verdict.js';
+import { showCustody, showProof, showTrouble, showVerdict } from './verdict.js';
 import { Stopped, verify } from './verify.js';
 
 const REFRESH_MS = 100;
@@ -53,18 +55,34 @@ function begin(is) {
 	byId('inputs').disabled = is;
 }
 
+async function checkBundle(keys) {
+	const result = await verify(chooser.sorted, keys, progress());
+	const { bag, sealSha256 } = result.check;
+
+	/* hand-overs of a bundle that does not hold say nothing */
+	if (chooser.custody.size > 0 && result.verdict !== 'invalid' &&
+	    bag.root && sealSha256)
+		result.custody = await checkCustody(chooser.custody,
+			{ root: bag.root, sealSha256 }, keys, chooser.kept);
+	showVerdict(result, keys);
+	if (result.custody)
+		showCustody(result.custody);
+	if (result.reader)
+		new Browser(result.reader, bag.name, result.verdict === 'valid');
+}
+
 async function check() {
-	const { sorted, keys } = chooser;
+	const { keys } = chooser;
 
 	begin(true);
 	fill(byId('status'), 'Checking ...');
 	try {
-		const result = await verify(sorted, keys, progress());
+		if (chooser.isProof)
+			showProof(await checkProof(chooser.files, keys,
+				progress()), keys);
+		else
+			await checkBundle(keys);
 		fill(byId('status'), 'Checked.');
-		showVerdict(result, keys);
-		if (result.reader)
-			new Browser(result.reader, result.check.bag.name,
-				result.verdict === 'valid');
 	} catch (e) {
 		fill(byId('status'), '');
 		showTrouble(e instanceof Unreadable || e instanceof Stopped ?

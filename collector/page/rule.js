@@ -3,9 +3,9 @@
 
 /* A rule does not hold: the bundle is invalid. */
 export class Broken extends Error {
-	constructor(number, reason) {
+	constructor(number, reason, letter = 'F') {
 		super(reason);
-		this.rule = 'F' + number;
+		this.rule = letter + number;
 	}
 }
 

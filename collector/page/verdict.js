@@ -34,6 +34,10 @@ function record(result, keys) {
 			({ url, granted, error, by, time: time && isoTime(time) })),
 		bytes_parsed: check.stream?.parsed ?? 0,
 		checked: new Date().toISOString(),
+		custody: result.custody && { verdict: result.custody.verdict,
+			rule: result.custody.rule, reason: result.custody.reason,
+			entries: result.custody.entries.length,
+			head: result.custody.head },
 		page: byId('version').textContent,
 		sha256_by: native ? 'browser' : 'page', browser: navigator.userAgent,
 	};
@@ -152,33 +156,106 @@ function gapTable(gaps) {
 			'lists them all.') : null];
 }
 
-export function showVerdict(result, keys) {
-	const { check, verdict } = result;
-	const good = verdict !== 'invalid';
-	const data = record(result, keys);
+/* The box on top, with the words of each verdict. */
+function box(result, words) {
+	return el('div', { class: 'box ' + result.verdict },
+		el('h2', { id: 'headline', tabindex: '-1' },
+			HEADLINES[result.verdict] + '.'),
+		el('p', null, words),
+		el('p', { class: 'because' }, because(result)));
+}
 
-	byId('verdict').dataset.verdict = verdict;
+function because({ reason, rule }) {
+	return `Because: ${reason}` +
+		(rule ? ` (rule ${rule} of the format)` : '') + '.';
+}
+
+function show(result, data, ...parts) {
+	byId('verdict').dataset.verdict = result.verdict;
 	byId('verdict').dataset.rule = result.rule ?? '';
-	fill(byId('verdict'),
-		el('div', { class: 'box ' + verdict },
-			el('h2', { id: 'headline', tabindex: '-1' },
-				HEADLINES[verdict] + '.'),
-			el('p', null, meaning(result, keys.length)),
-			el('p', { class: 'because' }, 'Because: ' +
-				result.reason + (result.rule ?
-				` (rule ${result.rule} of the format)` : '') +
-				'.')),
-		good ? el('h3', null, 'What that rests on') : null,
-		good ? facts(parts(result, keys)) : null,
-		good && check.bag.root ? el('h3', null, 'The bundle') : null,
-		good ? bundleFacts(result) : null,
-		good && check.index.gaps.length > 0 ?
-			gapTable(check.index.gaps) : null,
+	fill(byId('verdict'), ...parts,
 		el('details', null, el('summary', null, 'For the record'),
 			el('pre', { id: 'record' },
 				JSON.stringify(data, null, 1))));
 	byId('verdict').hidden = false;
 	byId('headline').focus();
+}
+
+export function showVerdict(result, keys) {
+	const { check, verdict } = result;
+	const good = verdict !== 'invalid';
+
+	show(result, record(result, keys),
+		box(result, meaning(result, keys.length)),
+		good ? el('h3', null, 'What that rests on') : null,
+		good ? facts(parts(result, keys)) : null,
+		good && check.bag.root ? el('h3', null, 'The bundle') : null,
+		good ? bundleFacts(result) : null,
+		el('div', { id: 'custody-verdict' }),
+		...good && check.index.gaps.length > 0 ?
+			gapTable(check.index.gaps) : []);
+}
+
+const CUSTODY = {
+	'valid': 'The record of hand-overs is whole up to its last entry.',
+	'invalid': 'The record of hand-overs does not hold: do not rely on it.',
+	'cannot-tell': 'The record of hand-overs holds together, but nobody ' +
+		'whom you named stands for all of it.',
+};
+
+function entryRow({ entry, keyId, trusted, sha256 }) {
+	const said = ['by', 'other', 'purpose', 'method', 'storage', 'text',
+		'verification'].filter((key) =>
+		typeof entry.get(key) === 'string')
+		.map((key) => `${key === 'other' ? 'other side' : key}: ` +
+			entry.get(key));
+
+	return [String(entry.get('t')), entry.get('event'), [...said,
+		`signed by key ${keyId}` + (trusted ? ', which you named' : ''),
+		`entry SHA-256 ${sha256}`].flatMap((text) =>
+		[text, el('br')])];
+}
+
+export function showCustody(custody) {
+	byId('verdict').dataset.custody = custody.verdict;
+	fill(byId('custody-verdict'), el('h3', null, 'Hand-overs'),
+		el('p', { class: custody.verdict === 'invalid' ? 'bad' : null },
+			`${CUSTODY[custody.verdict]} ${because(custody)}`),
+		custody.open ? el('p', null, `On its way: ${custody.open.by} ` +
+			`released it to ${custody.open.to}, and nobody ` +
+			'received it yet.') : null,
+		custody.verdict === 'invalid' ? null :
+			grid(['When', 'What', 'Who and how'],
+			custody.entries.map(entryRow)));
+}
+
+const PROOF = {
+	'valid': 'This exhibit is one that the bundle holds, unchanged, and a ' +
+		'key that you trust vouches for the bundle.',
+	'invalid': 'The files do not prove that this exhibit is in the bundle: ' +
+		'one of them was altered, or belongs to another proof.',
+	'cannot-tell': 'Nobody whom you trust vouches for it yet.',
+};
+
+export function showProof(result, keys) {
+	const { proof, verdict } = result, { line } = proof;
+	const good = verdict !== 'invalid' && line;
+
+	show(result, { verdict, rule: result.rule, reason: result.reason,
+		bundle: proof.name, case: proof.caseId, signer: proof.signer,
+		exhibit: line?.get('exhibit'), sha256: proof.sha256,
+		line: proof.index + 1, lines: proof.size,
+		keys_named: keys.map((key) => key.bare) },
+	box(result, PROOF[verdict]),
+	good ? facts([['Bundle', proof.name], ['Case', proof.caseId],
+		['Exhibit', line.get('exhibit')],
+		['What', line.get('name') ?? line.get('path') ??
+			line.get('path_b64')],
+		['SHA-256', proof.sha256],
+		['Place in the log', `line ${proof.index + 1} of ${proof.size}`],
+		['Sealed by', `key ${proof.signer}`],
+		['What it shows', 'That these bytes were sealed as this ' +
+			'exhibit. Nothing about the other exhibits.']]) : null);
 }
 
 /* No verdict: the files could not be read, or somebody stopped it. */

@@ -2,6 +2,7 @@
 /* The order of the checks, and the verdict (FORMAT.md section 7). */
 import { hex } from './bytes.js';
 import { Bag, signatureOf } from './bag.js';
+import { digest } from './digest.js';
 import { Index, Reader } from './exhibits.js';
 import { checkCounterNames, segmentsOf } from './files.js';
 import { keyIdText, prehash } from './minisign.js';
@@ -52,6 +53,7 @@ class Check {
 		need(seal.size <= SEAL_MAX, 21, 'the seal is longer than 64 MiB');
 		const bytes = await readSlice(seal, 0, seal.size);
 		this.sealHash = prehash(bytes);
+		this.sealSha256 = hex(await digest(bytes));
 		if (signature) {
 			this.outer = await this.read(signature,
 				'the outer signature');

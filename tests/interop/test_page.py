@@ -323,6 +323,171 @@ def other_stamps(page, folder):
                  got['timestamps'][0]['by'], got)
 
 
+# ---- hand-overs and proofs --------------------------------------------------
+
+def cart(*args, status=(0,)):
+    done = subprocess.run([os.environ['CRASHCART'], *args], text=True,
+                          capture_output=True, check=False)
+    if done.returncode not in status:
+        raise SystemExit('%s: %d: %s' % (args, done.returncode, done.stderr))
+    return done.stdout
+
+
+def edited(path, edit):
+    with open(path, 'rb') as source:
+        data = source.read()
+    with open(path, 'wb') as out:
+        out.write(edit(data))
+
+
+def flip(rng):
+    def edit(data):
+        at = rng.randrange(len(data))
+        return data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + \
+            data[at + 1:]
+    return edit
+
+
+def swap(a, b):
+    os.rename(a, a + '~')
+    os.rename(b, a)
+    os.rename(a + '~', b)
+
+
+class Custody:
+    """A bundle, handed over from A to B."""
+
+    def __init__(self, page, top):
+        self.page, self.top = page, top
+        self.maker = make_bundle.Maker(SEED)
+        self.bundle = os.path.join(top, 'handed')
+        self.folder = os.path.join(top, 'again')
+        write(self.bundle, self.maker.make())
+        self.keys = self.maker.keys()
+        for name in 'abm':
+            cart('keygen', '-W', os.path.join(top, name))
+            with open(os.path.join(top, name + '.pub'),
+                      encoding='utf-8') as pub:
+                self.keys.append(pub.read().split('\n')[1])
+        self.keys.pop()     # nobody trusts M
+        self.add('release', '--by', 'A', '--to', 'B <b>', key='a')
+        self.add('receive', '--by', 'B <b>', '--from', 'A', '--storage',
+                 EVIL[0], key='b')
+        self.add('note', '--by', 'B <b>', '--text', 'opened', key='b')
+        self.last = json.loads(cart('custody', 'show', self.bundle, '--json',
+                                    status=(5,)).splitlines()[-1])['head']
+
+    def add(self, event, *args, key, bundle=None):
+        cart('custody', event, bundle or self.bundle, *args, '--key',
+             os.path.join(self.top, key + '.key'), '-P', self.keys[0])
+
+    def entry(self, name):
+        return os.path.join(self.folder, self.maker.name + '.custody', name)
+
+    def judge(self, what, edit, verdict, rule=None, kept='', keys=None):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.copytree(self.bundle, self.folder)
+        edit()
+        keys = self.keys if keys is None else keys
+        command = ['custody', 'show', self.folder, '--json']
+        for key in keys:
+            command += ['-P', key]
+        if kept:
+            command += ['--head', kept]
+        want = json.loads(cart(*command, status=(0, 4, 5)).splitlines()[-1])
+        self.page.run('document.getElementById("clear").click()')
+        self.page.choose('#folder', [self.folder])
+        self.page.run('document.getElementById("kept").value = %s' %
+                      json.dumps(kept))
+        JUDGED[0] += 1
+        got = json.loads(self.page.run(CHECK % json.dumps('\n'.join(keys))))
+        got = got.get('custody') or {}
+        need('custody ' + what, got.get('verdict') == want['verdict'] and
+             (verdict is None or verdict == got.get('verdict')) and
+             (rule is None or rule == got.get('rule')), want, got)
+        if want['verdict'] != 'invalid':
+            need('head ' + what, got['head'] == want['head'] and
+                 got['entries'] == want['entries'], want, got)
+
+
+def custody(page, top):
+    one = Custody(page, top)
+    path, rng = one.entry, random.Random(SEED)
+
+    def gone(*names):
+        for name in names:
+            os.unlink(path(name))
+
+    def both(n):
+        return '%06d.json' % n, '%06d.json.minisig' % n
+    one.judge('right', lambda: None, 'valid')
+    text = page.run('document.getElementById("custody-verdict").textContent')
+    need('entries shown', EVIL[0] in text and 'B <b>' in text, text)
+    one.judge('kept', lambda: None, 'valid', kept=one.last)
+    one.judge('no keys', lambda: None, 'cannot-tell', keys=[])
+    one.judge('end cut', lambda: gone(*both(3)), 'valid')
+    one.judge('end cut, kept', lambda: gone(*both(3)), 'invalid', 'C2',
+              one.last)
+    one.judge('middle gone', lambda: gone(*both(2)), 'invalid', 'C1')
+    one.judge('signature gone', lambda: gone(both(3)[1]), 'invalid', 'C4')
+    one.judge('foreign file', lambda: edited(path('000001.json'), lambda d: (
+        open(path('x.txt'), 'wb').close(), d)[1]), 'invalid', 'C1')
+    one.judge('reordered', lambda: [swap(path(a), path(b)) for a, b in
+                                    zip(both(2), both(3))], 'invalid', 'C1')
+    one.judge('rewritten', lambda: edited(path('000002.json'), lambda d:
+              d.replace(b'received', b'refused!')), 'invalid', 'C4')
+    one.judge('first rewritten', lambda: edited(
+        path('000001.json'), lambda d: d + b' '), 'invalid', 'C4')
+    one.judge('another bundle', lambda: edited(
+        path('000001.json'), lambda d: d.replace(
+            one.maker.root.encode(), b'0' * 64)), 'invalid', 'C3')
+    one.judge('received by M', lambda: (gone(*both(2), *both(3)), one.add(
+        'receive', '--by', 'B <b>', '--from', 'A', key='m',
+        bundle=one.folder)), 'cannot-tell')
+    for name in both(1) + both(2) + both(3):
+        for _ in range(30 if ALL else 2):
+            one.judge('flipped ' + name, lambda name=name: edited(
+                path(name), flip(rng)), None)
+
+
+def proofs(page, top):
+    bundle, proof = os.path.join(top, 'whole'), os.path.join(top, 'proof')
+    maker, rng = make_bundle.Maker(SEED), random.Random(SEED)
+    write(bundle, maker.make())
+    keys = maker.keys()
+
+    def judge(what, edit, rule=None, keys=keys):
+        shutil.rmtree(proof, ignore_errors=True)
+        shutil.copytree(proof + '.kept', proof)
+        edit()
+        command = ['prove', '--check', proof, '--json']
+        for key in keys:
+            command += ['-P', key]
+        want = json.loads(cart(*command, status=(0, 4, 5)))
+        got = ours(page, proof, keys)
+        need('proof ' + what, got['verdict'] == want['verdict'] and
+             (rule is None or rule == got['rule']), want, got)
+        return got
+    for exhibit in (['e000001'], ['e000002'], ['e000003', '--path',
+                                               '/etc/hostname']):
+        shutil.rmtree(proof + '.kept', ignore_errors=True)
+        cart('prove', bundle, *exhibit, '--out', proof + '.kept', '-P',
+             keys[0])
+        got = judge('right', lambda: None)
+        need('proof', got['verdict'] == 'valid' and
+             got['exhibit'] == exhibit[0], got)
+        judge('no key', lambda: None, keys=[])
+        for name, rule in (('content', 'P4'), ('line.json', 'P3'),
+                           ('tagmanifest-sha256.txt', 'P1'),
+                           ('line.tlog-proof', None),
+                           ('tagmanifest-sha256.txt.minisig', None)):
+            for _ in range(30 if ALL else 2):
+                judge('flipped ' + name, lambda name=name: edited(
+                    os.path.join(proof, name), flip(rng)), rule)
+        judge('another checkpoint', lambda: edited(
+            os.path.join(proof, 'line.tlog-proof'), lambda d: d + b'\n'), 'P2')
+
+
 # ---- the page itself --------------------------------------------------------
 
 def tables():
@@ -503,6 +668,8 @@ def main():
             changed_under_hand(page, folder)
             other_stamps(page, folder)
             hostile_names(page, folder, pictures)
+            custody(page, top)
+            proofs(page, top)
         broken_bundles(page, folder)
         need('console', not page.complaints, page.complaints[:3])
         need('requests', all(u.startswith(('file:', 'blob:'))
