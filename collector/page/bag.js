@@ -277,11 +277,18 @@ export class Bag {
 		this.begun = begun;
 	}
 
+	/* Whose seals are to be; root and state where no members say them. */
+	settle(root = this.root, state = this.state) {
+		this.root = root;
+		this.state = state;
+		this.key = this.examiner ?? this.log.keys[this.log.keys.length - 1];
+		this.purpose = this.examiner ? 'examiner' : 'session';
+	}
+
 	/* The inner seal, which must hold under the key that it must name. */
 	finish() {
 		need(this.inner, 8, 'members are missing at the end');
-		this.key = this.examiner ?? this.log.keys[this.log.keys.length - 1];
-		this.purpose = this.examiner ? 'examiner' : 'session';
+		this.settle();
 		need(this.inner.untrusted === 'crashcart inner seal' &&
 			this.inner.trusted ===
 			this.comment('crashcart inner-seal', this.purpose), 23,

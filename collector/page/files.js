@@ -56,10 +56,10 @@ export function sortFiles(files) {
 
 /* The segments in order, F2. */
 export function segmentsOf(sorted) {
-	const isAge = sorted.encrypted.length > 0 &&
+	const encrypted = sorted.encrypted.some(([number]) => number === '') ||
 		sorted.segments.length === 0;
-	const from = new Map(isAge ? sorted.encrypted : sorted.segments);
-	const end = isAge ? '.age' : '';
+	const from = new Map(encrypted ? sorted.encrypted : sorted.segments);
+	const end = encrypted ? '.age' : '';
 	const files = [];
 
 	need(from.size <= 10000, 22, 'more than 10000 segments');
@@ -69,7 +69,7 @@ export function segmentsOf(sorted) {
 		need(from.has(number), 2, `${name} is missing`);
 		files.push(from.get(number));
 	}
-	return { files, isAge };
+	return { files, encrypted };
 }
 
 /* F23: a counter-signature is named for the key that made it. */

@@ -69,13 +69,15 @@ export class Stream {
 			const place = this.plan.next();
 			if (place.done)
 				break;
-			const job = this.load(place.value);
-			job.catch(() => {});	/* told when its turn comes */
-			this.ahead.push(job);
+			const data = this.load(place.value);
+			data.catch(() => {});	/* told when its turn comes */
+			this.ahead.push({ place: place.value, data });
 		}
 		if (this.ahead.length === 0)
 			return false;
-		this.chunk = await this.ahead.shift();
+		const { place, data } = this.ahead.shift();
+		this.chunk = await data;
+		this.place = place;
 		this.at = 0;
 		this.done += this.chunk.length;
 		this.progress(this.done, this.total);
@@ -102,7 +104,7 @@ export class Stream {
 
 	/* Reads of a stream that was refused may still be under way. */
 	async settle() {
-		await Promise.allSettled(this.ahead);
+		await Promise.allSettled(this.ahead.map(({ data }) => data));
 		this.ahead = [];
 	}
 }

@@ -16,7 +16,8 @@ function record(result, keys) {
 
 	return {
 		verdict: result.verdict, rule: result.rule,
-		reason: result.reason, bundle: bag.name ?? '',
+		reason: result.reason, encrypted: check.encrypted ?? false,
+		bundle: bag.name ?? '',
 		case: bag.log.caseId ?? check.seal?.caseId ?? '',
 		state: bag.state ?? check.seal?.state ?? '',
 		root: bag.root ?? check.seal?.root ?? '',
@@ -108,6 +109,9 @@ function completeness(bag) {
 
 	if (!bag.state)
 		return 'Not established.';
+	if (bag.state === 'partial')
+		return 'No: the collection died before its end. What it had ' +
+			'finished is here.';
 	if (bag.state === 'complete')
 		return 'The collector recorded nothing that it could not collect.';
 	return `No: the collector recorded ${gap} ` +

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The order of the checks, and the verdict (FORMAT.md section 7). */
 import { hex } from './bytes.js';
+import { checkSegment, isAge } from './age.js';
 import { Bag, signatureOf } from './bag.js';
 import { digest } from './digest.js';
 import { Index, Reader } from './exhibits.js';
@@ -110,17 +111,79 @@ class Check {
 			await this.bag.end(member, await walker.data());
 			await walker.padding();
 		}
+		if (this.partial)
+			throw new CannotTell('the seal says partial, but the ' +
+				'stream is whole');
 		this.bag.finish();
+	}
+
+	/* The first bytes say whether the stream is encrypted (F25). */
+	async takeFirst(named) {
+		const some = await this.stream.nextChunk();
+
+		this.encrypted = some ? isAge(this.stream.chunk) : named;
+		need(this.encrypted === named, 25, named ?
+			'a .tar.age that is not an age file' :
+			'a .tar that is an age file');
 	}
 
 	/* Of an encrypted bundle the seal covers the encrypted bytes. */
 	async takeEncrypted() {
-		while (await this.stream.nextChunk())
-			;
+		do {
+			if (this.stream.place?.from === 0)
+				checkSegment(this.stream.chunk,
+					this.stream.place.segment + 1);
+		} while (await this.stream.nextChunk());
+		if (!this.seal)
+			throw new CannotTell('there is no seal, and what is ' +
+				'inside is encrypted');
+		this.checkOutside();
 		this.sealHolds = true;
-		throw new CannotTell('the bundle is encrypted: the sealed bytes ' +
-			'are as the seal says, but what is inside can only be ' +
-			'checked after decryption');
+		throw new CannotTell('the stored bytes are as sealed; they are ' +
+			'encrypted, and what is inside was not checked');
+	}
+
+	/* The comments, as far as the seal says what they must be. */
+	checkOutside() {
+		const { outer, seal } = this;
+
+		this.bag.purpose = ['session', 'examiner'].find((purpose) =>
+			outer?.untrusted === 'crashcart seal' &&
+			outer.trusted === this.comment('crashcart seal', purpose));
+		need(!outer || this.bag.purpose, 23,
+			'the comments of the outer seal');
+		this.bag.log.caseId = seal.caseId;
+		this.checkCounters();
+	}
+
+	comment(what, purpose) {
+		const { name, caseId, root } = this.seal;
+
+		return `${what} bundle=${name} case=${caseId} ` +
+			(purpose ? `purpose=${purpose} ` : '') + `root=${root}`;
+	}
+
+	checkCounters() {
+		for (const one of this.counters)
+			need(one.untrusted === 'crashcart counter-signature' &&
+				one.trusted ===
+				this.comment('crashcart counter-signature'), 23,
+				'the comments of a counter-signature');
+	}
+
+	/* F26: what was closed before the run died.  The log's root stands for
+	 * that of a tag manifest that never was. */
+	checkPartial() {
+		const { bag, seal } = this;
+
+		need(bag.log.tree.size > 0, 26,
+			'no log part is in what was sealed');
+		bag.settle(seal.logRoot, seal.state);
+		this.checkSeal();
+		this.sealHolds = true;
+		throw new CannotTell('what is there is as sealed, but it was ' +
+			'sealed as partial: the run died, and this is what it ' +
+			'had closed before');
 	}
 
 	/* Step 4. */
@@ -144,15 +207,11 @@ class Check {
 			need(outer.holds(bag.key, this.sealHash), 23,
 				'the outer seal: the signature does not hold');
 		}
-		for (const one of this.counters)
-			need(one.untrusted === 'crashcart counter-signature' &&
-				one.trusted ===
-				bag.comment('crashcart counter-signature'), 23,
-				'the comments of a counter-signature');
+		this.checkCounters();
 	}
 
 	async run() {
-		const { files, isAge } = segmentsOf(this.sorted);
+		const { files, encrypted } = segmentsOf(this.sorted);
 
 		this.files = files;
 		if (this.sorted.seal)
@@ -161,13 +220,17 @@ class Check {
 		if (this.seal)
 			this.checkLengths();
 		this.stream = new Stream(files, this.seal, this.progress);
-		if (isAge)
+		this.partial = this.seal?.state === 'partial';
+		await this.takeFirst(encrypted);
+		if (this.encrypted)
 			return this.takeEncrypted();
 		try {
 			await this.takeStream();
 		} catch (e) {
-			if (!(e instanceof Short) || this.seal)
+			if (!(e instanceof Short) || (this.seal && !this.partial))
 				throw e;
+			if (this.partial)
+				return this.checkPartial();
 			throw new CannotTell('there is no seal, and the stream ' +
 				'is not complete: the collection never ended');
 		}
@@ -216,7 +279,8 @@ export async function verify(sorted, keys, progress) {
 	} finally {
 		await check.stream?.settle();
 	}
-	if (!result.rule && check.bag.inner && check.bag.root)
+	if (!result.rule && (check.partial ? check.sealHolds :
+	    check.bag.inner && check.bag.root))
 		result.reader = new Reader(check.index, check.files);
 	return result;
 }

@@ -42,6 +42,14 @@ export function meaning(result, namedKeys) {
 		return 'The seal (the file whose name ends in .seal) is not ' +
 			'among the files. Without it nobody can say that the ' +
 			'bundle is complete.';
+	if (result.check.encrypted && result.check.sealHolds)
+		return 'The bundle is encrypted. Its encrypted bytes are the ' +
+			'ones that were sealed. Who signed stands below; what ' +
+			'is inside can only be checked after somebody who has ' +
+			'the key decrypts it.';
+	if (result.check.partial && result.check.sealHolds)
+		return 'The collection died before its end. What it had ' +
+			'finished by then is as it was sealed.';
 	if (!result.check.sealHolds)
 		return 'This page does not know everything that the bundle ' +
 			'holds. The program crashcart may know more.';

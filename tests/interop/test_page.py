@@ -323,6 +323,111 @@ def other_stamps(page, folder):
                  got['timestamps'][0]['by'], got)
 
 
+# ---- encrypted and partial bundles ------------------------------------------
+
+def encrypted(page, top):
+    """From outside: what can be said without the identity that opens it."""
+    rng = random.Random(SEED)
+    bundle, folder = os.path.join(top, 'age'), os.path.join(top, 'age2')
+    tree = os.path.join(top, 'tree')
+    write(tree, {'a': b'secret', 'b': rng.randbytes(9 << 20)})
+    with open('age.json', 'w', encoding='utf-8') as out:
+        json.dump({'crashcart': 1, 'name': 'age', 'title': 'age', 'steps': [
+            {'id': 'f', 'do': 'host.files', 'with': {
+                'paths': [tree + '/**']}}]}, out)
+    cart('keygen', '--age', os.path.join(top, 'escrow'))
+    with open(os.path.join(top, 'escrow.pub'), encoding='utf-8') as pub:
+        recipient = re.search('age1[a-z0-9]+', pub.read()).group()
+    done = cart('collect', './age.json', '--case', 'AGE', '--out', bundle,
+                '--json', '--segment', '4M', '--encrypt-to', recipient)
+    keys = [json.loads(done.splitlines()[-1])['key']]
+    names = sorted(os.listdir(bundle))
+    need('segments', len([n for n in names if n.endswith('.age')]) > 2, names)
+
+    def judge(what, edit, rule=''):
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(bundle, folder)
+        edit()
+        got = agree(page, 'encrypted, ' + what, folder, keys, rule)
+        need('encrypted', got['verdict'] != 'valid' and (
+            rule != '' or got['verdict'] == 'cannot-tell'), got)
+
+    def path(name):
+        return os.path.join(folder, name)
+    judge('right', lambda: None)
+    text = page.run('document.getElementById("verdict").textContent')
+    need('words', 'The bundle is encrypted.' in text, text[:300])
+    judge('no seal', lambda: (os.unlink(path('AGE-b01.seal')),
+                              os.unlink(path('AGE-b01.seal.minisig'))))
+    judge('no signature', lambda: os.unlink(path('AGE-b01.seal.minisig')))
+    judge('segment gone', lambda: os.unlink(path('AGE-b01.tar.002.age')), 'F2')
+    judge('segments swapped', lambda: swap(
+        path('AGE-b01.tar.age'), path('AGE-b01.tar.002.age')), None)
+    judge('a plain name', lambda: [os.rename(path(n), path(n[:-4]))
+                                   for n in names if n.endswith('.age')], 'F25')
+    for name in names:
+        judge('flipped ' + name, lambda name=name: edited(path(name),
+                                                          flip(rng)), None)
+    # without a seal nothing but the form of the header is looked at
+    for rule, old, new in (
+            ('F25', b'age-encryption.org/v1', b'age-encryption.org/v2'),
+            ('F25', b'-> X25519 ', b'-> X25519  '),
+            ('F25', b'\n--- ', b'\n---  '), ('F25', b'\n-> X', b'\n> X')):
+        judge('header %s' % new, lambda old=old, new=new: (
+            os.unlink(path('AGE-b01.seal')),
+            edited(path('AGE-b01.tar.002.age'), lambda d: d.replace(
+                old, new, 1))), rule)
+
+
+class PartialMaker(make_bundle.Maker):
+    """Sealed as far as the first log part goes, and a remnant behind it."""
+
+    def __init__(self, seal=lambda text: text, cut=700, **options):
+        super().__init__(SEED, hooks={'stream': self.cut_short,
+                                      'seal': self.say_partial,
+                                      'comment': self.rename}, **options)
+        self.extra, self.edit = cut, seal
+
+    def cut_short(self, stream):
+        at = 0
+        for path, data in self.members:
+            at += 512 + (len(data) + 511) // 512 * 512
+            if path == 'log/000001.jsonl':
+                tree = make_bundle.Merkle()
+                for line in data.splitlines():
+                    tree.add(line)
+                self.size, self.log_root = len(tree.leaves), tree.root().hex()
+                break
+        return stream[:at + self.extra]
+
+    def say_partial(self, text):
+        text = re.sub('state [a-z]+\nroot .*\nlog .*', 'state partial\nroot '
+                      '%s\nlog %d %s' % (self.log_root, self.size,
+                                         self.log_root), text)
+        return self.edit(text)
+
+    def rename(self, which, both):
+        return which, (both[0], both[1] if which == 'inner' else
+                       both[1][:-64] + self.log_root)
+
+
+def partial(page, folder):
+    def judge(what, rule='', **options):
+        maker = PartialMaker(**options)
+        write(folder, maker.make())
+        agree(page, 'partial, ' + what, folder, maker.keys(), rule)
+    judge('right')
+    judge('examiner', examiner=True)
+    judge('nothing behind', cut=0)
+    judge('no log part', 'F26', cut=-512)
+    judge('another root', 'F21', seal=lambda t: re.sub(
+        'root .*', 'root ' + '0' * 64, t))
+    judge('another size', 'F21', seal=lambda t: re.sub('log [0-9]+', 'log 1', t))
+    judge('complete', 'F3', seal=lambda t: t.replace('partial', 'complete'))
+    judge('another case', 'F21', counter=True, seal=lambda t: t.replace(
+        'case IR', 'case ir'))
+
+
 # ---- hand-overs and proofs --------------------------------------------------
 
 def cart(*args, status=(0,)):
@@ -668,6 +773,8 @@ def main():
             changed_under_hand(page, folder)
             other_stamps(page, folder)
             hostile_names(page, folder, pictures)
+            encrypted(page, top)
+            partial(page, folder)
             custody(page, top)
             proofs(page, top)
         broken_bundles(page, folder)
