@@ -95,18 +95,55 @@ static void enter(struct perms *ps, size_t who, const char *region)
 		ps->c->bad = true;
 }
 
+static bool asks_service(const struct perms *ps, size_t who,
+			 const char *region)
+{
+	const char *call = ps->need->call;
+	size_t len = strcspn(call, ":") + 1, i;
+
+	for (i = 0; i < ps->n; i++) {
+		if (ps->v[i].who == who && !strcmp(ps->v[i].region, region) &&
+		    !strncmp(ps->v[i].call, call, len))
+			return true;
+	}
+	return false;
+}
+
+/* Where a step goes to all regions, each call is asked about in this one, and
+ * in the others one call of each service: what closes a region, closes it for
+ * all calls. */
+static const char *main_region(const struct perms *ps,
+			       const struct cart_json *regions)
+{
+	const char *all = cart_json_string(ps->need->step->regions);
+	const struct cart_json *r = cart_json_first(regions);
+
+	if (ps->need->global || !all || strcmp(all, "all"))
+		return NULL;
+	for (; r; r = cart_json_next(r)) {
+		if (!strcmp(cart_json_string(r), ps->c->region))
+			return ps->c->region;
+	}
+	return cart_json_string(cart_json_first(regions));
+}
+
 static void enter_who(void *arg, size_t who)
 {
 	struct perms *ps = arg;
 	struct cart_json *regions = cart_check_regions(ps->c, ps->need);
+	const char *whole = main_region(ps, regions), *region;
 	const struct cart_json *r;
 
 	/* an account that is not reached is one row, not hundreds */
 	if (ps->c->who[who].known && !regions)
 		enter(ps, who, ps->c->region);
 	for (r = cart_json_first(regions); ps->c->who[who].known && r;
-	     r = cart_json_next(r))
-		enter(ps, who, cart_json_string(r));
+	     r = cart_json_next(r)) {
+		region = cart_json_string(r);
+		if (!whole || !strcmp(region, whole) ||
+		    !asks_service(ps, who, region))
+			enter(ps, who, region);
+	}
 	cart_json_free(regions);
 }
 
@@ -132,7 +169,7 @@ static void dry_run(void *arg, size_t i)
 	struct perm *p = &ps->v[i];
 	struct cart_err err;
 
-	if (p->create_action[0] || (!p->input && !p->needs_no_input) ||
+	if (strcmp(p->action, p->call) || (!p->input && !p->needs_no_input) ||
 	    !cart_aws_has_dry_run(p->call))
 		return;
 	cart_err_clear(&err);
@@ -214,8 +251,8 @@ static void make_groups(struct perms *ps)
 
 /* "arn:aws:iam::*:user/x" with our region and account in its fields.  Rows
  * that stand for paths or versions are alternatives: NULL. */
-static struct cart_json *filled(const struct perm *p, const struct check_who *w,
-				const char *arn, const char *region)
+static struct cart_json *filled(const struct check_who *w, const char *arn,
+				const char *before, const char *region)
 {
 	const char *field = arn, *end;
 	struct cart_json *out;
@@ -223,8 +260,9 @@ static struct cart_json *filled(const struct perm *p, const struct check_who *w,
 	unsigned i;
 	size_t n = strlen(arn);
 
-	(void)p;
-	if (strstr(arn, "/*/") || (n > 2 && !strcmp(arn + n - 2, ":*")))
+	if (strstr(arn, "/*/") || (n > 2 && !strcmp(arn + n - 2, ":*")) ||
+	    (before && n > 2 && !strcmp(arn + n - 2, "/*") &&
+	     strlen(before) == n - 2 && !strncmp(arn, before, n - 2)))
 		return NULL;
 	cart_buf_init(&b, 2048);
 	for (i = 0; i < 5 && (end = strchr(field, ':')); i++, field = end + 1) {
@@ -261,6 +299,7 @@ static struct cart_json *question(const struct perms *ps,
 		p->region : "us-east-1";
 	struct cart_json *o = cart_json_new_object(), *list;
 	const struct cart_json *r;
+	const char *before = NULL;
 	size_t i;
 
 	cart_json_add(o, "PolicySourceArn", cart_json_new_string(w->principal));
@@ -271,8 +310,9 @@ static struct cart_json *question(const struct perms *ps,
 	list = cart_json_new_array();
 	for (r = cart_json_first(p->resources); r; r = cart_json_next(r)) {
 		if (strcmp(cart_json_string(r), "*"))
-			cart_json_append(list, filled(p, w, cart_json_string(r),
-						      region));
+			cart_json_append(list, filled(w, cart_json_string(r),
+						      before, region));
+		before = cart_json_string(r);
 	}
 	if (cart_json_size(list))
 		cart_json_add(o, "ResourceArns", list);

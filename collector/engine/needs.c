@@ -34,6 +34,14 @@ struct walk {
 static const struct {
 	const char *call, *member, *arn, *arn2;
 } resource_rows[] = {
+	{ "cloudtrail:Get*", "Name", "arn:aws:cloudtrail:*:*:trail/%", NULL },
+	{ "cloudtrail:Get*", "TrailName", "arn:aws:cloudtrail:*:*:trail/%",
+	  NULL },
+	{ "dynamodb:*", "TableName", "arn:aws:dynamodb:*:*:table/%",
+	  "arn:aws:dynamodb:*:*:table/%/*" },
+	{ "ecr:*", "repositoryName", "arn:aws:ecr:*:*:repository/%", NULL },
+	{ "eks:DescribeCluster", "name", "arn:aws:eks:*:*:cluster/%", NULL },
+	{ "eks:List*", "clusterName", "arn:aws:eks:*:*:cluster/%", NULL },
 	{ "ec2:GetConsoleOutput", "InstanceId",
 	  "arn:aws:ec2:*:*:instance/%", NULL },
 	{ "ec2:GetConsoleScreenshot", "InstanceId",
@@ -45,6 +53,8 @@ static const struct {
 	{ "ec2:TerminateInstances", "InstanceIds",
 	  "arn:aws:ec2:*:*:instance/%", NULL },
 	{ "ebs:*", "SnapshotId", "arn:aws:ec2:*::snapshot/%", NULL },
+	{ "guardduty:*", "DetectorId", "arn:aws:guardduty:*:*:detector/%",
+	  "arn:aws:guardduty:*:*:detector/%/*" },
 	{ "iam:*", "UserName", "arn:aws:iam::*:user/%",
 	  "arn:aws:iam::*:user/*/%" },
 	{ "iam:*", "RoleName", "arn:aws:iam::*:role/%",
@@ -57,8 +67,15 @@ static const struct {
 	{ "kms:*", "KeyId", "arn:aws:kms:*:*:key/%", NULL },
 	{ "lambda:*", "FunctionName", "arn:aws:lambda:*:*:function:%",
 	  "arn:aws:lambda:*:*:function:%:*" },
+	{ "logs:*", "logGroupName", "arn:aws:logs:*:*:log-group:%",
+	  "arn:aws:logs:*:*:log-group:%:*" },
 	{ "s3:*", "Key", "arn:aws:s3:::*/%", NULL },
 	{ "s3:*", "Bucket", "arn:aws:s3:::%", NULL },
+	{ "secretsmanager:*", "SecretId",
+	  "arn:aws:secretsmanager:*:*:secret:%-??????", NULL },
+	{ "sns:*", "TopicArn", NULL, NULL },
+	{ "ssm:GetParametersByPath", "Path", "arn:aws:ssm:*:*:parameter/%",
+	  "arn:aws:ssm:*:*:parameter/%/*" },
 	{ "ssm:GetParameter*", "Name", "arn:aws:ssm:*:*:parameter/%", NULL },
 	{ "ssm:GetParameters", "Names", "arn:aws:ssm:*:*:parameter/%", NULL },
 	{ "sts:AssumeRole", "RoleArn", NULL, NULL },
@@ -102,7 +119,8 @@ static int add_arn(const struct walk *w, struct cart_json *list,
 	} else {
 		percent = strchr(form, '%');
 		add_form(w, &b, form, (size_t)(percent - form));
-		cart_buf_adds(&b, *value == '/' ? value + 1 : value);
+		cart_buf_adds(&b, *value == '/' && percent[-1] == '/' ?
+			      value + 1 : value);
 		cart_buf_adds(&b, percent + 1);
 	}
 	if (cart_buf_ok(&b) && cart_json_append(list,
@@ -197,7 +215,7 @@ static struct cart_json *arns(const struct walk *w, const char *const *forms)
 
 	for (; *forms; forms++) {
 		cart_buf_init(&b, 2048);
-		if (!strncmp(*forms, "arn:", 4))
+		if (!strncmp(*forms, "arn:aws:", 8))
 			add_form(w, &b, *forms, strlen(*forms));
 		else
 			cart_buf_adds(&b, *forms);
@@ -339,9 +357,25 @@ static void emit_copy(struct walk *w, const char *call,
 	}
 }
 
+/* Types that read a bucket call it so, and take the keys below a prefix. */
+static struct cart_json *typed_resources(const struct walk *w, const char *call)
+{
+	const char *bucket = known_value(cart_json_get(w->with, "bucket"));
+	const struct cart_json *below = cart_json_get(w->with, "prefix");
+	const char *prefix = below ? known_value(below) : "";
+	char arn[2048] = "*";
+	const char *const one[] = { arn, NULL };
+
+	if (bucket && !strcmp(call, "s3:ListObjectsV2"))
+		snprintf(arn, sizeof(arn), "arn:aws:s3:::%.100s", bucket);
+	else if (bucket && !strcmp(call, "s3:GetObject"))
+		snprintf(arn, sizeof(arn), "arn:aws:s3:::%.100s/%.1500s*",
+			 bucket, prefix ? prefix : "");
+	return arns(w, one);
+}
+
 static void on_call(void *arg, const char *call, bool changes, const char *note)
 {
-	static const char *const any[] = { "*", NULL };
 	struct walk *w = arg;
 	struct cart_op_facts op = { 0 };
 	struct cart_need n = { .call = call };
@@ -374,7 +408,7 @@ static void on_call(void *arg, const char *call, bool changes, const char *note)
 	n.global = op.global;
 	n.resources = w->s->call ? resources(w, call, cart_json_get(w->with,
 								    "input")) :
-		arns(w, any);
+		typed_resources(w, call);
 	n.input = known = known_input(w);
 	emit(w, &n);
 	cart_json_free(known);

@@ -213,6 +213,22 @@ def identity():
           [x["what"] for x in p.of("identity", "missing")] ==
           ["999999999999"] and "sts:AssumeRole" in
           p.of("identity", "missing")[0]["detail"], p.rows)
+    with open("config", "w", encoding="ascii") as f:
+        f.write("[profile r]\nregion = us-east-1\ncredential_source = "
+                "Environment\nrole_arn = arn:aws:iam::%s:role/security/"
+                "auditor\n" % ACCOUNT)
+    m = manifest("role.json", call("u", "iam:ListUsers"),
+                 call("off", "iam:UpdateAccessKey", {
+                     "UserName": "x", "AccessKeyId": "AKIA" + "A" * 16,
+                     "Status": "Inactive"}, changes="containment"))
+    p = Plan("--profile", "r", name=m, env={"AWS_CONFIG_FILE": "config"})
+    check("a role with a path, which its sessions do not show",
+          p.of("identity")[0]["what"].startswith(
+              "arn:aws:sts::%s:assumed-role/auditor/" % ACCOUNT) and
+          {x["action"]: (x["result"], x["how"]) for x in
+           p.of("permission")} == {
+               "iam:ListUsers": ("good", "simulation"),
+               "iam:UpdateAccessKey": ("missing", "simulation")}, p.rows)
     m = manifest("absent.json", {
         "id": "s", "do": "ec2.snapshot", "changes": "evidence",
         "with": {"instance_id": "i-0123456789abcdef0"}})

@@ -544,6 +544,13 @@ static void test_policy_places(void **state)
 	"[\"cn-north-1\"], \"with\": { \"call\": \"s3:ListObjectsV2\", "
 	"\"input\": { \"Bucket\": \"b1\" } } },"
 	POLICY_STEP("c", "iam:ListAccessKeys", "{ \"UserName\": \"ann\" }")
+	POLICY_STEP("e", "logs:DescribeLogStreams", "{ \"logGroupName\": \"/a/b\" }")
+	POLICY_STEP("f", "secretsmanager:DescribeSecret", "{ \"SecretId\": \"db\" }")
+	POLICY_STEP("g", "cloudtrail:GetTrailStatus", "{ \"Name\": \"main\" }")
+	POLICY_STEP("h", "sns:GetTopicAttributes", "{ \"TopicArn\": "
+		    "\"arn:aws:sns:eu-west-1:1:t\" }")
+	"{ \"id\": \"i\", \"do\": \"cloudtrail.logs\", \"with\": "
+	"{ \"bucket\": \"trails\", \"prefix\": \"ct/\" } },"
 	"{ \"id\": \"d\", \"do\": \"iam.state\", \"accounts\": "
 	"[\"444455556666\", \"777788889999\"] } ] }";
 	static const char *const partitions[][2] = {
@@ -568,6 +575,23 @@ static void test_policy_places(void **state)
 		assert_string_equal(resource(p, "iam:ListAccessKeys", 0), want);
 		snprintf(want, sizeof(want), "arn:%s:s3:::b1", partitions[i][1]);
 		assert_string_equal(resource(p, "s3:ListBucket", 0), want);
+		snprintf(want, sizeof(want), "arn:%s:s3:::trails/ct/*",
+			 partitions[i][1]);
+		assert_string_equal(resource(p, "s3:GetObject", 0), want);
+		snprintf(want, sizeof(want), "arn:%s:logs:*:*:log-group:/a/b:*",
+			 partitions[i][1]);
+		assert_string_equal(resource(p, "logs:DescribeLogStreams", 1),
+				    want);
+		snprintf(want, sizeof(want), "arn:%s:secretsmanager:*:*:secret:"
+			 "db-??????", partitions[i][1]);
+		assert_string_equal(resource(p, "secretsmanager:DescribeSecret",
+					     0), want);
+		snprintf(want, sizeof(want), "arn:%s:cloudtrail:*:*:trail/main",
+			 partitions[i][1]);
+		assert_string_equal(resource(p, "cloudtrail:GetTrailStatus", 0),
+				    want);
+		assert_string_equal(resource(p, "sns:GetTopicAttributes", 0),
+				    "arn:aws:sns:eu-west-1:1:t");
 		snprintf(want, sizeof(want), "arn:%s:iam::777788889999:role/R",
 			 partitions[i][1]);
 		assert_string_equal(resource(p, "sts:AssumeRole", 1), want);

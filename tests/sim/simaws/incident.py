@@ -362,6 +362,10 @@ class Seeder:
                                     "sts:AssumeRole"), account=number,
                           attached=[aws + "AdministratorAccess"])
 
+        # its sessions do not show that it has a path
+        self.role("auditor", trust({"AWS": "arn:aws:iam::%s:root" % ACCOUNT},
+                                   ["sts:AssumeRole", "sts:TagSession"]),
+                  path="/security/", attached=[aws + "ReadOnlyAccess"])
         # not of the organization, and its role lets nobody from here in
         self.w.account(CLOSED)
         self.role("incident-response", trust(
