@@ -24,6 +24,7 @@ void cart_logcheck_init(struct cart_logcheck *c)
 
 void cart_logcheck_clear(struct cart_logcheck *c)
 {
+	cart_order_seen_clear(&c->order);
 	free(c->announced);
 	free(c->open);
 	c->announced = NULL;
@@ -106,7 +107,7 @@ static int begin_session(struct cart_logcheck *c, const struct cart_json *line,
 	if (!same(cart_json_get(line, "manifest"), "sha256", c->manifest_hex))
 		return cart_rule(err, 16, "the session's manifest is not "
 				 "manifest.json");
-	return 0;
+	return cart_order_note(&c->order, line, err);
 }
 
 static int check_head(struct cart_logcheck *c, const struct cart_json *line,

@@ -124,6 +124,26 @@ void cart_member_hash_add(struct cart_member_hash *h, struct cart_chunk *chunk,
 void cart_member_hash_end(struct cart_member_hash *h,
 			  unsigned char ret_sha256[CART_SHA256_SIZE]);
 
+/* --- the order (verify_order.c) --- */
+
+struct cart_order_seen {
+	unsigned sessions;
+	bool there;			/* the first session names one */
+	bool differs;			/* a later one does not name the same */
+	char *file, *minisig;
+	char tool[CART_SHA256_HEX_SIZE];
+	int64_t began_ns;
+};
+
+/* Each session line.  -1: no memory. */
+int cart_order_note(struct cart_order_seen *s, const struct cart_json *line,
+		    struct cart_err *err);
+void cart_order_seen_clear(struct cart_order_seen *s);
+void cart_order_judge(const struct cart_verify_options *o,
+		      const struct cart_order_seen *s, const char *case_id,
+		      const char *manifest_sha256,
+		      struct cart_verdict_order *v);
+
 /* --- the log --- */
 
 enum log_value {
@@ -205,6 +225,7 @@ struct cart_logcheck {
 	char outcome[16];		/* of the end line */
 	uint64_t end_bytes;
 	int64_t end_ns;			/* its time */
+	struct cart_order_seen order;
 	struct cart_group *group;	/* during a part */
 	size_t line_at, line_len;	/* of the line, in its part */
 	int (*line)(void *arg, const struct cart_json *line,

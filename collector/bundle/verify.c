@@ -624,6 +624,8 @@ static int run(struct check *c, struct cart_err *err)
 			      c->v->stamp, err) < 0)
 		return -1;
 	c->v->n_stamps = c->bag.n_stamps;
+	cart_order_judge(c->o, &c->bag.log.order, c->bag.log.case_id,
+			 c->bag.manifest_hex, &c->v->order);
 	cart_trust_judge(c->o, c->held, c->n_held, c->bag.log.end_ns, c->v);
 	if (c->o->tsa_roots && !c->v->stamp[0].anchored &&
 	    !c->v->stamp[1].anchored)

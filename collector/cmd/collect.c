@@ -26,8 +26,11 @@ static bool ends_with(const char *s, const char *tail)
 static int set_case(struct cmd_collection *c, struct cart_err *err)
 {
 	const char *id = cart_args_value(c->args, "case");
+	const char *order = cart_args_value(c->args, "order");
 	char compact[CART_CLOCK_TEXT_SIZE];
 
+	if (id == NULL && order != NULL)
+		return cart_cmd_collection_order(c, order, err);
 	if (id == NULL) {
 		cart_clock_compact(c->start_utc_ns, compact);
 		id = compact;
@@ -37,7 +40,7 @@ static int set_case(struct cmd_collection *c, struct cart_err *err)
 				    "case is 1 to 64 of A-Z a-z 0-9 . _ - and "
 				    "does not begin with a dot", id);
 	snprintf(c->case_id, sizeof(c->case_id), "%s", id);
-	return 0;
+	return cart_cmd_collection_order(c, order, err);
 }
 
 static bool is_taken(int dirfd, const char *name)
@@ -310,6 +313,8 @@ static int collect(const struct cart_args *a)
 static const struct cart_option options[] = {
 	{ "param", 'p', "NAME=VALUE", true, "Set a parameter of the manifest." },
 	{ "case", 'c', "ID", false, "Case; without it the start in UTC." },
+	{ "order", 0, "FILE", false,
+	  "The examiner's order to follow (crashcart order)." },
 	{ "operator", 0, "NAME", false, "Who collects; recorded." },
 	{ "authority", 0, "TEXT", false, "The legal basis; recorded." },
 	{ "organization", 0, "NAME", false, "For whom; recorded." },

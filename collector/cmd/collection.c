@@ -13,6 +13,7 @@
 #include "crashcart/fdio.h"
 #include "crashcart/minisign.h"
 #include "crashcart/msg.h"
+#include "crashcart/order.h"
 #include "crashcart/text.h"
 #include "crashcart/version.h"
 #include "key_kms.h"
@@ -100,11 +101,82 @@ static struct cart_json *options_json(const struct cmd_collection *c)
 	}
 	for (i = 0; kept[i] != NULL; i++)
 		add_optional(j, kept[i], cart_args_value(c->args, kept[i]));
+	if (c->order != NULL) {
+		list = cart_json_add(j, "order", cart_json_new_object());
+		cart_json_add(list, "file", cart_json_new_string(c->order));
+		cart_json_add(list, "minisig",
+			      cart_json_new_string(c->order_minisig));
+	}
 	if (c->n_timestamp > 0)
 		list = cart_json_add(j, "timestamp", cart_json_new_array());
 	for (i = 0; i < c->n_timestamp; i++)
 		cart_json_append(list, cart_json_new_string(c->timestamp[i]));
 	return j;
+}
+
+/* --- the order --- */
+
+static char *read_text(const char *path, struct cart_err *err)
+{
+	struct cart_buf b;
+	char *text = NULL;
+
+	cart_buf_init(&b, CART_ORDER_MAX);
+	if (cart_file_read(AT_FDCWD, path, &b, err) == 0) {
+		if (cart_text_is_utf8(b.data, b.len))
+			text = cart_buf_steal(&b, NULL);
+		else
+			cart_err_set(err, CART_ERR_USAGE, 0, "%s: not text",
+				     path);
+	}
+	cart_buf_clear(&b);
+	return text;
+}
+
+int cart_cmd_collection_order_check(struct cmd_collection *c, int64_t now_ns,
+				    struct cart_err *err)
+{
+	unsigned char id[CART_MINISIGN_ID_SIZE];
+	char sha[CART_SHA256_HEX_SIZE];
+	struct cart_order o;
+	const void *bytes;
+	size_t len;
+
+	if (c->order == NULL)
+		return 0;
+	bytes = cart_manifest_bytes(c->manifest, &len);
+	cart_sha256_hex(bytes, len, sha);
+	if (cart_order_parse(c->order, strlen(c->order), &o, err) < 0 ||
+	    cart_order_signed_by(c->order, strlen(c->order), c->order_minisig,
+				 strlen(c->order_minisig), id, err) < 0)
+		return -1;
+	if (c->case_id[0] == '\0')
+		snprintf(c->case_id, sizeof(c->case_id), "%s", o.case_id);
+	return cart_order_covers(&o, c->case_id, sha, cart_version_own_sha256(),
+				 now_ns, err);
+}
+
+int cart_cmd_collection_order(struct cmd_collection *c, const char *path,
+			      struct cart_err *err)
+{
+	char sig[4096];
+	int rc = -1;
+
+	if (path == NULL)
+		return 0;
+	c->order = read_text(path, err);
+	if (c->order != NULL &&
+	    snprintf(sig, sizeof(sig), "%s.minisig", path) < (int)sizeof(sig)) {
+		c->order_minisig = read_text(sig, err);
+		if (c->order_minisig != NULL)
+			rc = cart_cmd_collection_order_check(c, c->start_utc_ns,
+							     err);
+	}
+	if (rc < 0) {
+		cart_err_prefix(err, "--order %s", path);
+		err->class = CART_ERR_USAGE;
+	}
+	return rc;
 }
 
 /* --- time stamps --- */
@@ -692,6 +764,9 @@ int cart_cmd_collection_run(struct cmd_collection *c)
 
 void cart_cmd_collection_clear(struct cmd_collection *c)
 {
+	free(c->order);
+	free(c->order_minisig);
+	c->order = c->order_minisig = NULL;
 	while (c->n_timestamp > 0)
 		free(c->timestamp[--c->n_timestamp]);
 	cart_sink_free(c->sink);

@@ -23,6 +23,7 @@ struct cmd_collection {
 	uint64_t segment_bytes;		/* 0: one segment */
 	struct cart_age_recipients encrypt_to;	/* none: plain */
 	const char *operator, *authority, *organization, *expect_account;
+	char *order, *order_minisig;	/* --order FILE and FILE.minisig, or NULL */
 	/* Time stamping authorities: those of --timestamp, else (resume) what
 	 * the caller copied from the first session. */
 	char *timestamp[CART_STAMPS_MAX];
@@ -49,6 +50,14 @@ struct cmd_collection {
 /* Adds an authority: an http or https URL.  USAGE if it cannot be one. */
 int cart_cmd_collection_stamp(struct cmd_collection *c, const char *url,
 			      struct cart_err *err);
+/* Reads --order FILE and FILE.minisig; gives the case that it names if case_id
+ * is empty yet.  After the manifest is ready. */
+int cart_cmd_collection_order(struct cmd_collection *c, const char *path,
+			      struct cart_err *err);
+/* Does the order (if any) cover case, manifest and program?  now_ns INT64_MIN:
+ * at any time. */
+int cart_cmd_collection_order_check(struct cmd_collection *c, int64_t now_ns,
+				    struct cart_err *err);
 /* Those of --timestamp, if any, instead of what is there. */
 int cart_cmd_collection_stamps(struct cmd_collection *c, struct cart_err *err);
 

@@ -119,6 +119,16 @@ static int restore(struct cmd_collection *c, const struct cart_json *first,
 	     p = cart_json_next(p))
 		c->allow |= cart_change_class(cart_json_string(p) ?
 					      cart_json_string(p) : "");
+	p = cart_json_get(o, "order");
+	if (cart_json_get_string(p, "file") != NULL &&
+	    cart_json_get_string(p, "minisig") != NULL) {
+		c->order = strdup(cart_json_get_string(p, "file"));
+		c->order_minisig = strdup(cart_json_get_string(p, "minisig"));
+		if (c->order == NULL || c->order_minisig == NULL)
+			return cart_err_nomem(err);
+		if (cart_cmd_collection_order_check(c, INT64_MIN, err) < 0)
+			return -1;
+	}
 	for (p = cart_json_first(cart_json_get(o, "timestamp")); p != NULL;
 	     p = cart_json_next(p))
 		if (cart_json_string(p) == NULL ||

@@ -226,6 +226,15 @@ static void print_json(const struct cart_verdict *v,
 	cart_json_add(j, "bytes_parsed",
 		      cart_json_new_int((int64_t)v->bytes_parsed));
 	add_stamps(j, v);
+	if (v->order.there) {
+		list = cart_json_add(j, "order", cart_json_new_object());
+		cart_json_add(list, "verdict", cart_json_new_string(
+			      attest_word(v->order.verdict)));
+		cart_json_add(list, "signer",
+			      cart_json_new_string(v->order.signer_id));
+		cart_json_add(list, "name", cart_json_new_string(v->order.name));
+		cart_json_add(list, "text", cart_json_new_string(v->order.text));
+	}
 	if (f != NULL)
 		add_findings(j, v, f);
 	cart_buf_init(&b, (size_t)64 << 20);
@@ -303,6 +312,31 @@ static void print_time(const struct cart_verdict *v)
 		       "clocks in the log only\n");
 }
 
+static void print_order(const struct cart_verdict_order *o)
+{
+	char from[CART_CLOCK_TEXT_SIZE], until[CART_CLOCK_TEXT_SIZE];
+
+	if (!o->there)
+		return;
+	if (o->verdict == CART_ATTEST_INVALID) {
+		printf("Order         INVALID: %s\n", o->text);
+		return;
+	}
+	cart_clock_text(o->from_ns, 0, from);
+	cart_clock_text(o->until_ns, 0, until);
+	printf("Order         %s key %s%s%s%s%s%s ordered this case, manifest "
+	       "and program,\n              from %s until %s\n",
+	       o->verdict == CART_ATTEST_VALID ? "valid:" : "cannot tell:",
+	       o->signer_id, o->name[0] ? " (" : "", o->name,
+	       o->name[0] ? ")" : "", o->by[0] ? ", in its own words " : "",
+	       o->by, from, until);
+	if (o->text[0])
+		printf("              but %s\n", o->text);
+	printf("              examiner's key -> order -> session key (its first "
+	       "log line) -> bundle;\n              who held the order on the "
+	       "host could have chosen the bytes\n");
+}
+
 static void print_words(const struct cart_verdict *v, size_t n_keys,
 			const struct cart_findings *f)
 {
@@ -340,6 +374,7 @@ static void print_words(const struct cart_verdict *v, size_t n_keys,
 		printf("Note          continued by a further session key from "
 		       "log line %" PRIu64 "\n", v->continued_line[i - 1]);
 	print_time(v);
+	print_order(&v->order);
 	if (strcmp(v->signer_kind, "session") == 0)
 		printf("What it shows the bytes are unchanged since sealing; "
 		       "whoever controlled the\n              host while it "

@@ -153,6 +153,17 @@ struct cart_verdict_stamp {
 	char why_not[160];		/* not anchored: why */
 };
 
+/* The order that the collection followed (order.h); it changes no verdict. */
+struct cart_verdict_order {
+	bool there;
+	enum cart_attest_verdict verdict;	/* VALID: by a key of the reader's */
+	char text[400];			/* why not valid */
+	char signer_id[17];
+	char name[CART_TRUST_NAME_SIZE];	/* by the trust file */
+	char by[201];			/* by its own words */
+	int64_t from_ns, until_ns;
+};
+
 struct cart_verdict {
 	enum cart_verdict_kind kind;
 	char rule[8];			/* "F4": the first that is broken, or "" */
@@ -175,6 +186,7 @@ struct cart_verdict {
 	char trust_text[400];
 	struct cart_verdict_stamp stamp[CART_STAMPS_MAX];
 	size_t n_stamps;		/* asked for */
+	struct cart_verdict_order order;
 	unsigned sessions;		/* > 1: continued by a further key ... */
 	uint64_t continued_line[8];	/* ... from these lines */
 	uint64_t members, lines, exhibits, gaps, bytes;
