@@ -78,6 +78,22 @@ def interrupt(usb, env):
     sys.exit("could not interrupt a collection half way")
 
 
+def check_key(script, out, env):
+    """What the recipe for a found key promises, at the account itself."""
+    if "compromised-key" not in script:
+        return
+    p = subprocess.run([CART, "call", "iam:ListAccessKeys", "--input",
+                        '{"UserName": "svc-metrics"}'], env=env, check=True,
+                       stdout=subprocess.PIPE, text=True)
+    # contained and released, or not touched at all: open either way
+    assert '"Status": "Active"' in p.stdout, p.stdout
+    if "release-key" in script:
+        assert "Inactive" in out and out.count("Active") >= 1, out
+    else:
+        assert "IAM user: `svc-metrics`" in out, out
+        assert "--allow containment was not given" in out, out
+
+
 def main():
     env = dict(os.environ)
     bin_dir, usb, vault = (os.path.join(WORK, d) for d in
@@ -107,6 +123,8 @@ def main():
             script = block.replace("/mnt/usb", usb)
             script = script.replace("i-0123456789abcdef0",
                                     env["SIM_INSTANCE_ID"])
+            script = script.replace("AKIAIOSFODNN7EXAMPLE",
+                                    env["SIM_BACKDOOR_ACCESS_KEY_ID"])
             script = script.replace("RWQ...", key)
             for shown, name in (
                     ("snap-0123456789abcdef0", "SIM_EBS_SNAPSHOT_ID"),
@@ -135,6 +153,7 @@ def main():
                     "{ %s\n} || [ $? = 3 ] || exit" % c for c in
                     script.replace("\\\n", " ").split("\n"))
                 out = shell(script, env)
+                check_key(script, out, env)
                 found = re.search(r"^Key +(\S+)", out, re.M)
                 if found and "instance-compromise" in script:
                     key = found.group(1)

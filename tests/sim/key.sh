@@ -7,9 +7,9 @@
 . "$TOP/tests/lib/cart.sh"
 sim_start --lookup-rate 0 --users 3
 
-# key NAME ID: collects, and leaves summary.md and timeline.ndjson in NAME/
+# key NAME ID [STATUS]: collects, and leaves summary.md and timeline.ndjson in NAME/
 key() {
-	expect 0 "$CRASHCART" collect compromised-key -p access_key_id="$2" \
+	expect "${3:-0}" "$CRASHCART" collect compromised-key -p access_key_id="$2" \
 		--case "$1" --out . --trust-environment
 	cp err "$1.err"
 	expect 0 "$CRASHCART" extract "$1-b01.tar" --out "$1"
@@ -68,3 +68,12 @@ python3 "$TOP/tests/sim/key_check.py" asia/summary.md events.ndjson \
 	"$SIM_STOLEN_ACCESS_KEY_ID" "$SIM_ACCOUNT_ID"
 python3 "$TOP/tests/sim/key_check.py" akia/summary.md events.ndjson \
 	"$SIM_BACKDOOR_ACCESS_KEY_ID" "$SIM_ACCOUNT_ID"
+
+# names made to deceive whoever reads the answer
+python3 "$TOP/tests/sim/key_hostile.py" events hostile.ndjson \
+	"$(date -u -d '-2 hours' +%Y-%m-%dT%H:%M)"
+curl -sf "$AWS_ENDPOINT_URL/_sim/load" -H 'Content-Type: application/json' \
+	-d "{\"events\": \"$PWD/hostile.ndjson\"}" > /dev/null
+key evil AKIAEEEEEEEEEEEEEEEE 3
+python3 "$TOP/tests/sim/key_hostile.py" judge evil/summary.md \
+	evil/timeline.ndjson evil.err
