@@ -687,6 +687,27 @@ static int given_regions(struct hunt *h, const struct cart_json *given,
 	return 0;
 }
 
+/* Without the list: where we are, and where global services write. */
+static int two_regions(struct hunt *h, const struct cart_step_reply *reply,
+		       struct cart_err *err)
+{
+	const char *here = reply->aws.region, *global = "us-east-1";
+
+	cart_step_gap_call(h->c, reply, "the list of enabled regions: only the "
+			   "configured one and that of IAM's events are looked "
+			   "at", err);
+	cart_err_clear(err);
+	if (strncmp(here, "cn-", 3) == 0)
+		global = "cn-north-1";
+	else if (strncmp(here, "us-gov-", 7) == 0)
+		global = "us-gov-west-1";
+	add_region(h, global);
+	if (here[0] != '\0' && strcmp(here, "global") != 0 &&
+	    strcmp(here, global) != 0)
+		add_region(h, here);
+	return 0;
+}
+
 static int find_regions(struct hunt *h, struct cart_err *err)
 {
 	const struct cart_json *given = cart_json_get(h->c->with, "regions"), *r;
@@ -700,6 +721,8 @@ static int find_regions(struct hunt *h, struct cart_err *err)
 	call.call.service = "ec2";
 	call.call.operation = "DescribeRegions";
 	rc = h->c->ops->call(h->c, &call, &reply, err);
+	if (rc < 0 && err->class != CART_ERR_CANCELLED)
+		rc = two_regions(h, &reply, err);
 	r = cart_json_first(cart_json_get(reply.aws.view, "Regions"));
 	for (; rc == 0 && r != NULL; r = cart_json_next(r)) {
 		const char *state = cart_json_get_string(r, "OptInStatus");

@@ -784,7 +784,7 @@ static void plan(const struct cart_json *with,
 	} calls[] = {
 		{ "sts:GetAccessKeyInfo", "" },
 		{ "iam:GetAccessKeyLastUsed", "" },
-		{ "iam:ListUsers", "if the last use does not name the owner" },
+		{ "iam:ListUsers", "fallback, if the last use names no owner" },
 		{ "iam:ListAccessKeys", "of the owner; of all, to find it" },
 		{ "iam:GetUser", "" }, { "iam:GetRole", "" },
 		{ "iam:ListAttachedUserPolicies", "" },

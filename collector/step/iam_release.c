@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * iam.release: the way back from iam.contain: what its record says was open is
- * made active again, and its policy goes.  What cannot be restored, or is not
+ * iam.release: the way back from iam.contain: what its records (one a line) say
+ * was open is made active again, and its policy goes.  What cannot be restored, or is not
  * as iam.contain left it, is a gap.
  */
 #include <stdio.h>
@@ -140,34 +140,71 @@ static int release(struct release *r, struct cart_err *err)
 	return cart_credentials_wait(&r->s, r->at, r->done, r->n, timeout, err);
 }
 
-static int run(struct cart_step_ctx *c, struct cart_err *err)
+/* Calls fn for each line that is not empty; at least one. */
+static int each_record(const char *text,
+		       int (*fn)(void *arg, struct cart_json *record,
+				 struct cart_err *err),
+		       void *arg, struct cart_err *err)
 {
-	const char *text = cart_json_get_string(c->with, "record");
+	struct cart_json *j;
+	size_t n, lines = 0;
+	int rc = 0;
+
+	for (; *text != '\0' && rc == 0; text += n + (text[n] == '\n')) {
+		n = strcspn(text, "\n");
+		if (n == 0)
+			continue;
+		lines++;
+		j = parse(text, n, err);
+		rc = j != NULL ? fn(arg, j, err) : -1;
+		cart_json_free(j);
+	}
+	if (rc == 0 && lines == 0)
+		rc = cart_err_set(err, CART_ERR_USAGE, 0, "record is empty");
+	return rc;
+}
+
+static int release_one(void *arg, struct cart_json *record,
+		       struct cart_err *err)
+{
 	struct release *r = calloc(1, sizeof(*r));
-	int rc = -1;
+	int rc;
 
 	if (r == NULL)
 		return cart_err_nomem(err);
-	r->s.c = c;
-	r->record = parse(text, strlen(text), err);
-	if (r->record != NULL)
-		rc = release(r, err);
-	cart_json_free(r->record);
+	r->s.c = arg;
+	r->record = record;
+	rc = release(r, err);
 	cart_credentials_clear(&r->s);
 	free(r);
 	return rc;
 }
 
+static int check_one(void *arg, struct cart_json *record, struct cart_err *err)
+{
+	(void)arg;
+	(void)record;
+	(void)err;
+	return 0;
+}
+
+static int run(struct cart_step_ctx *c, struct cart_err *err)
+{
+	const char *text = cart_json_get_string(c->with, "record");
+
+	/* all of it is read before anything is done */
+	if (each_record(text, check_one, NULL, err) < 0)
+		return -1;
+	return each_record(text, release_one, c, err);
+}
+
 static int check(const struct cart_json *with, struct cart_err *err)
 {
 	const char *text = cart_json_get_string(with, "record");
-	struct cart_json *j;
 
 	if (text == NULL || strstr(text, "${") != NULL)
 		return 0;
-	j = parse(text, strlen(text), err);
-	cart_json_free(j);
-	return j != NULL ? 0 : -1;
+	return each_record(text, check_one, NULL, err);
 }
 
 static void plan(const struct cart_json *with,
@@ -194,7 +231,7 @@ static void plan(const struct cart_json *with,
 
 static const struct cart_param params[] = {
 	{ "record", CART_PARAM_STRING, true, NULL,
-	  "The text of the containment.json that iam.contain made." },
+	  "Texts of containment.json of iam.contain, one a line." },
 	{ "timeout", CART_PARAM_DURATION, false, "5m",
 	  "How long to look for the effect; then what has none is a gap." },
 	{ NULL, CART_PARAM_ANY, false, NULL, NULL }
