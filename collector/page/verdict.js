@@ -77,8 +77,9 @@ function parts(result, keys) {
 		['When was it sealed?', sealedWhen(bag)],
 		['What rests on the collector\'s word?', 'That the exhibits are ' +
 			'what the machine and AWS answered. Signatures by AWS ' +
-			'in the evidence are not checked by this page; ' +
-			'crashcart verify checks those that it knows.'],
+			'in the evidence, and the order that a collection ' +
+			'followed, are not checked by this page; crashcart ' +
+			'verify checks those that it knows.'],
 		['What does the seal not show?', bag.purpose ? limit : null],
 		['What was not checked?', 'What the exhibits mean. That is the ' +
 			'work of an examiner.'],
@@ -132,6 +133,8 @@ function bundleFacts(result) {
 		['Collected by', at(line, 'operator')],
 		['Authority', at(line, 'authority')],
 		['Organization', at(line, 'organization')],
+		['Order', at(line, 'options', 'order') && 'the collection says ' +
+			'that it followed one (not checked here)'],
 		['Begun', bag.begun?.toISOString()],
 		['On the machine', at(line, 'host', 'hostname')],
 		['Tool', line && `${at(line, 'tool', 'name')} ` +

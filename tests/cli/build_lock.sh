@@ -21,6 +21,10 @@ if grep -E '^(tar|file|patches|pip) ' "$lock" |
 	echo "lines without a SHA-256"
 	bad=1
 fi
+if grep '^npm ' "$lock" | grep -vE '^npm +[a-z0-9-]+ [0-9a-f]{64} https://[^ ]+\.tgz (@[a-z]+/)?[a-z0-9-]+@[0-9]+\.[0-9]+\.[0-9]+$'; then
+	echo "lines of a JavaScript package without hash, URL or version"
+	bad=1
+fi
 # sorted, so that --version is
 [ "$(sed -n 's/^dep  *\([^ ]*\).*/\1/p' "$lock")" = \
 	"$(sed -n 's/^dep  *\([^ ]*\).*/\1/p' "$lock" | sort)" ]

@@ -761,6 +761,10 @@ def main():
     pictures = os.environ.get('PICTURES')
     subprocess.run([os.path.join(TOP, 'scripts', 'make-page'), PAGE],
                    check=True)
+    subprocess.run([os.path.join(TOP, 'scripts', 'make-page'), 'again.html'],
+                   check=True)
+    with open(PAGE, 'rb') as one, open('again.html', 'rb') as two:
+        need('the same page twice', one.read() == two.read())
     tables()
     with tempfile.TemporaryDirectory() as top, Browser() as browser:
         folder = os.path.join(top, 'b')
