@@ -154,9 +154,9 @@ class Digest:
 
 
 class Chain:
-    def __init__(self, region, backfill, window, keys, logs):
+    def __init__(self, region, backfill, window, keys, logs, seen):
         self.region, self.backfill, self.keys = region, backfill, keys
-        self.window, self.logs = window, logs
+        self.window, self.logs, self.seen = window, logs, seen
         self.findings, self.ok = [], 0
         self.want = self.proven = None
         self.known = False
@@ -200,7 +200,10 @@ class Chain:
         for entry in d.logs:
             for exhibit, data in self.logs.get('%s/%s' % (
                     entry.get('s3Bucket'), entry.get('s3Object')), []):
-                self.log(entry, exhibit, data)
+                one = (exhibit, entry.get('hashValue'))
+                if one not in self.seen:        # named again: nothing new
+                    self.seen.add(one)
+                    self.log(entry, exhibit, data)
 
     def log(self, entry, exhibit, data):
         verdict = VALID
@@ -335,6 +338,7 @@ def check(exhibits):
             logs['%s/%s' % (origin['bucket'], key)].append(
                 (line['exhibit'], data))
     findings, ok = check_identities(exhibits)
+    seen = set()
     for (instance, _, _, region, _, _, backfill), digests in chains.items():
         digests.sort(key=lambda d: d[0])
         window = windows.get(instance)
@@ -342,7 +346,7 @@ def check(exhibits):
                                             '%Y%m%dT%H%M%SZ%z')
         newest = (newest - EPOCH).total_seconds()
         chain = Chain(region, backfill, window or (0, newest, newest), keys,
-                      logs)
+                      logs, seen)
         last = None
         for _, d in reversed(digests):
             if last is None or (last.place, last.same) != (d.place, d.same):

@@ -7,6 +7,7 @@ sealed it: `crashcart verify` finds each at the right object, and so does a
 verifier in Python; the bundle itself stays valid."""
 import argparse
 import copy
+import gzip
 import json
 import os
 import random
@@ -95,7 +96,9 @@ class Bundle(make_bundle.Maker):
 
 
 def run(command):
-    p = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    p = subprocess.run(command, capture_output=True, text=True, check=False)
+    if not p.stdout:
+        return p.returncode, {'attestations': [], 'attested': p.stderr[-2000:]}
     return p.returncode, json.loads(p.stdout)
 
 
@@ -147,6 +150,50 @@ def look(folder, name, case, bad, gaps):
                ours['attested'], findings(theirs), theirs['attested']))
 
 
+class Hostile(Bundle):
+    """Origins and bytes that make no sense: nothing may come of them but a
+    verdict."""
+
+    def exhibit(self, slug, data, origin, packed=None):
+        r = self.r
+        odd = [None, 1, 2 ** 53, True, [], {}, [[]], {"signature": 1}, "",
+               "x" * 3000, "AWSLogs/1_CloudTrail_.json.gz", "\u00e9\u4e2d"]
+        for key in list(origin):
+            if r.random() < 0.15:
+                origin[key] = r.choice(odd)
+            elif r.random() < 0.05:
+                del origin[key]
+        if isinstance(origin.get('metadata'), dict) and r.random() < 0.2:
+            origin['metadata'] = {k: r.choice(odd + [v, str(v) + '0'])
+                                  for k, v in origin['metadata'].items()}
+        what = r.random()
+        if what < 0.1:
+            data = r.randbytes(r.randrange(300))
+        elif what < 0.2:
+            data = gzip.compress(b'{"logFiles":' + b'[' * 5000)
+        elif what < 0.21:
+            data = gzip.compress(bytes(80 << 20), 1)     # beyond any limit
+        elif what < 0.3:
+            data = gzip.compress(json.dumps({"logFiles": [
+                r.choice(odd) for _ in range(50)]}).encode())
+        return super().exhibit(slug, data, origin, packed)
+
+
+def hostile(folder, case, r):
+    maker = Hostile(case, r.random() < 0.8)
+    maker.r = r
+    shutil.rmtree(folder, ignore_errors=True)
+    os.mkdir(folder)
+    for file, data in maker.make().items():
+        with open(os.path.join(folder, file), 'wb') as out:
+            out.write(data)
+    status, v = run([os.environ['CRASHCART'], 'verify', folder, '--pubkey',
+                     maker.keys()[0], '--json'])
+    if status != 0 or not v['attestations']:
+        WRONG.append('hostile')
+        print('WRONG: hostile: %d %s' % (status, v))
+
+
 def main():
     a = argparse.ArgumentParser()
     a.add_argument('--seed', type=int,
@@ -173,6 +220,9 @@ def main():
         for one in cases:
             if not args.names or one[0] in args.names:
                 look(os.path.join(top, 'b'), *one)
+        for _ in range(int(os.environ.get('HOSTILE', '8'))):
+            hostile(os.path.join(top, 'b'), dict(digests.case(clean),
+                                                 set=clean), r)
     print('%d cases, %d wrong' % (len(cases), len(WRONG)))
     return 1 if WRONG else 0
 
