@@ -37,6 +37,7 @@ static int extract(const struct cart_args *a)
 		return cart_command_fail(a, &err);
 	}
 	o.verify.identities = ids;
+	cart_verdict_sandbox(o.out, NULL);
 	if (cart_extract(&o, &v, &err) < 0) {
 		cart_msg_progress_end();
 		status = cart_command_fail(a, &err);

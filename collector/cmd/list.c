@@ -168,6 +168,7 @@ static int list(const struct cart_args *a)
 		return cart_command_fail(a, &err);
 	}
 	o.identities = ids;
+	cart_verdict_sandbox(NULL, NULL);
 	if (cart_verify(&o, &v, &err) < 0) {
 		cart_msg_progress_end();
 		status = cart_command_fail(a, &err);

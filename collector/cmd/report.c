@@ -51,6 +51,7 @@ static int report(const struct cart_args *a)
 	o.tsa_roots = (const char *)roots.data;
 	o.tsa_roots_len = roots.len;
 	o.identities = ids;
+	cart_verdict_sandbox(out, NULL);
 	r = cart_report_read(&o, &v, &err);
 	cart_msg_progress_end();
 	if (r == NULL)

@@ -23,6 +23,30 @@ const char *cart_verdict_word(enum cart_verdict_kind kind)
 	}
 }
 
+void cart_verdict_sandbox(const char *out, char *ret_text)
+{
+	char folder[4096], text[CART_SANDBOX_TEXT_SIZE];
+	const char *slash;
+
+	if (out != NULL && strcmp(out, "-") == 0)
+		out = NULL;
+	if (out != NULL) {
+		/* "a/b/" is below a, like "a/b" */
+		snprintf(folder, sizeof(folder), "%s", out);
+		while (strlen(folder) > 1 && folder[strlen(folder) - 1] == '/')
+			folder[strlen(folder) - 1] = '\0';
+		slash = strrchr(folder, '/');
+		if (slash == NULL)
+			snprintf(folder, sizeof(folder), ".");
+		else
+			folder[slash == folder ? 1 : slash - folder] = '\0';
+	}
+	cart_sandbox_enter(out != NULL ? folder : NULL,
+			   ret_text != NULL ? ret_text : text);
+	cart_msg(CART_MSG_DEBUG, "sandbox: %s",
+		 ret_text != NULL ? ret_text : text);
+}
+
 void cart_verdict_progress(void *arg, uint64_t done, uint64_t total)
 {
 	(void)arg;
@@ -235,8 +259,10 @@ static void print_json(const struct cart_verdict *v,
 		cart_json_add(list, "name", cart_json_new_string(v->order.name));
 		cart_json_add(list, "text", cart_json_new_string(v->order.text));
 	}
-	if (f != NULL)
+	if (f != NULL) {
 		add_findings(j, v, f);
+		cart_json_add(j, "sandbox", cart_json_new_string(f->sandbox));
+	}
 	cart_buf_init(&b, (size_t)64 << 20);
 	cart_json_print(j, 0, &b);
 	if (cart_buf_ok(&b))

@@ -71,6 +71,7 @@ static int verify(const struct cart_args *a)
 	o.progress = cart_verdict_progress;
 	o.attestation = cart_findings_add;
 	o.attestation_arg = &findings;
+	cart_verdict_sandbox(NULL, findings.sandbox);
 	if (cart_verify(&o, &v, &err) < 0) {
 		cart_msg_progress_end();
 		status = cart_command_fail(a, &err);

@@ -1,0 +1,94 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# run-tests: release-only
+# The commands that read an enemy's bundle do so without a network, without
+# programs, and without files but their output: the kernel says that they are
+# inside, a driver tries what is forbidden there, and they still do their work.
+. "$TOP/tests/lib/cart.sh"
+driver=$DRIVERS/base_sandbox_driver
+mkdir in output
+cd in
+echo old > old
+mkdir ../output/folder
+run() { "$driver" "$1" > ../got; cat ../got; }
+is() {	# NAME RESULT...
+	local name=$1 r
+	shift
+	for r; do
+		! grep -qx "$name $r" ../got || return 0
+	done
+	die "$name: $(grep "^$name " ../got), not $*"
+}
+forbidden() {
+	local name
+	for name in socket socket-udp socket-unix socket-netlink thread-socket exec \
+			fork ptrace memory symlink; do
+		is $name EPERM EACCES
+	done
+	is io-uring ENOSYS
+	is openat2 ENOSYS
+	for name in make-outside write-outside truncate-outside mkdir-outside \
+			unlink-outside rename-outside; do
+		is $name EPERM EACCES
+	done
+	is read ok
+	is thread ok
+	[ "$(cat old)" = old ] || die "old was changed"
+	[ "$(echo *)" = old ] || die "something was made: $(echo *)"
+}
+run -
+grep -Eqx 'sandbox (landlock [0-9]+, )?seccomp' ../got || die "no seccomp here"
+forbidden
+run "$PWD/../output/folder"
+grep -q '^sandbox .*seccomp' ../got || die "no seccomp here"
+if grep -q landlock ../got; then
+	forbidden
+else
+	echo "this kernel has no Landlock: where output goes is not bounded"
+fi
+for name in mkdir-inside make-inside write-inside; do is $name ok; done
+cd ..
+
+# the commands are inside while they read, and do their work
+cat > m.json <<E
+{ "crashcart": 1, "name": "m", "title": "m", "steps": [
+  { "id": "f", "do": "host.files", "with": { "paths": ["$PWD/in/**"] } } ] }
+E
+expect 0 "$CRASHCART" collect ./m.json --case C --out o --json
+key=$(last_json .key)
+status() {	# WHAT COMMAND...: of a command that waits for a pipe
+	local what=$1 pid
+	shift
+	mkfifo pipe
+	"$@" < pipe > said 2>&1 & pid=$!
+	exec 9> pipe
+	head -c 20000 o/C-b01.tar >&9
+	for _ in $(seq 50); do
+		! grep -q 'Seccomp:.*2' "/proc/$pid/status" || break
+		sleep 0.1
+	done
+	grep -q '^Seccomp:[[:space:]]*2$' "/proc/$pid/status" || die "$what: no seccomp"
+	grep -q '^NoNewPrivs:[[:space:]]*1$' "/proc/$pid/status" || die "$what"
+	tail -c +20001 o/C-b01.tar >&9
+	exec 9>&-
+	wait $pid || { cat said; die "$what: exit $?"; }
+	rm pipe
+}
+for program in "$CRASHCART" "$CRASHCART-verify"; do
+	status verify "$program" verify - --seal o/C-b01.seal -P "$key"
+	status list "$program" list - --seal o/C-b01.seal
+	status extract "$program" extract - --seal o/C-b01.seal --out x
+	cmp "x/$(ls x)$PWD/in/old" in/old
+	rm -rf x
+done
+status report "$CRASHCART" report - --seal o/C-b01.seal --out page.html
+grep -q '<html' page.html
+expect 0 "$CRASHCART" verify o -P "$key" --json
+jq -e '.sandbox | test("seccomp")' out > /dev/null || die "not told"
+for where in y ./y/ "$PWD/y" y; do
+	expect 0 "$CRASHCART" extract o --out "$where"
+	rm -rf y
+done
+cd in
+expect 0 "$CRASHCART" report ../o --out page.html
+rm out err page.html
