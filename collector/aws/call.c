@@ -172,7 +172,10 @@ static int encode(struct work *w)
 		return cart_err_prefix(w->err, "%s:%s", w->service,
 				       w->info->name);
 	/* over plain http the body is always signed */
-	if (w->req.unsigned_payload && w->target.url.https)
+	if (w->call->body)
+		cart_text_hex(w->call->body_sha256, CART_SHA256_SIZE,
+			      w->payload);
+	else if (w->req.unsigned_payload && w->target.url.https)
 		snprintf(w->payload, sizeof(w->payload), "UNSIGNED-PAYLOAD");
 	else
 		cart_sha256_hex(w->req.body, w->req.body_len, w->payload);
@@ -385,8 +388,11 @@ static unsigned attempt_timeout(const struct work *w)
 static int send_once(struct work *w, struct cart_http_reply *p)
 {
 	struct cart_http_request r = {
-		.method = w->req.method, .body = w->req.body,
-		.body_len = w->req.body_len, .timeout_ms = attempt_timeout(w),
+		.method = w->req.method,
+		.body = w->call->body ? w->call->body : w->req.body,
+		.body_len = w->call->body ? w->call->body_len :
+					    w->req.body_len,
+		.timeout_ms = attempt_timeout(w),
 		.reply_max_bytes = REPLY_MAX_BYTES,
 		.fresh = !w->repeatable,
 		.stall_timeout_ms = w->ret->attempts > 1 ? STALL_AGAIN_MS :

@@ -330,6 +330,7 @@ static struct cart_sink *make(int dirfd, const char *dir, const char *name,
 		.companion = file_companion,
 		.free = file_free,
 		.durable_by_segment = encrypted,
+		.wants_state = encrypted,
 	};
 	f->encrypted = encrypted;
 	f->dirfd = fcntl(dirfd, F_DUPFD_CLOEXEC, 0);

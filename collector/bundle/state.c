@@ -25,8 +25,8 @@
 #define FILE_NAME_SIZE 96
 
 struct state {
-	const char *changes, *signature, *seal;
-	size_t changes_len, signature_len, seal_len;
+	const char *location, *changes, *signature, *seal;
+	size_t location_len, changes_len, signature_len, seal_len;
 };
 
 static int bad(struct cart_err *err, const char *what)
@@ -71,9 +71,17 @@ static int parse(const struct cart_buf *b, struct state *ret,
 		 struct cart_err *err)
 {
 	static const char first[] = "crashcart-state 1", change[] = "change ";
+	static const char place[] = "location ";
 	const char *p = (const char *)b->data, *end = p + b->len, *line;
 	size_t len;
 
+	if (b->len > sizeof(place) - 1 &&
+	    memcmp(p, place, sizeof(place) - 1) == 0) {
+		if (take_line(&p, end, &line, &len) < 0)
+			return bad(err, "its location");
+		ret->location = line + sizeof(place) - 1;
+		ret->location_len = len - (sizeof(place) - 1);
+	}
 	if (take_line(&p, end, &line, &len) < 0 || len != sizeof(first) - 1 ||
 	    memcmp(line, first, len) != 0)
 		return bad(err, "not of version 1");
@@ -234,32 +242,88 @@ static int put_seal(int dirfd, const char *name, const struct state *s,
 	return 0;
 }
 
+/* Parts of a state and what its seal says of itself. */
+static int take_state(const char *name, const struct cart_buf *text,
+		      struct state *s, struct cart_seal *seal,
+		      struct cart_partial *ret, struct cart_err *err)
+{
+	struct cart_minisign_sig sig;
+
+	memset(s, 0, sizeof(*s));
+	if (parse(text, s, err) < 0 ||
+	    cart_minisign_parse_sig(s->signature, s->signature_len, &sig,
+				    err) < 0 ||
+	    cart_seal_parse(s->seal, s->seal_len, seal, err) < 0)
+		return -1;
+	cart_minisign_id_text(sig.key_id, ret->signer);
+	memcpy(ret->root, seal->log_root, sizeof(ret->root));
+	ret->log_size = seal->log_size;
+	ret->segments = seal->n_segments;
+	cart_buf_add(&ret->changes, s->changes, s->changes_len);
+	if (strcmp(seal->name, name) == 0 &&
+	    strcmp(seal->state, "partial") == 0)
+		return cart_buf_check(&ret->changes, "changes", err);
+	return bad(err, "it is about another bundle");
+}
+
 static int promote(int dirfd, const char *name, const struct cart_buf *text,
 		   struct cart_partial *ret, struct cart_err *err)
 {
-	struct cart_minisign_sig sig;
-	struct cart_seal seal;
+	struct cart_seal seal = { .n_segments = 0 };
 	struct state s;
 	int rc = -1;
 
-	if (parse(text, &s, err) < 0 ||
-	    cart_minisign_parse_sig(s.signature, s.signature_len, &sig,
-				    err) < 0 ||
-	    cart_seal_parse(s.seal, s.seal_len, &seal, err) < 0)
-		return -1;
-	cart_minisign_id_text(sig.key_id, ret->signer);
-	memcpy(ret->root, seal.log_root, sizeof(ret->root));
-	ret->log_size = seal.log_size;
-	ret->segments = seal.n_segments;
-	cart_buf_add(&ret->changes, s.changes, s.changes_len);
-	if (strcmp(seal.name, name) != 0 || strcmp(seal.state, "partial") != 0)
-		bad(err, "it is about another bundle");
-	else if (cart_buf_check(&ret->changes, "changes", err) == 0 &&
-		 check_segments(dirfd, &seal, ret, err) == 0 &&
-		 keep_remnant(dirfd, &seal, ret, err) == 0)
+	if (take_state(name, text, &s, &seal, ret, err) == 0 &&
+	    check_segments(dirfd, &seal, ret, err) == 0 &&
+	    keep_remnant(dirfd, &seal, ret, err) == 0)
 		rc = put_seal(dirfd, name, &s, err);
 	cart_seal_clear(&seal);
 	return rc;
+}
+
+/* --- a bundle in S3 --- */
+
+int cart_state_read(int dirfd, const char *name, struct cart_state *ret,
+		    struct cart_err *err)
+{
+	struct cart_seal seal = { .n_segments = 0 };
+	char file[FILE_NAME_SIZE];
+	struct cart_buf text;
+	struct state s;
+	int rc = -1;
+
+	memset(ret, 0, sizeof(*ret));
+	cart_buf_init(&ret->location, 4096);
+	cart_buf_init(&ret->signature, STATE_MAX);
+	cart_buf_init(&ret->seal, STATE_MAX);
+	cart_buf_init(&ret->partial.changes, STATE_MAX);
+	cart_buf_init(&text, STATE_MAX);
+	snprintf(file, sizeof(file), "%.64s.state", name);
+	if (cart_file_read(dirfd, file, &text, err) == 0)
+		rc = take_state(name, &text, &s, &seal, &ret->partial, err);
+	if (rc == 0 && !s.location)
+		rc = bad(err, "it names no location");
+	if (rc == 0) {
+		cart_buf_add(&ret->location, s.location, s.location_len);
+		cart_buf_add(&ret->signature, s.signature, s.signature_len);
+		cart_buf_add(&ret->seal, s.seal, s.seal_len);
+		rc = cart_buf_check(&ret->location, "location", err) < 0 ||
+		     cart_buf_check(&ret->signature, "signature", err) < 0 ||
+		     cart_buf_check(&ret->seal, "seal", err) < 0 ? -1 : 0;
+	}
+	cart_seal_clear(&seal);
+	cart_buf_clear(&text);
+	if (rc < 0)
+		cart_state_clear(ret);
+	return rc;
+}
+
+void cart_state_clear(struct cart_state *s)
+{
+	cart_buf_clear(&s->location);
+	cart_buf_clear(&s->signature);
+	cart_buf_clear(&s->seal);
+	cart_partial_clear(&s->partial);
 }
 
 int cart_partial_seal(int dirfd, const char *name, struct cart_partial *ret,

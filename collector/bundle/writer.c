@@ -514,9 +514,10 @@ struct cart_bundle *cart_bundle_make(const struct cart_bundle_options *o,
 			     (uint64_t)(o->start_utc_ns / NS_PER_S),
 			     o->segment_bytes, err) < 0)
 		goto fail;
-	if (o->encrypt_to) {
-		if (cart_stream_encrypt(&b->stream, o->encrypt_to, err) < 0)
-			goto fail;
+	if (o->encrypt_to &&
+	    cart_stream_encrypt(&b->stream, o->encrypt_to, err) < 0)
+		goto fail;
+	if (o->sink->wants_state) {
 		b->stream.closed = cart_seal_state;
 		b->stream.closed_arg = b;
 	}

@@ -200,7 +200,8 @@ static void name_session(const struct cart_args *a, struct cmd_aws *s,
 
 static struct cmd_aws *open_session(const struct cart_args *a,
 				    struct cart_env *env, bool host_steps,
-				    bool stops, struct cart_err *err)
+				    bool stops, const char *profile,
+				    struct cart_err *err)
 {
 	struct cart_net_options net = { 0 };
 	struct cart_aws_options aws = { 0 };
@@ -213,7 +214,7 @@ static struct cmd_aws *open_session(const struct cart_args *a,
 	pthread_mutex_init(&s->lock, NULL);
 	cart_buf_init(&s->ca, (size_t)16 << 20);
 	aws.env = env;
-	aws.profile = cart_args_value(a, "profile");
+	aws.profile = profile;
 	aws.region = cart_args_value(a, "region");
 	aws.endpoint_url = cart_args_value(a, "endpoint-url");
 	aws.trust_environment = !host_steps ||
@@ -255,14 +256,27 @@ fail:
 struct cmd_aws *cart_cmd_aws_new(const struct cart_args *a, struct cart_env *env,
 			    bool host_steps, struct cart_err *err)
 {
-	return open_session(a, env, host_steps, true, err);
+	return open_session(a, env, host_steps, true,
+			    cart_args_value(a, "profile"), err);
 }
 
 struct cmd_aws *cart_cmd_aws_new_sealing(const struct cart_args *a,
 					 struct cart_env *env, bool host_steps,
 					 struct cart_err *err)
 {
-	return open_session(a, env, host_steps, false, err);
+	return open_session(a, env, host_steps, false,
+			    cart_args_value(a, "profile"), err);
+}
+
+struct cmd_aws *cart_cmd_aws_new_upload(const struct cart_args *a,
+					struct cart_env *env, bool host_steps,
+					struct cart_err *err)
+{
+	const char *profile = cart_args_value(a, "upload-profile");
+
+	if (profile == NULL)
+		profile = cart_args_value(a, "profile");
+	return open_session(a, env, host_steps, false, profile, err);
 }
 
 void cart_cmd_aws_cancel(void *arg)

@@ -42,6 +42,10 @@ struct cmd_aws *cart_cmd_aws_new(const struct cart_args *a, struct cart_env *env
 struct cmd_aws *cart_cmd_aws_new_sealing(const struct cart_args *a,
 					 struct cart_env *env, bool host_steps,
 					 struct cart_err *err);
+/* As the last, by the profile of --upload-profile. */
+struct cmd_aws *cart_cmd_aws_new_upload(const struct cart_args *a,
+					struct cart_env *env, bool host_steps,
+					struct cart_err *err);
 void cart_cmd_aws_free(struct cmd_aws *s);
 /* Ends the calls under way; arg is a struct cmd_aws. */
 void cart_cmd_aws_cancel(void *arg);

@@ -12,6 +12,7 @@
 #include "crashcart/msg.h"
 #include "crashcart/text.h"
 #include "manifest_load.h"
+#include "upload.h"
 
 /* An encrypted bundle counts as far as its segments are closed. */
 #define AGE_SEGMENT ((uint64_t)1 << 30)
@@ -183,9 +184,7 @@ static int open_output(struct cmd_collection *c, struct cart_err *err)
 	if (strcmp(out, "-") == 0)
 		return to_pipe(c, err);
 	if (strncmp(out, "s3://", 5) == 0)
-		return cart_err_set(err, CART_ERR_USAGE, 0, "--out %s: this "
-				    "version writes to a folder, a file or a "
-				    "pipe", out);
+		return cart_cmd_upload_open(c, out, err);
 	if (ends_with(out, ".tar") || ends_with(out, ".tar.age"))
 		return to_file(c, out, err);
 	return to_folder(c, out, err);
@@ -318,7 +317,7 @@ static const struct cart_option options[] = {
 	{ "operator", 0, "NAME", false, "Who collects; recorded." },
 	{ "authority", 0, "TEXT", false, "The legal basis; recorded." },
 	{ "organization", 0, "NAME", false, "For whom; recorded." },
-	{ "out", 'o', "FOLDER|FILE.tar|-", false,
+	{ "out", 'o', "FOLDER|FILE.tar|-|s3://...", false,
 	  "Where to; without it the current folder." },
 	{ "seal", 0, "FILE", false, "Where the seal goes with --out -." },
 	{ "segment", 0, "SIZE", false,
@@ -330,6 +329,7 @@ static const struct cart_option options[] = {
 	{ "manifest-key", 0, "FILE|BASE64", true,
 	  "Key whose signature of the manifest (FILE.minisig) counts." },
 	CMD_COLLECTION_OPTIONS,
+	CMD_UPLOAD_OPTIONS,
 	CMD_AWS_OPTIONS,
 	{ NULL, 0, NULL, false, NULL }
 };
@@ -352,6 +352,13 @@ const struct cart_command cart_cmd_collect = {
 "      -p instance_id=i-0123456789abcdef0 --allow evidence\n"
 "  crashcart collect host-triage --out - --seal IR-7.seal |\n"
 "      ssh vault 'cat > IR-7.tar'\n"
+"\n"
+"With --out s3://BUCKET/PREFIX the bundle is uploaded while it is collected: a\n"
+"segment (1 GiB, ten minutes, or before a change) is an object, never one that\n"
+"is there already.  If the run dies, `crashcart resume /dev/shm` (or the folder\n"
+"of --state) seals what was closed.\n"
+"  crashcart collect host-triage --out s3://evidence/IR-7 \\\n"
+"      --retain governance:365 --upload-profile put-only\n"
 "\n"
 "With --encrypt-to only ciphertext is written: NAME.tar.age, a new segment\n"
 "every GiB, every ten minutes and before each change.  A file\n"

@@ -446,6 +446,12 @@ static int run_and_seal(struct running *r, struct cart_seal_result *ret,
 			snprintf(result.reason, sizeof(result.reason), "%.150s",
 				 err->text);
 	}
+	/* The upload's facts wait until here: the writer itself makes calls,
+	 * and must not wait for room in its own queue. */
+	if (r->c->upload != NULL) {
+		cart_cmd_aws_log_to(r->c->upload, r->bundle);
+		cart_cmd_aws_log_to(r->c->upload, NULL);
+	}
 	return cart_bundle_seal(r->bundle, rc < 0 || result.stopped,
 				result.reason[0] ? result.reason : NULL, ret,
 				err);

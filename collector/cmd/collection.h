@@ -29,6 +29,7 @@ struct cmd_collection {
 	char *timestamp[CART_STAMPS_MAX];
 	size_t n_timestamp;
 	struct cart_sink *sink;
+	struct cmd_aws *upload;		/* of a sink in S3, or NULL */
 	/* resume only: */
 	struct cart_resume_point *resume;
 	struct cart_run_history *history;

@@ -10,6 +10,7 @@
 
 #include "collection.h"
 #include "crashcart/msg.h"
+#include "upload.h"
 #include "crashcart/text.h"
 
 /* What the first session line says; the rest of the log goes to history. */
@@ -46,7 +47,18 @@ static bool is_encrypted(int dirfd, const char *name)
 	return faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* The one NAME.tar or NAME.tar.age without a seal in the folder. */
+/* A state file without a bundle beside it: that is in S3. */
+static bool is_uploaded(int dirfd, const char *name)
+{
+	char path[80];
+
+	snprintf(path, sizeof(path), "%.64s.state", name);
+	return !is_encrypted(dirfd, name) &&
+	       faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* The one NAME.tar, NAME.tar.age or (in S3) NAME.state without a seal in the
+ * folder. */
 static int find_unsealed(struct cmd_collection *c, const char *dir, int dirfd,
 			 struct cart_err *err)
 {
@@ -60,6 +72,16 @@ static int find_unsealed(struct cmd_collection *c, const char *dir, int dirfd,
 		return cart_err_errno(err, errno, "%s", dir);
 	while ((e = readdir(d)) != NULL) {
 		len = strlen(e->d_name);
+		if (len > 6 && len < 71 &&
+		    strcmp(e->d_name + len - 6, ".state") == 0) {
+			snprintf(name, sizeof(name), "%.*s", (int)(len - 6),
+				 e->d_name);
+			if (is_uploaded(dirfd, name)) {
+				snprintf(c->name, sizeof(c->name), "%s", name);
+				found++;
+			}
+			continue;
+		}
 		if (len > 8 && strcmp(e->d_name + len - 8, ".tar.age") == 0)
 			len -= 4;
 		if (len < 5 || strncmp(e->d_name + len - 4, ".tar", 4) != 0 ||
@@ -199,7 +221,9 @@ static int resume(const struct cart_args *a)
 	c.env = cart_env_take();
 	c.expect_account = cart_args_value(a, "expect-account");
 	dirfd = find(&c, dir, &err);
-	if (dirfd >= 0 && is_encrypted(dirfd, c.name)) {
+	if (dirfd >= 0 && is_uploaded(dirfd, c.name)) {
+		status = cart_cmd_upload_partial(a, c.env, dirfd, c.name);
+	} else if (dirfd >= 0 && is_encrypted(dirfd, c.name)) {
 		status = cart_cmd_collection_partial(a, dirfd, dir, c.name);
 	} else if (dirfd < 0 || load(&c, dir, dirfd, &r, &err) < 0 ||
 		   cart_cmd_collection_stamps(&c, &err) < 0) {
@@ -220,6 +244,7 @@ static int resume(const struct cart_args *a)
 static const struct cart_option options[] = {
 	{ "name", 0, "NAME", false, "Which bundle, if several are unsealed." },
 	CMD_COLLECTION_OPTIONS,
+	CMD_UPLOAD_OPTIONS,
 	CMD_AWS_OPTIONS,
 	{ NULL, 0, NULL, false, NULL }
 };
@@ -237,6 +262,7 @@ const struct cart_command cart_cmd_resume = {
 "interruption is looked up and adopted, never asked for twice.  Parameters and\n"
 "--allow are those of the interrupted run; give credentials and --key anew.\n"
 "\n"
+"A bundle in S3 cannot be read here either; FOLDER is that of its state file.\n"
 "An encrypted bundle cannot be read here: its closed segments are sealed as\n"
 "partial, with the seal that the run signed when it closed the last one.\n",
 	.run = resume,

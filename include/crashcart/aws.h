@@ -132,6 +132,11 @@ struct cart_aws_call {
 	bool once;			/* never repeated once sent: changes */
 	unsigned timeout_ms;		/* a single attempt, 0: 120 s */
 	unsigned max_elapsed_ms;	/* with its retries, 0: the session's */
+	/* If set, the body of the request instead of what input says, with its
+	 * SHA-256; borrowed. */
+	const void *body;
+	size_t body_len;
+	const unsigned char *body_sha256;
 };
 
 struct cart_aws_reply {

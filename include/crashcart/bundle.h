@@ -216,4 +216,16 @@ int cart_partial_seal(int dirfd, const char *name, struct cart_partial *ret,
 		      struct cart_err *err);
 void cart_partial_clear(struct cart_partial *p);
 
+/* What the state file of a run in S3 says; the objects are not looked at. */
+struct cart_state {
+	struct cart_buf location;	/* "s3://BUCKET/PREFIX/", text */
+	struct cart_buf signature, seal;
+	struct cart_partial partial;	/* but bytes are as the seal says */
+};
+
+/* DIR/NAME.state.  0, and ret is to be cleared, or -1. */
+int cart_state_read(int dirfd, const char *name, struct cart_state *ret,
+		    struct cart_err *err);
+void cart_state_clear(struct cart_state *s);
+
 #endif

@@ -47,6 +47,9 @@ struct cart_sink {
 	/* Does a closed segment count as durable only when closed (S3)?  Then
 	 * the writer closes segments before changes and every 10 minutes. */
 	int durable_by_segment;
+	/* Set by the sink: companions ".state" are wanted, since whoever
+	 * resumes cannot read the bundle. */
+	int wants_state;
 };
 
 void cart_sink_free(struct cart_sink *s);	/* accepts NULL */

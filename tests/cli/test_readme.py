@@ -126,6 +126,7 @@ def main():
             script = script.replace("AKIAIOSFODNN7EXAMPLE",
                                     env["SIM_BACKDOOR_ACCESS_KEY_ID"])
             script = script.replace("RWQ...", key)
+            script = script.replace("evidence-bucket", "northwind-evidence")
             for shown, name in (
                     ("snap-0123456789abcdef0", "SIM_EBS_SNAPSHOT_ID"),
                     ("=444455556666", "SIM_FORENSIC_ACCOUNT_ID")):

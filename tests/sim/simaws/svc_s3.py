@@ -398,6 +398,11 @@ def head_fields(ctx, b, o, p):
     if p.get("ChecksumMode") == "ENABLED" and o["checksum"]:
         out.update(o["checksum"])
         out["ChecksumType"] = "COMPOSITE" if o["parts"] else "FULL_OBJECT"
+    if o.get("hold"):
+        out["ObjectLockLegalHoldStatus"] = "ON"
+    if o.get("kms"):
+        out["ServerSideEncryption"] = "aws:kms"
+        out["SSEKMSKeyId"] = o["kms"]
     if o.get("lock"):
         out["ObjectLockMode"] = o["lock"][0]
         out["ObjectLockRetainUntilDate"] = o["lock"][1]
@@ -500,6 +505,12 @@ def put_object(ctx, p):
 
 
 def protect(ctx, b, o, p):
+    if p.get("ObjectLockLegalHoldStatus") == "ON":
+        if not b["_lock"]:
+            raise AwsError("InvalidRequest", "Bucket is missing Object Lock "
+                           "Configuration", 400)
+        o["hold"] = True
+    o["kms"] = p.get("SSEKMSKeyId")
     if p.get("ObjectLockMode"):
         if not b["_lock"]:
             raise AwsError("InvalidRequest", "Bucket is missing Object Lock "
@@ -555,8 +566,8 @@ def attributes(ctx, p):
 def delete_object(ctx, p):
     b = find(ctx, p)
     o = b["_objects"].get(p["Key"])
-    if o and o.get("lock") and p.get("VersionId") and \
-            o["lock"][1] > ctx.now:
+    if o and p.get("VersionId") and (o.get("hold") or (
+            o.get("lock") and o["lock"][1] > ctx.now)):
         raise AwsError("AccessDenied", "Access Denied because object "
                        "protected by object lock.", 403)
     b["_objects"].pop(p["Key"], None)
@@ -593,6 +604,14 @@ def upload_part(ctx, p):
     b, u = upload(ctx, p)
     data = body(ctx)
     keep = checks(ctx, p, data)
+    algorithm = u["p"].get("ChecksumAlgorithm")
+    if algorithm and "Checksum" + algorithm not in keep:
+        raise AwsError("InvalidRequest", "Checksum Type mismatch occurred, "
+                       "expected checksum Type: %s, actual checksum Type: "
+                       "null" % algorithm.lower(), 400)
+    if not 1 <= p["PartNumber"] <= 10000:
+        raise AwsError("InvalidArgument", "Part number must be an integer "
+                       "between 1 and 10000, inclusive", 400)
     tag = '"%s"' % hashlib.md5(data).hexdigest()
     u["parts"][p["PartNumber"]] = (data, tag, keep, ctx.now)
     return dict(keep, ETag=tag)
@@ -662,12 +681,17 @@ def complete(ctx, p):
         if have[2].get("ChecksumSHA256"):
             sums += base64.b64decode(have[2]["ChecksumSHA256"])
         shown.append((x["PartNumber"], len(have[0]), have[2]))
+    whole = "%s-%d" % (base64.b64encode(
+        hashlib.sha256(sums).digest()).decode(), len(parts))
+    if p.get("ChecksumSHA256") and p["ChecksumSHA256"] != whole and \
+            p["ChecksumSHA256"] + "-%d" % len(parts) != whole:
+        raise AwsError("BadDigest", "The sha256 you specified did not match "
+                       "the calculated checksum.", 400)
     o = store(b, p["Key"], b"".join(data), ctx.now)
     o["etag"] = '"%s-%d"' % (hashlib.md5(digests).hexdigest(), len(parts))
     o["parts"] = shown
     if len(sums) == 32 * len(parts):
-        o["checksum"] = {"ChecksumSHA256": "%s-%d" % (base64.b64encode(
-            hashlib.sha256(sums).digest()).decode(), len(parts))}
+        o["checksum"] = {"ChecksumSHA256": whole}
     protect(ctx, b, o, u["p"])
     del b["_uploads"][p["UploadId"]]
     return dict(o["checksum"], Bucket=b["Name"], Key=p["Key"],

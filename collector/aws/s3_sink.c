@@ -1,0 +1,638 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <crashcart/aws_sink.h>
+#include <crashcart/digest.h>
+#include <crashcart/fdio.h>
+#include <crashcart/text.h>
+
+/*
+ * The writer fills a buffer of the size of a chunk; when the chunk is whole
+ * one of a few threads sends it as a part.  A segment is closed when all its
+ * parts are there.
+ */
+
+#define PART_BYTES ((size_t)8 << 20)
+#define THREADS 4u
+#define BUFFERS (THREADS + 1)
+#define PARTS_MAX 10000u
+#define STACK_BYTES ((size_t)256 << 10)
+
+struct part {
+	char etag[80];
+	unsigned char sha256[CART_SHA256_SIZE];
+};
+
+struct job {
+	unsigned char *data;
+	size_t len;
+	unsigned number;		/* of the part, from 1 */
+	unsigned char sha256[CART_SHA256_SIZE];
+};
+
+struct s3_sink {
+	struct cart_sink sink;
+	struct cart_s3_sink_options o;
+	char bucket[64], prefix[1024], name[65];
+	char owner[32], kms_key[512], lock_mode[16], lock_until[40];
+	char location[1200];
+	/* the writer's own */
+	unsigned segment;
+	char *upload_id;		/* of the open segment, or NULL */
+	unsigned char *fill;		/* buffer that is being filled */
+	size_t filled;
+	bool is_ending;
+	/* below: under lock */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct job queue[BUFFERS];
+	unsigned n_queued, n_busy;
+	unsigned char *free[BUFFERS];
+	unsigned n_free;
+	struct part *parts;		/* of the open segment */
+	unsigned n_parts;
+	bool failed, stopping;
+	struct cart_err err;
+	pthread_t thread[THREADS];
+	unsigned n_threads;
+};
+
+static struct s3_sink *of(struct cart_sink *s)
+{
+	return (struct s3_sink *)s;
+}
+
+static void add(struct cart_json *j, const char *key, const char *value)
+{
+	if (value)
+		cart_json_add(j, key, cart_json_new_string(value));
+}
+
+static void add_base64(struct cart_json *j, const char *key,
+		       const unsigned char sha256[CART_SHA256_SIZE])
+{
+	struct cart_buf b;
+
+	cart_buf_init(&b, 64);
+	cart_text_base64(sha256, CART_SHA256_SIZE, &b);
+	if (cart_buf_ok(&b))
+		add(j, key, (const char *)b.data);
+	cart_buf_clear(&b);
+}
+
+/* Bucket, key and owner, which every request names. */
+static struct cart_json *input_for(const struct cart_s3_sink_options *o,
+				   const char *file)
+{
+	struct cart_json *j = cart_json_new_object();
+	struct cart_buf key;
+
+	cart_buf_init(&key, 2048);
+	cart_buf_adds(&key, o->prefix);
+	cart_buf_adds(&key, file);
+	add(j, "Bucket", o->bucket);
+	if (cart_buf_ok(&key))
+		add(j, "Key", (const char *)key.data);
+	add(j, "ExpectedBucketOwner", o->owner);
+	cart_buf_clear(&key);
+	return j;
+}
+
+/* What stays with the object. */
+static void add_keeping(struct cart_json *j,
+			const struct cart_s3_sink_options *o)
+{
+	if (o->kms_key) {
+		add(j, "ServerSideEncryption", "aws:kms");
+		add(j, "SSEKMSKeyId", o->kms_key);
+		cart_json_add(j, "BucketKeyEnabled", cart_json_new_bool(true));
+	}
+	if (o->lock_mode) {
+		add(j, "ObjectLockMode", o->lock_mode);
+		add(j, "ObjectLockRetainUntilDate", o->lock_until);
+	}
+	if (o->legal_hold)
+		add(j, "ObjectLockLegalHoldStatus", "ON");
+}
+
+static int call(const struct cart_s3_sink_options *o, const char *operation,
+		const struct cart_json *input, const struct job *body,
+		struct cart_aws_reply *ret, struct cart_err *err)
+{
+	const struct cart_aws_call c = {
+		.service = "s3", .operation = operation, .input = input,
+		/* the operator named the bucket to write to */
+		.may_change = true,
+		.body = body ? body->data : NULL,
+		.body_len = body ? body->len : 0,
+		.body_sha256 = body ? body->sha256 : NULL,
+	};
+
+	if (cart_aws_call(o->aws, &c, ret, err) < 0)
+		return cart_err_prefix(err, "s3:%s", operation);
+	return 0;
+}
+
+/* --- one part, on a thread --- */
+
+static void file_name(const struct s3_sink *s, char out[96])
+{
+	const char *end = s->o.encrypted ? ".age" : "";
+
+	if (s->segment == 1)
+		snprintf(out, 96, "%s.tar%s", s->name, end);
+	else
+		snprintf(out, 96, "%s.tar.%03u%s", s->name, s->segment, end);
+}
+
+static int send_part(struct s3_sink *s, const struct job *job,
+		     struct cart_err *err)
+{
+	struct cart_aws_reply reply = { 0 };
+	struct cart_json *j;
+	const char *etag;
+	char file[96];
+	int rc = -1;
+
+	file_name(s, file);
+	j = input_for(&s->o, file);
+	add(j, "UploadId", s->upload_id);
+	cart_json_add(j, "PartNumber", cart_json_new_int(job->number));
+	add_base64(j, "ChecksumSHA256", job->sha256);
+	if (call(&s->o, "UploadPart", j, job, &reply, err) < 0)
+		goto out;
+	etag = cart_json_get_string(reply.view, "ETag");
+	if (!etag || strlen(etag) >= sizeof(s->parts[0].etag)) {
+		cart_err_set(err, CART_ERR_INPUT, 0,
+			     "s3:UploadPart: the answer has no ETag");
+		goto out;
+	}
+	/* the slot is this part's alone */
+	snprintf(s->parts[job->number - 1].etag, sizeof(s->parts[0].etag),
+		 "%s", etag);
+	rc = 0;
+out:
+	cart_json_free(j);
+	cart_aws_reply_clear(&reply);
+	return rc;
+}
+
+static void *worker(void *arg)
+{
+	struct s3_sink *s = arg;
+	struct cart_err err;
+	struct job job;
+	int rc;
+
+	pthread_mutex_lock(&s->lock);
+	for (;;) {
+		while (s->n_queued == 0 && !s->stopping)
+			pthread_cond_wait(&s->changed, &s->lock);
+		if (s->n_queued == 0)
+			break;
+		job = s->queue[0];
+		memmove(s->queue, s->queue + 1,
+			--s->n_queued * sizeof(s->queue[0]));
+		s->n_busy++;
+		rc = s->failed ? 0 : 1;
+		pthread_mutex_unlock(&s->lock);
+		if (rc)
+			rc = send_part(s, &job, &err);
+		pthread_mutex_lock(&s->lock);
+		if (rc < 0 && !s->failed) {
+			s->failed = true;
+			s->err = err;
+		}
+		s->n_busy--;
+		s->free[s->n_free++] = job.data;
+		pthread_cond_broadcast(&s->changed);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+/* --- the writer's side --- */
+
+static int failed(struct s3_sink *s, struct cart_err *err)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&s->lock);
+	if (s->failed) {
+		if (err)
+			*err = s->err;
+		rc = -1;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return rc;
+}
+
+static int begin_upload(struct s3_sink *s, struct cart_err *err)
+{
+	struct cart_aws_reply reply = { 0 };
+	struct cart_json *j;
+	const char *id;
+	char file[96];
+	int rc = -1;
+
+	file_name(s, file);
+	j = input_for(&s->o, file);
+	add(j, "ContentType", s->o.encrypted ? "application/age-encryption" :
+					       "application/x-tar");
+	add(j, "ChecksumAlgorithm", "SHA256");
+	add_keeping(j, &s->o);
+	if (call(&s->o, "CreateMultipartUpload", j, NULL, &reply, err) < 0)
+		goto out;
+	id = cart_json_get_string(reply.view, "UploadId");
+	if (!id || !*id) {
+		cart_err_set(err, CART_ERR_INPUT, 0, "s3:CreateMultipartUpload:"
+			     " the answer has no UploadId");
+		goto out;
+	}
+	s->upload_id = strdup(id);
+	rc = s->upload_id ? 0 : cart_err_nomem(err);
+out:
+	cart_json_free(j);
+	cart_aws_reply_clear(&reply);
+	return rc;
+}
+
+static int s3_write(struct cart_sink *sink, const void *data, size_t len,
+		    struct cart_err *err)
+{
+	struct s3_sink *s = of(sink);
+
+	if (len > PART_BYTES - s->filled)
+		return cart_err_set(err, CART_ERR_INTERNAL, 0,
+				    "a chunk of more than 8 MiB");
+	memcpy(s->fill + s->filled, data, len);
+	s->filled += len;
+	return 0;
+}
+
+static int s3_chunk(struct cart_sink *sink, const unsigned char sha256[32],
+		    struct cart_err *err)
+{
+	struct s3_sink *s = of(sink);
+	struct job job = { .data = s->fill, .len = s->filled };
+
+	if (failed(s, err) < 0 ||
+	    (!s->upload_id && begin_upload(s, err) < 0))
+		return -1;
+	memcpy(job.sha256, sha256, sizeof(job.sha256));
+	pthread_mutex_lock(&s->lock);
+	job.number = ++s->n_parts;
+	memcpy(s->parts[job.number - 1].sha256, sha256, sizeof(job.sha256));
+	s->queue[s->n_queued++] = job;
+	pthread_cond_broadcast(&s->changed);
+	while (s->n_free == 0)
+		pthread_cond_wait(&s->changed, &s->lock);
+	s->fill = s->free[--s->n_free];
+	s->filled = 0;
+	pthread_mutex_unlock(&s->lock);
+	return failed(s, err);
+}
+
+/* base64(SHA-256 of the digests) "-" number: what S3 computes too. */
+static void composite(const struct s3_sink *s, char out[64])
+{
+	unsigned char digest[CART_SHA256_SIZE];
+	struct cart_sha256 sha;
+	struct cart_buf b;
+	unsigned i;
+
+	cart_sha256_init(&sha);
+	for (i = 0; i < s->n_parts; i++)
+		cart_sha256_update(&sha, s->parts[i].sha256, CART_SHA256_SIZE);
+	cart_sha256_final(&sha, digest);
+	cart_buf_init_fixed(&b, out, 64);
+	cart_text_base64(digest, sizeof(digest), &b);
+	cart_buf_addf(&b, "-%u", s->n_parts);
+}
+
+/* The answer to an earlier try may be lost: the object says what became. */
+static int completed_before(struct s3_sink *s, const char *file,
+			    const char *want)
+{
+	struct cart_json *j = input_for(&s->o, file);
+	struct cart_aws_reply reply = { 0 };
+	const char *have;
+	int rc = -1;
+
+	add(j, "ChecksumMode", "ENABLED");
+	if (call(&s->o, "HeadObject", j, NULL, &reply, NULL) == 0) {
+		have = cart_json_get_string(reply.view, "ChecksumSHA256");
+		if (have && strcmp(have, want) == 0)
+			rc = 0;
+	}
+	cart_json_free(j);
+	cart_aws_reply_clear(&reply);
+	return rc;
+}
+
+static int send_complete(struct s3_sink *s, const char *file, const char *want,
+			 struct cart_err *err)
+{
+	struct cart_json *j = input_for(&s->o, file), *list, *part;
+	struct cart_aws_reply reply = { 0 };
+	const char *have;
+	unsigned i;
+	int rc = -1;
+
+	add(j, "UploadId", s->upload_id);
+	add(j, "IfNoneMatch", "*");
+	add(j, "ChecksumSHA256", want);
+	list = cart_json_add(cart_json_add(j, "MultipartUpload",
+					   cart_json_new_object()),
+			     "Parts", cart_json_new_array());
+	for (i = 0; i < s->n_parts; i++) {
+		part = cart_json_append(list, cart_json_new_object());
+		cart_json_add(part, "PartNumber", cart_json_new_int(i + 1));
+		add(part, "ETag", s->parts[i].etag);
+		add_base64(part, "ChecksumSHA256", s->parts[i].sha256);
+	}
+	if (call(&s->o, "CompleteMultipartUpload", j, NULL, &reply, err) < 0) {
+		if (reply.attempts > 1 &&
+		    completed_before(s, file, want) == 0)
+			rc = 0;
+		goto out;
+	}
+	have = cart_json_get_string(reply.view, "ChecksumSHA256");
+	if (!have || strcmp(have, want) != 0) {
+		cart_err_set(err, CART_ERR_CRYPTO, 0, "%s: S3 says that the "
+			     "object's checksum is %.60s, but %s was sent",
+			     file, have ? have : "none", want);
+		goto out;
+	}
+	rc = 0;
+out:
+	cart_json_free(j);
+	cart_aws_reply_clear(&reply);
+	return rc;
+}
+
+static int close_segment(struct s3_sink *s, struct cart_err *err)
+{
+	char file[96], want[64];
+	int rc;
+
+	pthread_mutex_lock(&s->lock);
+	while (s->n_queued || s->n_busy)
+		pthread_cond_wait(&s->changed, &s->lock);
+	pthread_mutex_unlock(&s->lock);
+	if (failed(s, err) < 0)
+		return -1;
+	file_name(s, file);
+	composite(s, want);
+	rc = send_complete(s, file, want, err);
+	if (rc < 0)
+		return -1;
+	free(s->upload_id);
+	s->upload_id = NULL;
+	s->n_parts = 0;
+	return 0;
+}
+
+static int s3_segment(struct cart_sink *sink, unsigned number,
+		      struct cart_err *err)
+{
+	struct s3_sink *s = of(sink);
+
+	if (s->upload_id && close_segment(s, err) < 0)
+		return -1;
+	s->segment = number;
+	return 0;
+}
+
+/* Only a closed segment is durable; the last one ends with the bundle. */
+static int s3_sync(struct cart_sink *sink, struct cart_err *err)
+{
+	struct s3_sink *s = of(sink);
+
+	if (s->is_ending && s->upload_id && s->filled == 0)
+		return close_segment(s, err);
+	return failed(s, err);
+}
+
+static void s3_ending(struct cart_sink *sink)
+{
+	of(sink)->is_ending = true;
+}
+
+/* The state begins with where the segments are. */
+static int put_state(struct s3_sink *s, const void *data, size_t len,
+		     struct cart_err *err)
+{
+	struct cart_buf b;
+	char file[96];
+	int rc = -1;
+
+	if (s->o.state_dirfd < 0)
+		return 0;
+	snprintf(file, sizeof(file), "%s.state", s->name);
+	if (!data) {
+		if (unlinkat(s->o.state_dirfd, file, 0) != 0 && errno != ENOENT)
+			return cart_err_errno(err, errno, "%s", file);
+		return 0;
+	}
+	cart_buf_init(&b, SIZE_MAX / 2);
+	cart_buf_addf(&b, "location s3://%s/%s\n", s->bucket, s->prefix);
+	cart_buf_add(&b, data, len);
+	if (cart_buf_check(&b, "state file", err) == 0)
+		rc = cart_file_replace(s->o.state_dirfd, file, b.data, b.len,
+				       0600, err);
+	cart_buf_clear(&b);
+	return rc;
+}
+
+static int s3_companion(struct cart_sink *sink, const char *suffix,
+			const void *data, size_t len, struct cart_err *err)
+{
+	struct s3_sink *s = of(sink);
+	char file[96];
+
+	if (strcmp(suffix, ".state") == 0)
+		return put_state(s, data, len, err);
+	snprintf(file, sizeof(file), "%s%s", s->name, suffix);
+	return cart_s3_put(&s->o, file, data, len, err);
+}
+
+static void s3_free(struct cart_sink *sink)
+{
+	struct s3_sink *s = of(sink);
+	unsigned i;
+
+	pthread_mutex_lock(&s->lock);
+	s->stopping = true;
+	s->failed = true;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+	for (i = 0; i < s->n_threads; i++)
+		pthread_join(s->thread[i], NULL);
+	for (i = 0; i < s->n_free; i++)
+		munmap(s->free[i], PART_BYTES);
+	if (s->fill)
+		munmap(s->fill, PART_BYTES);
+	free(s->parts);
+	free(s->upload_id);
+	if (s->o.state_dirfd >= 0)
+		close(s->o.state_dirfd);
+	pthread_cond_destroy(&s->changed);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+static int start(struct s3_sink *s, struct cart_err *err)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+	void *p;
+	int rc = 0;
+
+	s->parts = calloc(PARTS_MAX, sizeof(*s->parts));
+	if (!s->parts)
+		return cart_err_nomem(err);
+	while (s->n_free < BUFFERS) {
+		p = mmap(NULL, PART_BYTES, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (p == MAP_FAILED)
+			return cart_err_nomem(err);
+		s->free[s->n_free++] = p;
+	}
+	s->fill = s->free[--s->n_free];
+	sigfillset(&all);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	while (rc == 0 && s->n_threads < THREADS) {
+		rc = pthread_create(&s->thread[s->n_threads], &attr, worker, s);
+		s->n_threads += rc == 0;
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	return rc ? cart_err_errno(err, rc, "starting a thread") : 0;
+}
+
+/* A copy that stays, or NULL. */
+static const char *keep(const char *from, char *to, size_t size)
+{
+	if (!from)
+		return NULL;
+	snprintf(to, size, "%s", from);
+	return to;
+}
+
+struct cart_sink *cart_s3_sink(const struct cart_s3_sink_options *o,
+			       struct cart_err *err)
+{
+	struct s3_sink *s = calloc(1, sizeof(*s));
+	char file[96];
+
+	if (!s) {
+		cart_err_nomem(err);
+		return NULL;
+	}
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->changed, NULL);
+	s->segment = 1;
+	s->o = *o;
+	s->o.bucket = keep(o->bucket, s->bucket, sizeof(s->bucket));
+	s->o.prefix = keep(o->prefix, s->prefix, sizeof(s->prefix));
+	s->o.name = keep(o->name, s->name, sizeof(s->name));
+	s->o.owner = keep(o->owner, s->owner, sizeof(s->owner));
+	s->o.kms_key = keep(o->kms_key, s->kms_key, sizeof(s->kms_key));
+	s->o.lock_mode = keep(o->lock_mode, s->lock_mode, sizeof(s->lock_mode));
+	s->o.lock_until = keep(o->lock_until, s->lock_until,
+			       sizeof(s->lock_until));
+	s->o.state_dirfd = o->state_dirfd < 0 ? -1 : dup(o->state_dirfd);
+	file_name(s, file);
+	snprintf(s->location, sizeof(s->location), "s3://%s/%s%s", s->bucket,
+		 s->prefix, file);
+	s->sink = (struct cart_sink){
+		.kind = "s3",
+		.location = s->location,
+		.write = s3_write,
+		.chunk = s3_chunk,
+		.sync = s3_sync,
+		.segment = s3_segment,
+		.ending = s3_ending,
+		.companion = s3_companion,
+		.free = s3_free,
+		.durable_by_segment = 1,
+		.wants_state = 1,
+	};
+	if (start(s, err) < 0) {
+		s3_free(&s->sink);
+		return NULL;
+	}
+	return &s->sink;
+}
+
+/* --- objects by themselves --- */
+
+int cart_s3_put(const struct cart_s3_sink_options *o, const char *file,
+		const void *data, size_t len, struct cart_err *err)
+{
+	struct job body = { .data = (unsigned char *)(uintptr_t)data,
+			    .len = len };
+	struct cart_json *j = input_for(o, file);
+	struct cart_aws_reply reply = { 0 };
+	int rc;
+
+	cart_sha256(data, len, body.sha256);
+	add(j, "ContentType", "text/plain");
+	add_base64(j, "ChecksumSHA256", body.sha256);
+	add(j, "IfNoneMatch", "*");
+	add_keeping(j, o);
+	rc = call(o, "PutObject", j, &body, &reply, err);
+	cart_json_free(j);
+	cart_aws_reply_clear(&reply);
+	return rc;
+}
+
+int cart_s3_exists(const struct cart_s3_sink_options *o, const char *file,
+		   struct cart_err *err)
+{
+	struct cart_json *j = input_for(o, file);
+	struct cart_aws_reply reply = { 0 };
+	int rc = call(o, "HeadObject", j, NULL, &reply, err);
+
+	rc = rc == 0 ? 1 : reply.status == 404 ? 0 : -1;
+	cart_json_free(j);
+	cart_aws_reply_clear(&reply);
+	return rc;
+}
+
+int cart_s3_url(const char *url, char bucket[64], char prefix[1024],
+		struct cart_err *err)
+{
+	const char *p = url + 5, *slash;
+	size_t n;
+
+	if (strncmp(url, "s3://", 5) != 0)
+		return cart_err_set(err, CART_ERR_USAGE, 0,
+				    "%.200s: not s3://BUCKET/PREFIX", url);
+	slash = strchr(p, '/');
+	n = slash ? (size_t)(slash - p) : strlen(p);
+	if (n < 3 || n > 63 ||
+	    strspn(p, "abcdefghijklmnopqrstuvwxyz0123456789.-") < n)
+		return cart_err_set(err, CART_ERR_USAGE, 0, "%.200s: a bucket "
+				    "has 3 to 63 of a-z 0-9 . -", url);
+	memcpy(bucket, p, n);
+	bucket[n] = '\0';
+	p = slash ? slash + 1 : "";
+	n = strlen(p);
+	if (n > 900 || !cart_text_is_printable(p, n))
+		return cart_err_set(err, CART_ERR_USAGE, 0, "%.200s: the prefix "
+				    "is too long, or not plain text", url);
+	snprintf(prefix, 1024, "%s%s", p, n && p[n - 1] != '/' ? "/" : "");
+	return 0;
+}

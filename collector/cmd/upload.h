@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CMD_UPLOAD_H
+#define CMD_UPLOAD_H
+
+#include "collection.h"
+
+/* What collect and resume need for a bundle that goes to S3. */
+#define CMD_UPLOAD_OPTIONS \
+	{ "upload-profile", 0, "NAME", false, \
+	  "Profile whose credentials upload (they need only put)." }, \
+	{ "bucket-owner", 0, "ID", false, \
+	  "Upload only if this account owns the bucket." }, \
+	{ "upload-kms-key", 0, "KEY", false, \
+	  "Encrypt the objects with this KMS key (SSE-KMS)." }, \
+	{ "retain", 0, "MODE:DAYS", false, \
+	  "Lock the objects: governance or compliance, so many days." }, \
+	{ "legal-hold", 0, NULL, false, \
+	  "Put a legal hold on the objects." }, \
+	{ "state", 0, "FOLDER", false, \
+	  "Where NAME.state lies while it runs; without it /dev/shm." }
+
+/* --out s3://BUCKET/PREFIX: chooses c->name and makes c->sink and c->upload.
+ * 0 or -1. */
+int cart_cmd_upload_open(struct cmd_collection *c, const char *url,
+			 struct cart_err *err);
+
+/* Seals in S3 what a run that died had closed, by its state file in the
+ * folder dirfd; gives the exit status. */
+int cart_cmd_upload_partial(const struct cart_args *a, struct cart_env *env,
+			    int dirfd, const char *name);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CRASHCART_AWS_SINK_H
+#define CRASHCART_AWS_SINK_H
+
+#include <stdbool.h>
+
+#include <crashcart/aws.h>
+#include <crashcart/sink.h>
+
+/*
+ * A bundle in S3: one segment one object, one chunk one part, several parts
+ * in flight.  Each part carries its SHA-256, which S3 checks; the composite
+ * that S3 answers when an object is complete must be the seal's.  Nothing is
+ * ever overwritten (If-None-Match).  What counts as durable is a closed
+ * segment.  Takes 40 MiB.
+ */
+struct cart_s3_sink_options {
+	struct cart_aws *aws;		/* borrowed: credentials of the upload */
+	const char *bucket, *prefix;	/* prefix: "" or ends with '/' */
+	const char *name;		/* of the bundle */
+	bool encrypted;
+	const char *owner;		/* expected bucket owner, or NULL */
+	const char *kms_key;		/* SSE-KMS key, or NULL: the bucket's */
+	const char *lock_mode;		/* GOVERNANCE, COMPLIANCE, or NULL */
+	const char *lock_until;		/* ISO 8601, with lock_mode */
+	bool legal_hold;
+	/* Folder for NAME.state (a tmpfs does), or -1: none is kept. */
+	int state_dirfd;
+};
+
+/* Nothing is sent before the first chunk is whole.  NULL with err. */
+struct cart_sink *cart_s3_sink(const struct cart_s3_sink_options *o,
+			       struct cart_err *err);
+
+/* Cuts "s3://BUCKET/PREFIX" (prefix may be left out).  bucket holds 64, prefix
+ * 1024 with its '/' at the end.  0, or -1 with err (USAGE). */
+int cart_s3_url(const char *url, char bucket[64], char prefix[1024],
+		struct cart_err *err);
+
+/* Is the object there?  1, 0; -1 with err (DENIED: it may not be asked). */
+int cart_s3_exists(const struct cart_s3_sink_options *o, const char *file,
+		   struct cart_err *err);
+
+/* Puts BUCKET/PREFIX/file, which must not be there yet, with the options'
+ * lock.  0 or -1. */
+int cart_s3_put(const struct cart_s3_sink_options *o, const char *file,
+		const void *data, size_t len, struct cart_err *err);
+
+#endif

@@ -1,0 +1,115 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# run-tests: release-only
+# A bundle that goes to S3 while it is collected: what the AWS CLI fetches
+# verifies; it is locked and never overwritten; the checksums that S3 keeps are
+# those of the seal; what a run that was killed had closed can be sealed.
+. "$TOP/tests/lib/cart.sh"
+sim_start
+bucket=northwind-evidence
+mkdir big state
+for i in $(seq 8); do head -c 9000000 /dev/urandom > "big/$i"; done
+cat > m.json <<E
+{ "crashcart": 1, "name": "m", "title": "m", "steps": [
+  { "id": "f", "do": "host.files", "with": { "paths": ["$PWD/big/**"] } } ] }
+E
+common=(--trust-environment --state state --segment 16M --json)
+
+expect 0 "$CRASHCART" collect ./m.json --case S --out "s3://$bucket/cases/7" \
+	--retain governance:30 --legal-hold --bucket-owner 123456789012 \
+	--upload-kms-key alias/evidence "${common[@]}"
+[ "$(last_json .location)" = "s3://$bucket/cases/7/S-b01.tar" ] || die location
+key=$(last_json .key)
+[ -z "$(ls state)" ] || die "a state file stayed"
+mkdir back
+aws s3 cp --quiet --recursive "s3://$bucket/cases/7/" back
+expect 0 "$CRASHCART" verify back -P "$key"
+[ "$(find back -name 'S-b01.tar*' | wc -l)" -ge 5 ] || die segments
+
+# what S3 says of the object is what the seal says of the segment
+aws s3api get-object-attributes --bucket $bucket --key cases/7/S-b01.tar.002 \
+	--object-attributes Checksum ObjectParts > attributes.json
+grep -q "^segment 2 16777216 $(jq -r .Checksum.ChecksumSHA256 attributes.json)\$" \
+	back/S-b01.seal || die "the composite checksum"
+jq -r '.ObjectParts.Parts[].ChecksumSHA256' attributes.json |
+	while read -r sum; do echo "$sum" | base64 -d | xxd -p -c 64; done > parts
+sed -n '/^segment 2 /,/^segment 3 /p' back/S-b01.seal |
+	grep -x '[0-9a-f]\{64\}' | diff - parts || die "the checksums of the parts"
+
+# locked, on hold, encrypted by the key: all of it
+for k in S-b01.tar S-b01.tar.002 S-b01.seal S-b01.seal.minisig; do
+	aws s3api head-object --bucket $bucket --key cases/7/$k > head.json
+	jq -e '.ObjectLockMode == "GOVERNANCE" and
+		.ObjectLockLegalHoldStatus == "ON" and
+		.SSEKMSKeyId == "alias/evidence"' head.json > /dev/null ||
+		die "$k: $(cat head.json)"
+	! aws s3api delete-object --bucket $bucket --key cases/7/$k \
+		--version-id "$(jq -r .VersionId head.json)" 2> /dev/null ||
+		die "$k could be deleted"
+done
+
+# a second run takes the next name; its own is never overwritten
+expect 0 "$CRASHCART" collect ./m.json --case S --out "s3://$bucket/cases/7/" \
+	"${common[@]}"
+[ "$(last_json .bundle)" = S-b02 ] || die "the name of a second run"
+
+# refused before anything is written
+n=$(sim_requests)
+expect 2 "$CRASHCART" collect ./m.json --out "s3://$bucket/x" \
+	--retain compliance:30 "${common[@]}"
+says irreversible
+expect 2 "$CRASHCART" collect ./m.json --out "s3://$bucket/x" --retain 30 \
+	"${common[@]}"
+expect 2 "$CRASHCART" collect ./m.json --out s3://x "${common[@]}"
+[ "$(sim_requests)" = "$n" ] || die "requests were made"
+"$CRASHCART" collect ./m.json --out "s3://$bucket/x" --case W \
+	--bucket-owner 999999999999 "${common[@]}" > out 2> err && die "another owner"
+says 'AccessDenied|not allowed|denied'
+"$CRASHCART" collect ./m.json --out "s3://no-such-bucket-here/x" --case W \
+	"${common[@]}" > out 2> err && die "no bucket"
+says NoSuchBucket
+
+# encrypted, by the credentials of another profile
+mkdir -p .aws
+printf '[put]\naws_access_key_id=%s\naws_secret_access_key=%s\n' \
+	"$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" > .aws/credentials
+[ -z "${AWS_SESSION_TOKEN:-}" ] ||
+	echo "aws_session_token=$AWS_SESSION_TOKEN" >> .aws/credentials
+"$CRASHCART" keygen --age lab > lab.txt
+HOME=$PWD expect 0 "$CRASHCART" collect ./m.json --case E \
+	--out "s3://$bucket/e" --upload-profile put "${common[@]}" \
+	--encrypt-to "$(sed -n 's/^Recipient: //p' lab.txt)"
+says 'profile .?put'
+key=$(last_json .key)
+mkdir e
+aws s3 cp --quiet --recursive "s3://$bucket/e/" e
+expect 0 "$CRASHCART" verify e -P "$key" -i lab.age
+age -d -i lab.age e/E-b01.tar.age | tar -tf - > names 2> /dev/null || :
+grep -q E-b01/bagit.txt names || die "age -d"
+
+# killed: what was closed is sealed by the state file
+killed=0
+for try in $(seq 10); do
+	[ $killed = 0 ] || break
+	"$CRASHCART" collect ./m.json --case "K$try" --out "s3://$bucket/k$try" \
+		"${common[@]}" > out 2> err &
+	pid=$!
+	until [ -e "state/K$try-b01.state" ] || ! kill -0 $pid 2> /dev/null
+	do sleep 0.005; done
+	kill -9 $pid 2> /dev/null || :
+	wait $pid 2> /dev/null || :
+	[ -e "state/K$try-b01.state" ] || continue
+	killed=1
+	key=$(sed -n 's/.*sealed by the session key \([A-Za-z0-9+/=]*\).*/\1/p' err)
+	expect 3 "$CRASHCART" resume state --trust-environment
+	prints '^Sealed .*partial'
+	[ -z "$(ls state)" ] || die "the state file stayed"
+	mkdir k
+	aws s3 cp --quiet --recursive "s3://$bucket/k$try/" k
+	expect 5 "$CRASHCART" verify k -P "$key"
+	prints 'sealed as partial'
+	python3 -B "$TOP/tests/interop/verify_bundle.py" k --pubkey "$key" \
+		> second && die "another verdict"
+	grep -q partial second || die "$(cat second)"
+done
+[ $killed = 1 ] || die "no run could be killed"
