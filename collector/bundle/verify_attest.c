@@ -308,6 +308,10 @@ int cart_attest_get_data(struct cart_attest *a,
 	*ret_why = "it lies in several parts, which are not joined here";
 	if (it->stored == CART_ATTEST_SPLIT)
 		return 0;
+	/* whoever made the bundle chose its size */
+	*ret_why = "it is larger than anything that is signed";
+	if (it->member_len >= raw->max)
+		return 0;
 	snprintf(path, sizeof(path), "%s", text(line, "path"));
 	if (it->stored != CART_ATTEST_PLAIN)
 		snprintf(path, sizeof(path), "data/%.24s/00000001.%s",

@@ -168,11 +168,14 @@ class Hostile(Bundle):
                                   for k, v in origin['metadata'].items()}
         what = r.random()
         if what < 0.1:
-            data = r.randbytes(r.randrange(300))
+            data = r.randbytes(r.randrange(1, 300))
         elif what < 0.2:
             data = gzip.compress(b'{"logFiles":' + b'[' * 5000)
         elif what < 0.21:
             data = gzip.compress(bytes(80 << 20), 1)     # beyond any limit
+        elif what < 0.22:
+            data = bytes(16 << 20)                       # as long as may be
+            packed = None
         elif what < 0.3:
             data = gzip.compress(json.dumps({"logFiles": [
                 r.choice(odd) for _ in range(50)]}).encode())
