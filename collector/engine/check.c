@@ -118,9 +118,9 @@ static void ask_identity(struct check *c, struct check_who *w)
 
 	cart_err_clear(&err);
 	if (cart_aws_call(w->aws, &call, &r, &err) < 0) {
-		row = cart_check_row(c, "identity", "missing", w->account ?
-				     w->account : "no credentials that work",
-				     err.text);
+		cart_check_row(c, "identity", "missing", w->account ?
+			       w->account : "no credentials that work",
+			       err.text);
 		cart_aws_reply_clear(&r);
 		return;
 	}

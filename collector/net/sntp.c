@@ -210,7 +210,7 @@ int cart_sntp_ask(const char *server, unsigned timeout_ms,
 
 	if (!err)
 		err = &own;
-	if (parse_server(server, &a, err) < 0)
+	if (parse_server(server, &a, err) < 0 || !a)
 		return -1;
 	fd = socket(a->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, a->ai_addr, a->ai_addrlen) < 0)
