@@ -3,7 +3,8 @@
 """Log objects from a fast local S3: step cloudtrail.logs, which hashes, stores,
 inflates and indexes, beside `aws s3 cp --recursive` and s5cmd, which copy.
 
-usage: cloudtrail.py [--objects N] [--rounds N] [--events N] [--quick]
+usage: cloudtrail.py [--objects N] [--rounds N] [--events N] [--days N]
+                     [--quick]
 
 The server is native and from memory (base_s3serve_driver); a loop of libcurl's
 that throws the objects away says what it can do.  s5cmd is looked for in
@@ -11,6 +12,7 @@ PATH and $S5CMD.  Medians of the rounds, taken in turn; CPU time beside, since
 the machine may be shared.  The rates of a machine mean little; the ratios do.
 """
 import argparse
+import datetime
 import gzip
 import json
 import os
@@ -26,6 +28,10 @@ import urllib.request
 
 DRIVERS = os.environ["DRIVERS"]
 CRASHCART = os.path.realpath(os.environ.get("CRASHCART", "build/crashcart"))
+AWS = os.path.join(os.path.dirname(sys.executable), "aws")
+ARN = "arn:aws:cloudtrail:us-east-1:123456789012:trail/management"
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "interop"))
 FILES = 40
 NAMES = ["DescribeInstances", "AssumeRole", "GetObject", "ListBuckets",
          "RunInstances", "CreateUser", "Decrypt", "GetCallerIdentity"]
@@ -79,23 +85,119 @@ def make_files(events):
     return names, inflated / FILES, size / FILES
 
 
-def run(command, env):
+def run(command, env, good=0):
     """(seconds, CPU seconds, peak MiB)"""
+    peak = 0
     start = time.monotonic()
     with tempfile.TemporaryFile() as said:
         p = subprocess.Popen(command, env=env, stdout=said, stderr=said)
-        _, status, u = os.wait4(p.pid, 0)
+        # ru_maxrss remembers whoever started it
+        while True:
+            pid, status, u = os.wait4(p.pid, os.WNOHANG)
+            if pid:
+                break
+            try:
+                with open(f"/proc/{p.pid}/status", encoding="ascii") as f:
+                    got = re.search(r"VmHWM:\s+(\d+)", f.read())
+                peak = int(got.group(1)) if got else peak
+            except OSError:
+                pass
+            time.sleep(0.01)
         p.returncode = status
         wall = time.monotonic() - start
-        if status:
+        if os.waitstatus_to_exitcode(status) != good:
             said.seek(0)
             sys.exit(f"{command[0]}: status {status}\n"
                      f"{said.read()[-2000:].decode(errors='replace')}")
-    return wall, u.ru_utime + u.ru_stime, u.ru_maxrss / 1024
+    return wall, u.ru_utime + u.ru_stime, peak / 1024
+
+
+def table(name, rows, mine):
+    if not rows:
+        print(f"  {name:28} absent")
+        return
+    m = median(rows)
+    print(f"  {name:28} {m[0]:7.2f} s {m[1]:7.2f} s CPU {m[2]:7.1f} MiB"
+          f"  crashcart is {m[0] / mine[0]:.2f} times as fast, by CPU "
+          f"{m[1] / mine[1]:.2f}")
+    sys.stdout.flush()
+
+
+def environment(url, work):
+    return {"PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+            "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1", "HOME": work,
+            "S3_ENDPOINT_URL": url, "AWS_ENDPOINT_URL": url,
+            "AWS_EC2_METADATA_DISABLED": "true"}
 
 
 def median(rows):
     return [statistics.median(c) for c in zip(*rows)]
+
+
+# ---- digests --------------------------------------------------------------
+
+def deliver(days):
+    """A set of digests and logs as files, an index for the server; counts."""
+    import cloudtrail_set
+    start = datetime.datetime.now(datetime.timezone.utc).replace(
+        minute=0, second=0, microsecond=0) - datetime.timedelta(days=days,
+                                                                hours=3)
+    s = cloudtrail_set.Set(1, start, days * 24, trail="management",
+                           bucket="logs", events=5)
+    rows = []
+    for i, ((_, key), (data, meta)) in enumerate(sorted(s.objects.items())):
+        with open(f"o{i}", "wb") as f:
+            f.write(data)
+        rows.append(f"{key}\to{i}\t" + "".join(
+            f"x-amz-meta-{k}: {v}\r|" for k, v in meta.items()))
+    trail = {"Name": "management", "S3BucketName": "logs", "TrailARN": ARN,
+             "HomeRegion": "us-east-1", "IsMultiRegionTrail": False,
+             "LogFileValidationEnabled": True, "IsOrganizationTrail": False}
+    for name, answer in (("DescribeTrails", {"trailList": [trail]}),
+                         ("ListPublicKeys", s.answer())):
+        with open(name, "w", encoding="ascii") as f:
+            json.dump(answer, f)
+        rows.append(f"POST {name}\t{name}\t")
+    with open("index", "w", encoding="ascii", newline="") as f:
+        f.write("".join(r + "\n" for r in rows))
+    end = start + datetime.timedelta(hours=days * 24)
+    return (len(s.digests), len(s.logs), cloudtrail_set.iso(start),
+            cloudtrail_set.iso(end))
+
+
+def digests(args, work):
+    n_digests, n_logs, start, end = deliver(args.days)
+    server = subprocess.Popen(
+        [os.path.join(DRIVERS, "base_s3serve_driver"), "--set", "index"],
+        stdout=subprocess.PIPE)
+    try:
+        url = f"http://127.0.0.1:{int(server.stdout.readline())}"
+        env = environment(url, work)
+        window = {"bucket": "logs", "start": start, "end": end}
+        with open("d.json", "w", encoding="utf-8") as f:
+            json.dump({"crashcart": 1, "name": "d", "title": "d",
+                       "rates": {"s3:*": 1000000}, "steps": [
+                           {"id": k, "do": f"cloudtrail.{k}", "with": window}
+                           for k in ("logs", "digests")]}, f)
+        ours, again = [], []
+        for i in range(args.rounds):
+            ours.append(run([CRASHCART, "collect", "./d.json",
+                             "--endpoint-url", url, "--out", f"{work}/d{i}.tar",
+                             "-q"], env))
+            again.append(run([CRASHCART, "verify", f"{work}/d{i}.tar", "-q"],
+                             env, 5))
+        cli = [run([AWS, "cloudtrail", "validate-logs", "--endpoint-url", url,
+                    "--trail-arn", ARN, "--start-time", start, "--end-time",
+                    end], env)]
+        print(f"{args.days} days: {n_digests} digests, {n_logs} logs")
+        mine = median(ours)
+        table("crashcart, two steps", ours, mine)
+        table("crashcart verify, offline", again, mine)
+        table("aws cloudtrail validate-logs", cli, mine)
+    finally:
+        server.kill()
+        server.wait()
 
 
 def main():
@@ -103,6 +205,7 @@ def main():
     ap.add_argument("--objects", type=int, default=20000)
     ap.add_argument("--events", type=int, default=20)
     ap.add_argument("--rounds", type=int, default=3)
+    ap.add_argument("--days", type=int, default=90, help="of digests")
     ap.add_argument("--quick", action="store_true", help="without aws s3 cp")
     args = ap.parse_args()
     s5cmd = os.environ.get("S5CMD") or shutil.which("s5cmd")
@@ -119,15 +222,14 @@ def main():
         finally:
             server.kill()
             server.wait()
-            os.chdir("/")
+        if args.days:
+            digests(args, work)
+        os.chdir("/")
 
 
 def compare(args, url, s5cmd, inflated, size, work):
     n = args.objects
-    env = {"PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
-           "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1",
-           "AWS_DEFAULT_REGION": "us-east-1", "HOME": work,
-           "S3_ENDPOINT_URL": url, "AWS_EC2_METADATA_DISABLED": "true"}
+    env = environment(url, work)
     with open("m.json", "w", encoding="utf-8") as f:
         json.dump({"crashcart": 1, "name": "m", "title": "m",
                    "rates": {"s3:*": 1000000},
@@ -136,7 +238,6 @@ def compare(args, url, s5cmd, inflated, size, work):
                                        "start": "2026-09-01T00:00:00Z",
                                        "end": "2026-09-30T23:59:59Z"}}]}, f)
     ours, five, cli, ceiling = [], [], [], []
-    aws = os.path.join(os.path.dirname(sys.executable), "aws")
     with urllib.request.urlopen(url + "/logs/") as f:
         key = re.search("<Key>(.*?)</Key>", f.read().decode()).group(1)
     for i in range(args.rounds):
@@ -150,21 +251,12 @@ def compare(args, url, s5cmd, inflated, size, work):
                              "five/"], env))
             shutil.rmtree("five")
         if not args.quick and i == 0:
-            cli.append(run([aws, "s3", "cp", "--endpoint-url", url, "--quiet",
+            cli.append(run([AWS, "s3", "cp", "--endpoint-url", url, "--quiet",
                             "--recursive", "s3://logs/", "cli"], env))
             shutil.rmtree("cli")
     print(f"{n} objects of {size:.0f} bytes, {inflated * n / 1e6:.0f} MB "
           f"inflated, {n * args.events} events")
     mine = median(ours)
-
-    def line(name, rows):
-        if not rows:
-            print(f"  {name:26} absent")
-            return
-        m = median(rows)
-        print(f"  {name:26} {m[0]:7.2f} s {m[1]:7.2f} s CPU {m[2]:7.1f} MiB"
-              f"  crashcart is {m[0] / mine[0]:.2f} times as fast, by CPU "
-              f"{m[1] / mine[1]:.2f}")
 
     with open("one.json", "wb") as f, gzip.open("log0.gz") as g:
         f.write(g.read())
@@ -176,10 +268,10 @@ def compare(args, url, s5cmd, inflated, size, work):
         rates.append(r["bytes"] / r["cpu_seconds"] / 1e6)
     print(f"  indexing, inflating apart  {statistics.median(rates):.0f} MB of "
           f"JSON in a second of CPU time")
-    line("server's ceiling (libcurl)", ceiling)
-    line("crashcart cloudtrail.logs", ours)
-    line("s5cmd cp", five)
-    line("aws s3 cp --recursive", cli)
+    table("server's ceiling (libcurl)", ceiling, mine)
+    table("crashcart cloudtrail.logs", ours, mine)
+    table("s5cmd cp", five, mine)
+    table("aws s3 cp --recursive", cli, mine)
 
 
 if __name__ == "__main__":

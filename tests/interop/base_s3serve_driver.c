@@ -4,10 +4,13 @@
  *
  *   base_s3serve_driver OBJECTS FILE...
  *
+ *   base_s3serve_driver --set INDEX
+ *
  * Bucket "logs" holds OBJECTS log objects of 17 regions and 30 days, as
- * CloudTrail names them; the FILEs are their contents in turn.  ListObjectsV2
- * (prefix, delimiter, start-after, continuation-token) and GetObject, path
- * style.  Prints its port; answers until it is killed.
+ * CloudTrail names them; the FILEs are their contents in turn.  INDEX holds a
+ * line an object: key, file, header lines (with | for LF), parted by tabs,
+ * sorted; and what a POST is answered with: "POST OPERATION", file.  ListObjects
+ * of both versions and GetObject, path style, any bucket.  Prints its port; answers until it is killed.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -24,7 +27,7 @@
 #include <crashcart/buf.h>
 #include <crashcart/fdio.h>
 
-#define KEY_SIZE	160
+#define KEY_SIZE	256
 #define PAGE		1000u
 #define REGIONS		17u
 #define DAYS		30u
@@ -36,8 +39,15 @@ static const char *const regions[REGIONS] = {
 	"us-east-1", "us-east-2", "us-west-1", "us-west-2",
 };
 
+struct reply {
+	char operation[64];
+	struct cart_buf body;
+};
+
 static char (*keys)[KEY_SIZE];
-static unsigned n_keys, n_files;
+static char **headers;			/* of the keys, or NULL */
+static struct reply replies[16];
+static unsigned n_keys, n_files, n_replies;
 static struct cart_buf *files;
 
 static void die(const char *what)
@@ -68,6 +78,59 @@ static void make_keys(unsigned n)
 			 minute % 60, i);
 	}
 	qsort(keys, n, sizeof(*keys), by_name);
+}
+
+static void load(const char *path, struct cart_buf *b)
+{
+	cart_buf_init(b, (size_t)1 << 24);
+	if (cart_file_read(AT_FDCWD, path, b, NULL) < 0)
+		die(path);
+}
+
+static char *cut(char **p, char c)
+{
+	char *begin = *p, *end = strchr(begin, c);
+
+	if (!end)
+		die("the index is broken");
+	*end = '\0';
+	*p = end + 1;
+	return begin;
+}
+
+/* Every object has a file of its own. */
+static void load_set(const char *path)
+{
+	unsigned lines = 0;
+	struct cart_buf b;
+	char *p, *key, *file, *more, *bar;
+
+	load(path, &b);
+	for (p = (char *)b.data; *p; p++)
+		lines += *p == '\n';
+	keys = calloc(lines, sizeof(*keys));
+	headers = calloc(lines, sizeof(*headers));
+	files = calloc(lines, sizeof(*files));
+	if (!keys || !headers || !files)
+		die("no memory");
+	for (p = (char *)b.data; *p;) {
+		key = cut(&p, '\t');
+		file = cut(&p, '\t');
+		more = cut(&p, '\n');
+		if (!strncmp(key, "POST ", 5) && n_replies < 16) {
+			snprintf(replies[n_replies].operation, 64, "%s",
+				 key + 5);
+			load(file, &replies[n_replies++].body);
+			continue;
+		}
+		snprintf(keys[n_keys], KEY_SIZE, "%s", key);
+		/* a bare LF ends a line too */
+		while ((bar = strchr(more, '|')))
+			*bar = '\n';
+		headers[n_keys] = more;
+		load(file, &files[n_keys++]);
+	}
+	n_files = n_keys;
 }
 
 /* The decoded value of a query's parameter; false if it is not there. */
@@ -105,7 +168,8 @@ static void list(const char *query, struct cart_buf *b)
 
 	param(query, "prefix", prefix, sizeof(prefix));
 	param(query, "delimiter", delimiter, sizeof(delimiter));
-	if (!param(query, "continuation-token", after, sizeof(after)))
+	if (!param(query, "continuation-token", after, sizeof(after)) &&
+	    !param(query, "marker", after, sizeof(after)))
 		param(query, "start-after", after, sizeof(after));
 	cart_buf_adds(b, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 		      "<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/"
@@ -140,7 +204,8 @@ static void list(const char *query, struct cart_buf *b)
 	}
 	if (more)
 		cart_buf_addf(b, "<NextContinuationToken>%s"
-			      "</NextContinuationToken>", last);
+			      "</NextContinuationToken><NextMarker>%s"
+			      "</NextMarker>", last, last);
 	cart_buf_addf(b, "<IsTruncated>%s</IsTruncated><KeyCount>%u</KeyCount>"
 		      "</ListBucketResult>", more ? "true" : "false",
 		      shown > PAGE ? PAGE : shown);
@@ -156,11 +221,15 @@ static void answer(char *target, bool head, struct cart_buf *out)
 	cart_buf_reset(out);
 	if (query)
 		*query++ = '\0';
-	key = strncmp(target, "/logs", 5) ? target : target + 5;
-	key += *key == '/';
+	key = strchr(target + 1, '/');
+	key = key ? key + 1 : target + strlen(target);
 	if (!*key) {
 		cart_buf_init(&body, (size_t)1 << 24);
-		list(query ? query : "", &body);
+		if (query && !strncmp(query, "location", 8))
+			cart_buf_adds(&body, "<LocationConstraint xmlns=\"http:"
+				      "//s3.amazonaws.com/doc/2006-03-01/\"/>");
+		else
+			list(query ? query : "", &body);
 		cart_buf_addf(out, "HTTP/1.1 200 OK\r\nContent-Type: "
 			      "application/xml\r\nContent-Length: %zu\r\n\r\n",
 			      body.len);
@@ -180,16 +249,16 @@ static void answer(char *target, bool head, struct cart_buf *out)
 	cart_buf_addf(out, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 		      "Content-Encoding: gzip\r\nETag: \"%032zx\"\r\n"
 		      "Last-Modified: Tue, 01 Sep 2026 00:00:00 GMT\r\n"
-		      "x-amz-request-id: 0123456789ABCDEF\r\n"
-		      "Content-Length: %zu\r\n\r\n", i,
-		      files[i % n_files].len);
+		      "x-amz-request-id: 0123456789ABCDEF\r\n%s"
+		      "Content-Length: %zu\r\n\r\n", i, headers ? headers[i] :
+		      "", files[i % n_files].len);
 	if (!head)
 		cart_buf_add(out, files[i % n_files].data,
 			     files[i % n_files].len);
 }
 
-/* The only POST: sts:GetCallerIdentity. */
-static void identity(struct cart_buf *out)
+/* A POST that the index names, or else sts:GetCallerIdentity. */
+static void call(const char *head, struct cart_buf *out)
 {
 	static const char body[] =
 		"<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/"
@@ -198,7 +267,18 @@ static void identity(struct cart_buf *out)
 		"<Account>123456789012</Account></GetCallerIdentityResult>"
 		"</GetCallerIdentityResponse>";
 
+	unsigned i;
+
 	cart_buf_reset(out);
+	for (i = 0; i < n_replies; i++) {
+		if (!strstr(head, replies[i].operation))
+			continue;
+		cart_buf_addf(out, "HTTP/1.1 200 OK\r\nContent-Type: "
+			      "application/x-amz-json-1.1\r\nContent-Length: "
+			      "%zu\r\n\r\n", replies[i].body.len);
+		cart_buf_add(out, replies[i].body.data, replies[i].body.len);
+		return;
+	}
 	cart_buf_addf(out, "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n"
 		      "Content-Length: %zu\r\n\r\n%s", sizeof(body) - 1, body);
 }
@@ -230,7 +310,7 @@ static void *serve_one(void *arg)
 				break;
 			*space = '\0';
 			if (*buf == 'P')
-				identity(&out);
+				call(space + 1, &out);
 			else
 				answer(target + 1, *buf == 'H', &out);
 			if (cart_fd_write(fd, out.data, out.len, NULL) < 0)
@@ -256,16 +336,17 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		die("usage: see the head of its source");
 	signal(SIGPIPE, SIG_IGN);
-	n_files = (unsigned)argc - 2;
-	files = calloc(n_files, sizeof(*files));
-	if (!files)
-		die("no memory");
-	for (i = 0; i < n_files; i++) {
-		cart_buf_init(&files[i], (size_t)1 << 24);
-		if (cart_file_read(AT_FDCWD, argv[i + 2], &files[i], NULL) < 0)
-			die(argv[i + 2]);
+	if (!strcmp(argv[1], "--set")) {
+		load_set(argv[2]);
+	} else {
+		n_files = (unsigned)argc - 2;
+		files = calloc(n_files, sizeof(*files));
+		if (!files)
+			die("no memory");
+		for (i = 0; i < n_files; i++)
+			load(argv[i + 2], &files[i]);
+		make_keys((unsigned)strtoul(argv[1], NULL, 10));
 	}
-	make_keys((unsigned)strtoul(argv[1], NULL, 10));
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
 	    listen(fd, 256) < 0 ||
