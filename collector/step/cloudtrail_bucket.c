@@ -592,6 +592,19 @@ int cart_trail_lines_line(struct cart_trail_lines *l, struct cart_err *err)
 	return l->buf.len >= GATHER_MAX ? lines_flush(l, err) : 0;
 }
 
+int cart_trail_lines_block(struct cart_trail_lines *l,
+			   const struct cart_buf *lines, uint64_t n,
+			   struct cart_err *err)
+{
+	if (n == 0)
+		return 0;
+	cart_buf_add(&l->buf, lines->data, lines->len);
+	if (cart_buf_check(&l->buf, l->slug, err) < 0)
+		return -1;
+	l->n += n;
+	return l->buf.len >= GATHER_MAX ? lines_flush(l, err) : 0;
+}
+
 int cart_trail_lines_close(struct cart_trail_lines *l, const char *state,
 			   struct cart_err *err)
 {

@@ -78,6 +78,10 @@ struct cart_trail_lines {
 void cart_trail_lines_init(struct cart_trail_lines *l, struct cart_step_ctx *c,
 			   const char *name, const char *slug, const char *note);
 /* Ends the line. */
+/* Adds n lines that were gathered elsewhere, each with its LF. */
+int cart_trail_lines_block(struct cart_trail_lines *l,
+			   const struct cart_buf *lines, uint64_t n,
+			   struct cart_err *err);
 int cart_trail_lines_line(struct cart_trail_lines *l, struct cart_err *err);
 /* Closes the exhibit and frees what l holds.  state NULL: "whole". */
 int cart_trail_lines_close(struct cart_trail_lines *l, const char *state,

@@ -4,12 +4,14 @@
  * byte, and an index of their events.
  */
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "crashcart/clock.h"
 #include "crashcart/compress.h"
+#include "crashcart/pool.h"
 #include "cloudtrail_bucket.h"
 #include "cloudtrail_index.h"
 #include "step_support.h"
@@ -22,6 +24,31 @@
 /* A bundle has room for 150,000 members (FORMAT.md F9): this much of it. */
 #define OBJECTS_MAX 80000u
 
+/* Objects that are inflated and indexed beside each other, by a pool; what is
+ * larger than usual is read by the step itself, one at a time. */
+#define READERS 6u
+#define READ_MAX ((size_t)2 << 20)
+
+struct place {
+	char *bucket, *key;
+};
+
+/* One object that is kept, on its way into the index. */
+struct reading {
+	struct cart_job job;
+	struct cart_pool_group group;
+	const struct logs *l;
+	struct place *p;
+	struct cart_step_reply reply;
+	char exhibit[CART_EXHIBIT_ID_SIZE];
+	/* what the pool's thread makes of it */
+	struct cart_buf text, lines;
+	uint64_t events, indexed;
+	bool too_large;
+	int rc;
+	struct cart_err err;
+};
+
 struct logs {
 	struct cart_step_ctx *c;
 	struct cart_trail_window window;
@@ -31,10 +58,9 @@ struct logs {
 	unsigned ahead;
 	uint64_t asked, beyond;		/* objects */
 	uint64_t objects, bytes, events, failed;
-};
-
-struct place {
-	char *bucket, *key;
+	struct cart_pool *pool;
+	struct reading readings[READERS];	/* a ring, in order */
+	unsigned first, n_readings;
 };
 
 static void place_free(struct place *p)
@@ -76,30 +102,143 @@ static void gap(struct logs *l, const struct place *p, const char *exhibit,
 	l->c->ops->gap(l->c, &g);
 }
 
-static int store(struct logs *l, const struct place *p,
-		 const struct cart_step_reply *reply, struct cart_err *err)
+/* By the step itself: straight into the index. */
+static int read_here(struct logs *l, struct reading *r)
 {
-	char id[CART_EXHIBIT_ID_SIZE];
-	struct cart_err odd = { 0 };
+	const struct cart_buf *raw = &r->reply.aws.raw;
 
-	if (cart_trail_put(l->c, p->bucket, p->key, reply, id, err) < 0)
-		return -1;
-	l->objects++;
-	l->bytes += reply->aws.raw.len;
-	l->exhibit = id;
+	cart_err_clear(&r->err);
+	l->exhibit = r->exhibit;
 	cart_buf_reset(&l->text);
-	if (cart_gunzip(reply->aws.raw.data, reply->aws.raw.len, &l->text,
-			&odd) < 0 ||
-	    cart_trail_records((char *)l->text.data, l->text.len, add_event, l,
-			       &odd) < 0) {
-		if (odd.class != CART_ERR_INPUT && odd.class != CART_ERR_LIMIT) {
-			*err = odd;
-			return -1;
-		}
-		/* the bytes are kept; what they say could not be read */
-		gap(l, p, id, reply, &odd);
+	if (cart_gunzip(raw->data, raw->len, &l->text, &r->err) < 0)
+		return -1;
+	return cart_trail_records((char *)l->text.data, l->text.len, add_event,
+				  l, &r->err);
+}
+
+static int read_event(void *arg, const struct cart_json *e, struct cart_err *err)
+{
+	struct reading *r = arg;
+
+	r->events++;
+	if (!cart_trail_passes(e, r->l->c->with, r->l->window.start_ns,
+			       r->l->window.end_ns))
+		return 0;
+	cart_trail_index_line(e, r->exhibit, &r->lines);
+	cart_buf_addc(&r->lines, '\n');
+	r->indexed++;
+	return cart_buf_check(&r->lines, "index of a log", err);
+}
+
+/* On a thread of the pool. */
+static void run_reading(struct cart_job *job)
+{
+	struct reading *r = (void *)((char *)job -
+				     offsetof(struct reading, job));
+	const struct cart_buf *raw = &r->reply.aws.raw;
+
+	r->rc = cart_gunzip(raw->data, raw->len, &r->text, &r->err);
+	if (r->rc == 0)
+		r->rc = cart_trail_records((char *)r->text.data, r->text.len,
+					   read_event, r, &r->err);
+	r->too_large = r->text.limited || r->lines.limited;
+}
+
+static void clear_reading(struct reading *r)
+{
+	cart_step_reply_clear(&r->reply);
+	memset(&r->reply, 0, sizeof(r->reply));
+	place_free(r->p);
+	r->p = NULL;
+}
+
+/* Takes the oldest reading into the index. */
+static int end_reading(struct logs *l, struct cart_err *err)
+{
+	struct reading *r = &l->readings[l->first];
+	int rc = 0;
+
+	cart_pool_wait(l->pool, &r->group);
+	l->first = (l->first + 1) % READERS;
+	l->n_readings--;
+	if (r->too_large) {
+		r->rc = read_here(l, r);
+	} else {
+		l->events += r->events;
+		rc = cart_trail_lines_block(&l->lines, &r->lines, r->indexed,
+					    err);
 	}
+	if (rc == 0 && r->rc < 0) {
+		if (r->err.class != CART_ERR_INPUT &&
+		    r->err.class != CART_ERR_LIMIT) {
+			*err = r->err;
+			rc = -1;
+		} else {
+			/* the bytes are kept; what they say is not known */
+			gap(l, r->p, r->exhibit, &r->reply, &r->err);
+		}
+	}
+	clear_reading(r);
+	return rc;
+}
+
+/* Keeps the object and begins to read it.  p and *reply are taken, also when
+ * this fails. */
+static int store(struct logs *l, struct place *p, struct cart_step_reply *reply,
+		 struct cart_err *err)
+{
+	struct reading *r;
+
+	if (l->n_readings == READERS && end_reading(l, err) < 0) {
+		place_free(p);
+		cart_step_reply_clear(reply);
+		return -1;
+	}
+	r = &l->readings[(l->first + l->n_readings) % READERS];
+	r->p = p;
+	r->reply = *reply;
+	if (cart_trail_put(l->c, p->bucket, p->key, &r->reply, r->exhibit,
+			   err) < 0) {
+		clear_reading(r);
+		return -1;
+	}
+	l->objects++;
+	l->bytes += r->reply.aws.raw.len;
+	cart_buf_reset(&r->text);
+	cart_buf_reset(&r->lines);
+	r->events = r->indexed = 0;
+	r->too_large = false;
+	cart_err_clear(&r->err);
+	l->n_readings++;
+	cart_pool_submit(l->pool, &r->job);
 	return 0;
+}
+
+static int start_readers(struct logs *l, struct cart_err *err)
+{
+	unsigned i;
+
+	for (i = 0; i < READERS; i++) {
+		l->readings[i].l = l;
+		l->readings[i].job.run = run_reading;
+		l->readings[i].job.group = &l->readings[i].group;
+		cart_buf_init(&l->readings[i].text, READ_MAX);
+		cart_buf_init(&l->readings[i].lines, READ_MAX);
+	}
+	l->pool = cart_pool_new(0, READERS, err);
+	return l->pool != NULL ? 0 : -1;
+}
+
+static void stop_readers(struct logs *l)
+{
+	unsigned i;
+
+	cart_pool_free(l->pool);
+	for (i = 0; i < READERS; i++) {
+		clear_reading(&l->readings[i]);
+		cart_buf_clear(&l->readings[i].text);
+		cart_buf_clear(&l->readings[i].lines);
+	}
 }
 
 /* Takes one answer.  0, -1. */
@@ -118,11 +257,11 @@ static int take(struct logs *l, struct cart_err *err)
 	if (result < 0) {
 		gap(l, p, NULL, &reply, err);
 		rc = err->class == CART_ERR_CANCELLED ? -1 : 0;
+		cart_step_reply_clear(&reply);
+		place_free(p);
 	} else {
 		rc = store(l, p, &reply, err);
 	}
-	cart_step_reply_clear(&reply);
-	place_free(p);
 	l->c->ops->progress(l->c, "CloudTrail logs", l->objects, 0, "objects");
 	return rc;
 }
@@ -224,10 +363,15 @@ static int run(struct cart_step_ctx *c, struct cart_err *err)
 			      "logs, one a line", "cloudtrail-log-index.ndjson",
 			      "derived: one line an event that the filters "
 			      "pass, with the exhibit that holds it");
-	rc = cart_trail_walk(&w, err);
+	rc = start_readers(&l, err);
+	if (rc == 0)
+		rc = cart_trail_walk(&w, err);
 	while (rc == 0 && l.ahead > 0)
 		rc = take(&l, err);
+	while (rc == 0 && l.n_readings > 0)
+		rc = end_reading(&l, err);
 	drain(&l);
+	stop_readers(&l);
 	if (l.failed > GAPS_MAX)
 		c->ops->note(c, "more than 1,000 gaps of objects; the rest of "
 			     "them is only in the call lines");
