@@ -92,7 +92,7 @@ OUR_CFLAGS += -O2 -g0 -fPIE -fno-plt -fno-asynchronous-unwind-tables \
 	$(HARDENING) \
 	-ffile-prefix-map=$(DEPS)=/dep
 OUR_LDFLAGS += -static-pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,text \
-	-Wl,-z,separate-code -Wl,--build-id=none \
+	-Wl,-z,separate-code -Wl,--build-id=none -Wl,-T,scripts/no-unwind.ld \
 	$(if $(filter x86_64,$(ARCH)),-Wl$(comma)-z$(comma)pack-relative-relocs)
 # everybody's malloc() is base/alloc.c's
 OUR_CPPFLAGS += -DCART_ALLOC_CACHE

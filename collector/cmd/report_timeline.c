@@ -67,7 +67,7 @@ static void label(struct cart_buf *b, unsigned y, const char *text)
 	char cut[NAME_CHARS * 4 + 4];
 	size_t chars = 0, i = 0, last = 0;
 
-	for (; text[i] != '\0' && i < NAME_CHARS * 4; i++) {
+	for (; i < NAME_CHARS * 4 && text[i] != '\0'; i++) {
 		if (((unsigned char)text[i] & 0xc0) != 0x80 &&
 		    ++chars == NAME_CHARS)
 			last = i;

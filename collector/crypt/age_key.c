@@ -55,11 +55,11 @@ static void bech32_print(const char *prefix,
 {
 	uint32_t check = polymod_prefix(prefix);
 	unsigned i, bit, v;
+	const char *p;
 	char c;
 
-	for (i = 0; prefix[i]; i++)
-		cart_buf_addc(out, upper && prefix[i] >= 'a' ?
-			      (char)(prefix[i] - 32) : prefix[i]);
+	for (p = prefix; *p != '\0'; p++)
+		cart_buf_addc(out, upper && *p >= 'a' ? (char)(*p - 32) : *p);
 	cart_buf_addc(out, '1');
 	for (i = 0; i < WORDS + CHECK; i++) {
 		if (i == WORDS) {
