@@ -65,14 +65,15 @@ static void whole_span(struct grid *g, const struct cart_report *r)
 static void label(struct cart_buf *b, unsigned y, const char *text)
 {
 	char cut[NAME_CHARS * 4 + 4];
-	size_t chars = 0, i = 0, last = 0;
+	size_t len = strnlen(text, NAME_CHARS * 4);
+	size_t chars = 0, i, last = 0;
 
-	for (; i < NAME_CHARS * 4 && text[i] != '\0'; i++) {
+	for (i = 0; i < len; i++) {
 		if (((unsigned char)text[i] & 0xc0) != 0x80 &&
 		    ++chars == NAME_CHARS)
 			last = i;
 	}
-	if (text[i] != '\0' || chars > NAME_CHARS)
+	if (text[len] != '\0' || chars > NAME_CHARS)
 		snprintf(cut, sizeof(cut), "%.*s\xe2\x80\xa6", (int)last, text);
 	else
 		snprintf(cut, sizeof(cut), "%s", text);

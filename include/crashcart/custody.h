@@ -44,8 +44,8 @@ struct cart_custody_verdict {
 /* Reads and checks the chain: numbers without gap, hashes, signatures, that
  * all speak of this root and seal, and that every "received" answers the
  * "released" before it, and names the same two.  head: a head that a party
- * kept, which must be in the chain; or NULL.  show (may be NULL) gets each entry, parsed, with the key
- * id that signed it and whether a named key did. */
+ * kept, which must be in the chain; or NULL.  show (may be NULL) gets each
+ * entry, parsed, with the key id that signed it and whether a named key did. */
 int cart_custody_check(const char *folder, const char *root,
 		       const char *seal_sha256,
 		       const struct cart_public_key *keys, size_t n_keys,
