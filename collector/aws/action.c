@@ -75,5 +75,8 @@ void cart_aws_action(const char *call, const char *signing, char *out,
 		if (!strcmp(prefixes[i].signing, signing))
 			signing = prefixes[i].prefix;
 	}
+	/* API Gateway's actions are HTTP's methods */
+	if (!strcmp(signing, "apigateway") && !strncmp(name, "Get", 3))
+		name = "GET";
 	snprintf(out, size, "%s:%s", signing, name);
 }

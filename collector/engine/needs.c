@@ -351,18 +351,23 @@ static void emit_copy(struct walk *w, const char *call,
 	if (key && !strncmp(key, "arn:", 4))
 		keys[0] = key;
 	for (i = 0; actions[i]; i++) {
+		/* a step asks for that by itself */
+		if (!w->s->call && !strcmp(actions[i], "kms:DescribeKey"))
+			continue;
 		n.action = actions[i];
 		n.resources = arns(w, keys);
 		emit(w, &n);
 	}
 }
 
-/* Types that read a bucket call it so, and take the keys below a prefix. */
+/* Types that read a bucket call it so, and take the keys below a prefix; those
+ * that use a key name it. */
 static struct cart_json *typed_resources(const struct walk *w, const char *call)
 {
 	const char *bucket = known_value(cart_json_get(w->with, "bucket"));
 	const struct cart_json *below = cart_json_get(w->with, "prefix");
 	const char *prefix = below ? known_value(below) : "";
+	const char *key = known_value(cart_json_get(w->with, "kms_key_id"));
 	char arn[2048] = "*";
 	const char *const one[] = { arn, NULL };
 
@@ -371,6 +376,8 @@ static struct cart_json *typed_resources(const struct walk *w, const char *call)
 	else if (bucket && !strcmp(call, "s3:GetObject"))
 		snprintf(arn, sizeof(arn), "arn:aws:s3:::%.100s/%.1500s*",
 			 bucket, prefix ? prefix : "");
+	else if (key && !strncmp(key, "arn:", 4) && !strncmp(call, "kms:", 4))
+		snprintf(arn, sizeof(arn), "%.300s", key);
 	return arns(w, one);
 }
 
