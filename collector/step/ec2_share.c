@@ -301,12 +301,17 @@ static int run(struct cart_step_ctx *c, struct cart_err *err)
 		.remove = cart_json_bool(cart_json_get(w, "remove")),
 	};
 	struct cart_err first = { 0 };
+	struct cart_json *id;
 	int rc;
 
 	if (!s.remove) {
-		if (s.key != NULL && give_grant(&s, err) < 0)
+		if ((s.key != NULL && give_grant(&s, err) < 0) ||
+		    set_permission(&s, err) < 0)
 			return -1;
-		return set_permission(&s, err);
+		id = cart_json_new_string(s.snapshot_id);
+		rc = c->ops->keep_value(c, "snapshot", id, err);
+		cart_json_free(id);
+		return rc;
 	}
 	/* each is tried, whatever becomes of the other */
 	rc = set_permission(&s, &first);
@@ -368,7 +373,7 @@ static const struct cart_param params[] = {
 	{ NULL, CART_PARAM_ANY, false, NULL, NULL }
 };
 
-static const char *const keeps[] = { "grant", NULL };
+static const char *const keeps[] = { "grant", "snapshot", NULL };
 
 const struct cart_step_type cart_step_ec2_share = {
 	.name = "ec2.share",

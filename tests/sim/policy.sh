@@ -14,4 +14,5 @@ export POLICY_ACTIONS
 eval "$("$here/start" --users 1 --snapshot-delay 0 --snapshot-seconds 0.2 \
 	--report-seconds 0.2 --event-delay 100000)"
 trap '"$here/stop"' EXIT
-python3 -B "$here/policy.py" "$@"
+py=$("$here/venv" "$here/requirements.txt" sim)/bin/python
+"$py" -B "$here/policy.py" "$@"
