@@ -137,6 +137,12 @@ def look(folder, name, case, bad, gaps):
         sys.executable, '-B', os.path.join(HERE, 'verify_bundle.py'), folder,
         '--attest'] + keys)
     want = expected(maker, bad, gaps)
+    # the program without a network says the same
+    alone = os.path.join(os.path.dirname(os.environ['CRASHCART']),
+                         'crashcart-verify')
+    if name in ('untouched', 'resigned') and run(
+            [alone, 'verify', folder] + keys) != (status, ours):
+        WRONG.append(name + ', crashcart-verify')
     # where nothing in the bundle can show it, only the collector saw it
     pending = [f for f in findings(ours) if f[0] == 'pending']
     got = [f for f in findings(ours) if f[0] != 'pending']
