@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * report.key: the answer that a person can read, summary.md, made of what
- * cloudtrail.key and iam.key kept, and ten lines of it for the terminal.  It
- * asks AWS nothing.  Every text in it is somebody else's: all stand in code
- * spans, where Markdown means nothing, without control characters.
+ * cloudtrail.key and iam.key kept, and ten lines of it for the terminal.  AWS
+ * is asked only whether the users and instances that were made are still there.
+ * Every text in it is somebody else's: all stand in code spans, where Markdown
+ * means nothing, without control characters.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,11 +19,14 @@
 #define SUMMARY_MAX ((size_t)1 << 20)
 #define VALUE_MAX 256			/* bytes of a value that are shown */
 #define LINE_SIZE 400
+#define ASK_MAX 60			/* of what was made, is it still there? */
 
 struct report {
 	struct cart_step_ctx *c;
 	const struct cart_json *facts, *made, *followed, *owner;
 	struct cart_buf b;
+	struct cart_buf now;		/* lines of what is still there */
+	unsigned asked, live_keys, live_instances;
 };
 
 /* ---- escaping ------------------------------------------------------------ */
@@ -358,6 +362,105 @@ static void add_next(struct report *r)
 	}
 }
 
+/* ---- what is still there ------------------------------------------------- */
+
+static void now_keys(struct report *r, const struct cart_json *view)
+{
+	const struct cart_json *k;
+
+	k = cart_json_first(cart_json_get(view, "AccessKeyMetadata"));
+	for (; k != NULL; k = cart_json_next(k)) {
+		cart_buf_adds(&r->now, ", access key ");
+		add_code(&r->now, text(k, "AccessKeyId"));
+		cart_buf_addc(&r->now, ' ');
+		add_code(&r->now, text(k, "Status"));
+		r->live_keys += strcmp(text(k, "Status"), "Active") == 0;
+	}
+}
+
+static void now_instance(struct report *r, const struct cart_json *view)
+{
+	const struct cart_json *i;
+
+	i = cart_json_at(cart_json_get(view, "Reservations"), 0);
+	i = cart_json_at(cart_json_get(i, "Instances"), 0);
+	i = cart_json_get(i, "State");
+	cart_buf_addc(&r->now, ' ');
+	add_code(&r->now, text(i, "Name"));
+	r->live_instances += strcmp(text(i, "Name"), "running") == 0 ||
+		strcmp(text(i, "Name"), "pending") == 0;
+}
+
+/* One thing: 0, or -1 when the run is to stop. */
+static int look_at(struct report *r, const struct cart_json *m, bool user,
+		   struct cart_err *err)
+{
+	struct cart_json *input = cart_json_new_object();
+	struct cart_step_call call = { 0 };
+	struct cart_step_reply reply;
+	int rc;
+
+	call.call.service = user ? "iam" : "ec2";
+	call.call.operation = user ? "ListAccessKeys" : "DescribeInstances";
+	call.call.input = input;
+	if (user) {
+		cart_json_add(input, "UserName",
+			      cart_json_new_string(text(m, "id")));
+	} else {
+		call.call.region = text(m, "region");
+		cart_json_append(cart_json_add(input, "InstanceIds",
+					       cart_json_new_array()),
+				 cart_json_new_string(text(m, "id")));
+	}
+	cart_buf_addf(&r->now, "- %s ", user ? "user" : "instance");
+	add_code(&r->now, text(m, "id"));
+	rc = r->c->ops->call(r->c, &call, &reply, err);
+	if (rc == 0) {
+		cart_buf_adds(&r->now, ":");
+		if (user)
+			cart_buf_adds(&r->now, " is there");
+		(user ? now_keys : now_instance)(r, reply.aws.view);
+	} else if (strcmp(reply.aws.error_code, "NoSuchEntity") == 0 ||
+		   strcmp(reply.aws.error_code,
+			  "InvalidInstanceID.NotFound") == 0) {
+		cart_buf_adds(&r->now, ": is gone");
+		rc = 0;
+	} else if (err->class != CART_ERR_CANCELLED) {
+		cart_buf_adds(&r->now, ": could not be asked");
+		cart_step_gap_call(r->c, &reply, "the state now of what the "
+				   "key made", err);
+		rc = 0;
+	}
+	cart_buf_adds(&r->now, " [exhibit ");
+	add_code(&r->now, reply.view_exhibit);
+	cart_buf_adds(&r->now, "]\n");
+	cart_step_reply_clear(&reply);
+	cart_json_free(input);
+	return rc;
+}
+
+static int look_now(struct report *r, struct cart_err *err)
+{
+	const struct cart_json *m = items(r->made);
+
+	for (; m != NULL; m = cart_json_next(m)) {
+		bool user = strcmp(text(m, "what"), "created IAM user") == 0;
+
+		if (!user && strcmp(text(m, "what"), "started instance") != 0)
+			continue;
+		if (r->asked++ == ASK_MAX) {
+			cart_step_gap(r->c, "the state now of what the key made",
+				      "limit", "60 users and instances are "
+				      "asked for");
+			break;
+		}
+		if (look_at(r, m, user, err) < 0)
+			return -1;
+	}
+	cart_err_clear(err);
+	return 0;
+}
+
 /* ---- ten lines ----------------------------------------------------------- */
 
 static void tell(struct report *r, struct cart_buf *line)
@@ -491,6 +594,9 @@ static void tell_active(struct report *r, struct cart_buf *line)
 			      "unknown", active(o, "ssh"),
 			      active(o, "credentials"),
 			      active(o, "certificates"));
+	if (r->asked > 0)
+		cart_buf_addf(line, "; of what it made: %u access keys, %u "
+			      "instances", r->live_keys, r->live_instances);
 	tell(r, line);
 }
 
@@ -569,6 +675,11 @@ static int write_summary(struct report *r, struct cart_err *err)
 	add_events(b, "its sessions", cart_json_get(r->facts, "sessions"));
 	add_made(r);
 	add_followed(r);
+	cart_buf_adds(b, "\n## Of the users and instances that it made, now\n\n");
+	if (r->now.len > 0)
+		cart_buf_add(b, r->now.data, r->now.len);
+	else
+		cart_buf_adds(b, "- there are none\n");
 	cart_buf_adds(b, "\n## From where, with what\n");
 	add_counts(b, "Addresses", "address",
 		   cart_json_get(r->facts, "addresses"));
@@ -597,8 +708,14 @@ static int run(struct cart_step_ctx *c, struct cart_err *err)
 	r.followed = cart_json_get(c->with, "followed");
 	r.owner = cart_json_get(c->with, "owner");
 	cart_buf_init(&r.b, SUMMARY_MAX);
-	rc = write_summary(&r, err);
+	cart_buf_init(&r.now, SUMMARY_MAX);
+	rc = look_now(&r, err);
+	if (rc == 0)
+		rc = cart_buf_check(&r.now, "summary", err);
+	if (rc == 0)
+		rc = write_summary(&r, err);
 	cart_buf_clear(&r.b);
+	cart_buf_clear(&r.now);
 	return rc;
 }
 
@@ -607,8 +724,8 @@ static void plan(const struct cart_json *with,
 			      const char *note), void *arg)
 {
 	(void)with;
-	(void)emit;
-	(void)arg;
+	emit(arg, "iam:ListAccessKeys", false, "of users that were made");
+	emit(arg, "ec2:DescribeInstances", false, "that were started");
 }
 
 static const struct cart_param params[] = {

@@ -24,6 +24,8 @@ key asia "$SIM_STOLEN_ACCESS_KEY_ID"
 line asia/summary.md 'IAM role: `web-frontend-role`'
 line asia/summary.md "created access key \`$SIM_BACKDOOR_ACCESS_KEY_ID\` (\`svc-metrics\`)"
 line asia/summary.md 'stopped trail'
+line asia/summary.md "is there, access key \`$SIM_BACKDOOR_ACCESS_KEY_ID\` \`Active\`"
+line asia.err 'of what it made: 1 access keys, 5 instances'
 line asia.err 'owner     IAM role web-frontend-role'
 key akia "$SIM_BACKDOOR_ACCESS_KEY_ID"
 line akia/summary.md 'IAM user: `svc-metrics`'
