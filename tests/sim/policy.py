@@ -219,7 +219,8 @@ def one(name, plan, policy, base, action, number):
     check(what + ": it is denied, and nothing else", refused and
           refused <= may, refused)
     want = {x["step"] for x in lines if x["type"] == "call" and
-            x.get("account", "") in ("", ENV["SIM_ACCOUNT_ID"]) and x["step"] in owners(plan, action) and action in needed(
+            x.get("account", "") in ("", ENV["SIM_ACCOUNT_ID"]) and
+            x["step"] in owners(plan, action) and action in needed(
                 "%s:%s" % (x["service"], x["operation"]))}
     if action == "sts:AssumeRole":
         want |= {s["id"] for s in plan["steps"] if s.get("accounts") and
