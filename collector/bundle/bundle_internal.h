@@ -333,6 +333,9 @@ struct cart_bundle {
 	uint64_t payload_asked;		/* members and manifest bytes that ... */
 	uint64_t manifest_asked;	/* ... tickets so far will need */
 	struct cart_bundle_counts counts;
+	char head_note[512];		/* of the last head, as a checkpoint */
+	size_t head_len;
+	uint64_t head_size;		/* lines; 0: none yet */
 	struct cart_buf changes;	/* lines of the state file */
 	struct cart_open_exhibit *open;
 	size_t n_open;

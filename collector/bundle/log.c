@@ -146,6 +146,35 @@ int cart_log_line(struct cart_bundle *b, int64_t t_ns, int64_t mono_ns,
 	return add_line(b, t_ns, mono_ns, tail, len, err);
 }
 
+int cart_bundle_head(struct cart_bundle *b, struct cart_buf *ret_note,
+		     uint64_t *ret_size)
+{
+	pthread_mutex_lock(&b->lock);
+	*ret_size = b->head_size;
+	cart_buf_add(ret_note, b->head_note, b->head_len);
+	pthread_mutex_unlock(&b->lock);
+	return *ret_size > 0 && cart_buf_ok(ret_note) ? 0 : -1;
+}
+
+/* For whoever carries heads away. */
+static void keep_head(struct cart_bundle *b, const struct cart_buf *text,
+		      const unsigned char sig[CART_ED25519_SIGNATURE_SIZE])
+{
+	char note[sizeof(b->head_note)];
+	struct cart_buf out;
+
+	cart_buf_init_fixed(&out, note, sizeof(note));
+	cart_checkpoint_join(&b->session->public_key, b->origin, text->data,
+			     text->len, sig, &out);
+	if (!cart_buf_ok(&out))
+		return;
+	pthread_mutex_lock(&b->lock);
+	memcpy(b->head_note, note, out.len);
+	b->head_len = out.len;
+	b->head_size = b->log.lines;
+	pthread_mutex_unlock(&b->lock);
+}
+
 /* The line that signs all lines before it (F17). */
 static int add_head(struct cart_bundle *b, struct cart_err *err)
 {
@@ -164,6 +193,7 @@ static int add_head(struct cart_bundle *b, struct cart_err *err)
 		cart_err_prefix(err, "signing the head of the log");
 		goto out;
 	}
+	keep_head(b, &text, sig);
 	cart_text_hex(root, sizeof(root), hex);
 	cart_buf_reset(&text);
 	cart_tail_begin(&text, "head", "");

@@ -170,6 +170,52 @@ static int check_end(struct cart_logcheck *c, const struct cart_json *line,
 	return 0;
 }
 
+/* --- heads that the reader kept (F27) --- */
+
+int cart_kept_head_parse(const char *text, size_t len,
+			 struct cart_kept_head *ret, struct cart_err *err)
+{
+	const char *first = memchr(text, '\n', len), *second = NULL;
+
+	if (first)
+		second = memchr(first + 1, '\n',
+				len - (size_t)(first + 1 - text));
+	if (!second || cart_text_u64(first + 1, (size_t)(second - first - 1),
+				     UINT64_MAX, &ret->size) < 0 ||
+	    ret->size == 0)
+		return cart_err_set(err, CART_ERR_INPUT, 0,
+				    "not a checkpoint of a log");
+	ret->text = text;
+	ret->len = len;
+	return 0;
+}
+
+static int check_kept(struct cart_logcheck *c, struct cart_err *err)
+{
+	unsigned char root[CART_SHA256_SIZE], want[CART_SHA256_SIZE];
+	struct cart_err why = { 0 };
+	uint64_t size;
+	size_t i;
+
+	for (i = 0; i < c->n_heads; i++) {
+		if (c->heads[i].size != c->merkle.size)
+			continue;
+		if (cart_checkpoint_verify(c->heads[i].text, c->heads[i].len,
+					   c->origin, &c->key, &size, root,
+					   &why) < 0)
+			return cart_rule_because(err, 27, &why, "a head that "
+						 "you kept");
+		cart_merkle_root(&c->merkle, want);
+		if (memcmp(root, want, sizeof(root)) != 0)
+			return cart_rule(err, 27, "the log was rewritten: its "
+					 "first %llu lines are not those whose "
+					 "head you kept",
+					 (unsigned long long)size);
+		c->heads_found++;
+	}
+	return 0;
+}
+
 /* --- exhibits --- */
 
 /* Number of an id "eNNNNNN", 0 if it is not how that number is written. */
@@ -483,6 +529,8 @@ static int one_line(struct cart_logcheck *c, const char *p, size_t len,
 		goto out;
 	}
 	cart_merkle_add(&c->merkle, p, len);
+	if (c->n_heads > 0 && check_kept(c, err) < 0)
+		goto out;
 	if (c->line && c->line(c->arg, line, err) < 0)
 		goto out;
 	rc = 0;
@@ -520,6 +568,9 @@ int cart_logcheck_part(struct cart_logcheck *c, const void *data, size_t len,
 
 int cart_logcheck_end(const struct cart_logcheck *c, struct cart_err *err)
 {
+	if (c->heads_found < c->n_heads)
+		return cart_rule(err, 27, "the log was cut: it is shorter than "
+				 "one whose head you kept");
 	if (!c->ended)
 		return cart_rule(err, 16, "the log has no end line");
 	if (c->n_open > 0)

@@ -226,6 +226,8 @@ struct cart_logcheck {
 	uint64_t end_bytes;
 	int64_t end_ns;			/* its time */
 	struct cart_order_seen order;
+	const struct cart_kept_head *heads;	/* borrowed */
+	size_t n_heads, heads_found;
 	struct cart_group *group;	/* during a part */
 	size_t line_at, line_len;	/* of the line, in its part */
 	int (*line)(void *arg, const struct cart_json *line,

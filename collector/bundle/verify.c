@@ -604,6 +604,8 @@ static int run(struct check *c, struct cart_err *err)
 	cart_bag_init(&c->bag, &c->crew);
 	c->bag.member = c->o->member;
 	c->bag.log.line = c->o->line;
+	c->bag.log.heads = c->o->heads;
+	c->bag.log.n_heads = c->o->n_heads;
 	c->bag.arg = c->bag.log.arg = c->o->arg;
 	if (c->o->attestation) {
 		c->attest = (struct cart_attest){ .o = c->o, .in = &c->in,
@@ -649,6 +651,7 @@ static void report(struct check *c)
 		v->continued_line[i] = b->log.continued[i];
 	v->members = b->members;
 	v->lines = b->log.merkle.size;
+	v->heads_kept = b->log.heads_found;
 	v->exhibits = b->log.exhibits;
 	v->gaps = b->log.gaps;
 	v->bytes = b->payload_bytes;

@@ -13,6 +13,7 @@
 #include "crashcart/text.h"
 #include "manifest_load.h"
 #include "upload.h"
+#include "witness.h"
 
 /* An encrypted bundle counts as far as its segments are closed. */
 #define AGE_SEGMENT ((uint64_t)1 << 30)
@@ -299,7 +300,8 @@ static int collect(const struct cart_args *a)
 	    cart_run_check_allow(c.manifest, c.allow, &err) < 0 ||
 	    cart_manifest_trusted(a, name, builtin, c.manifest, &err) < 0 ||
 	    set_case(&c, &err) < 0 || read_recipients(&c, &err) < 0 ||
-	    cart_cmd_collection_stamps(&c, &err) < 0 || read_segment(&c, &err) < 0 ||
+	    cart_cmd_collection_stamps(&c, &err) < 0 ||
+	    cart_witness_check(a, &err) < 0 || read_segment(&c, &err) < 0 ||
 	    open_output(&c, &err) < 0)
 		status = cart_command_fail(a, &err);
 	else

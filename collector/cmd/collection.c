@@ -19,6 +19,7 @@
 #include "key_kms.h"
 #include "time_server.h"
 #include "version_print.h"
+#include "witness.h"
 
 /* In flight at any time: three parts of 8 MiB and some small exhibits.  More
  * is no faster, and the whole program stays under 64 MiB with it. */
@@ -402,7 +403,7 @@ struct running {
 	struct cart_budget *budget;
 	struct cart_signer *session, *examiner;
 	struct cart_bundle *bundle;
-	struct cmd_aws *aws, *stamping;
+	struct cmd_aws *aws, *sealing;
 	struct cmd_signer key_of;	/* examiner's */
 	struct cart_timestamper stamps;
 	struct cart_buf key;		/* the public key that seals */
@@ -438,8 +439,13 @@ static int run_and_seal(struct running *r, struct cart_seal_result *ret,
 			struct cart_err *err)
 {
 	struct cart_run_result result = { 0 };
-	int rc = run_steps(r, &result, err);
+	struct cmd_witness *witness;
+	int rc;
 
+	witness = cart_witness_start(r->c->args, r->sealing, r->bundle,
+				     r->c->name, err);
+	rc = run_steps(r, &result, err);
+	cart_witness_stop(witness);
 	if (rc < 0) {
 		cart_msg_err(err);
 		if (result.reason[0] == '\0')
@@ -714,18 +720,18 @@ static int prepare(struct running *r, struct cart_err *err)
 		if (r->aws == NULL || set_rates(r, err) < 0)
 			return -1;
 	}
-	if (c->n_timestamp > 0) {
-		r->stamping = cart_cmd_aws_new_sealing(c->args, c->env,
+	if (c->n_timestamp > 0 || cart_args_value(c->args, "witness")) {
+		r->sealing = cart_cmd_aws_new_sealing(c->args, c->env,
 				  cart_manifest_has_host_steps(c->manifest),
 				  err);
-		if (r->stamping == NULL)
+		if (r->sealing == NULL)
 			return -1;
 	}
 	for (i = 0; i < c->n_timestamp; i++)
 		r->stamps.url[r->stamps.n++] = c->timestamp[i];
 	if (r->stamps.n > 0) {
 		r->stamps.ask = ask_tsa;
-		r->stamps.arg = cart_cmd_aws_net(r->stamping);
+		r->stamps.arg = cart_cmd_aws_net(r->sealing);
 	}
 	note_key(r);
 	cart_msg(CART_MSG_NOTE, "bundle %s, sealed by %s key %s", c->name,
@@ -759,7 +765,7 @@ int cart_cmd_collection_run(struct cmd_collection *c)
 			cart_cmd_aws_log_to(r.aws, NULL);
 	}
 	cart_cmd_aws_free(r.aws);
-	cart_cmd_aws_free(r.stamping);
+	cart_cmd_aws_free(r.sealing);
 	cart_bundle_free(r.bundle);
 	cart_budget_free(r.budget);
 	cart_signer_free(r.session);

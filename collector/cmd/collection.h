@@ -41,6 +41,9 @@ struct cmd_collection {
 	  "Seal with this minisign or AWS KMS key, not a session key." }, \
 	{ "timestamp", 0, "URL", true, \
 	  "Have this RFC 3161 authority stamp the seal (at most two)." }, \
+	{ "witness", 0, "s3://BUCKET/PREFIX", false, \
+	  "Put the log's heads there while it runs (verify --head)." }, \
+	{ "witness-every", 0, "DURATION", false, "How often (5m)." }, \
 	{ "password-fd", 0, "N", false, \
 	  "Read the key's password from descriptor N." }, \
 	{ "time-server", 0, "ADDRESS[:PORT]", false, \

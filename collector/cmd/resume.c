@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "collection.h"
+#include "witness.h"
 #include "crashcart/msg.h"
 #include "upload.h"
 #include "crashcart/text.h"
@@ -226,7 +227,8 @@ static int resume(const struct cart_args *a)
 	} else if (dirfd >= 0 && is_encrypted(dirfd, c.name)) {
 		status = cart_cmd_collection_partial(a, dirfd, dir, c.name);
 	} else if (dirfd < 0 || load(&c, dir, dirfd, &r, &err) < 0 ||
-		   cart_cmd_collection_stamps(&c, &err) < 0) {
+		   cart_cmd_collection_stamps(&c, &err) < 0 ||
+	    cart_witness_check(a, &err) < 0) {
 		status = cart_command_fail(a, &err);
 	} else {
 		cart_msg(CART_MSG_NOTE, "going on after log line %" PRIu64

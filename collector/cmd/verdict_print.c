@@ -243,6 +243,7 @@ static void print_json(const struct cart_verdict *v,
 		cart_json_append(list, cart_json_new_int(
 				 (int64_t)v->continued_line[i - 1]));
 	cart_json_add(j, "members", cart_json_new_int((int64_t)v->members));
+	cart_json_add(j, "heads_kept", cart_json_new_int((int64_t)v->heads_kept));
 	cart_json_add(j, "log_lines", cart_json_new_int((int64_t)v->lines));
 	cart_json_add(j, "exhibits", cart_json_new_int((int64_t)v->exhibits));
 	cart_json_add(j, "gaps", cart_json_new_int((int64_t)v->gaps));
@@ -400,6 +401,9 @@ static void print_words(const struct cart_verdict *v, size_t n_keys,
 		printf("Note          continued by a further session key from "
 		       "log line %" PRIu64 "\n", v->continued_line[i - 1]);
 	print_time(v);
+	if (v->heads_kept > 0)
+		printf("Witness       the log begins as each of the %" PRIu64
+		       " heads says that you kept\n", v->heads_kept);
 	print_order(&v->order);
 	if (strcmp(v->signer_kind, "session") == 0)
 		printf("What it shows the bytes are unchanged since sealing; "

@@ -33,6 +33,52 @@ static int load_trust(const struct cart_args *a, struct cart_trust *ret,
 	return rc;
 }
 
+/* Checkpoints that were carried away while the collection ran. */
+static int load_heads(const struct cart_args *a, struct cart_verify_options *o,
+		      struct cart_err *err)
+{
+	struct cart_kept_head *heads;
+	struct cart_buf b;
+	const char *path;
+	size_t i, len = 0;
+	char *text;
+	int rc = 0;
+
+	for (i = 0; (path = cart_args_at(a, "head", i)); i++)
+		;
+	if (i == 0)
+		return 0;
+	heads = calloc(i, sizeof(*heads));
+	o->heads = heads;
+	if (heads == NULL)
+		return cart_err_nomem(err);
+	for (i = 0; rc == 0 && (path = cart_args_at(a, "head", i)); i++) {
+		cart_buf_init(&b, 4096);
+		rc = cart_file_read(AT_FDCWD, path, &b, err);
+		text = rc == 0 ? cart_buf_steal(&b, &len) : NULL;
+		cart_buf_clear(&b);
+		if (rc == 0)
+			rc = cart_kept_head_parse(text, len, &heads[i], err);
+		if (rc < 0) {
+			free(text);
+			cart_err_prefix(err, "--head %s", path);
+			err->class = CART_ERR_USAGE;
+		} else {
+			o->n_heads++;
+		}
+	}
+	return rc;
+}
+
+static void free_heads(struct cart_verify_options *o)
+{
+	size_t i;
+
+	for (i = 0; i < o->n_heads; i++)
+		free((void *)o->heads[i].text);
+	free((void *)o->heads);
+}
+
 static int verify(const struct cart_args *a)
 {
 	struct cart_trust trust = { 0 };
@@ -56,9 +102,10 @@ static int verify(const struct cart_args *a)
 	o.keys = keys;
 	cart_buf_init(&roots, CART_TSA_ROOTS_MAX);
 	if (cart_tsa_roots_load(a, &roots, &err) < 0 ||
-	    load_trust(a, &trust, &err) < 0 ||
+	    load_heads(a, &o, &err) < 0 || load_trust(a, &trust, &err) < 0 ||
 	    cart_identity_option(a, &ids, &err) < 0) {
 		free(keys);
+		free_heads(&o);
 		cart_buf_clear(&roots);
 		cart_trust_clear(&trust);
 		return cart_command_fail(a, &err);
@@ -86,6 +133,7 @@ static int verify(const struct cart_args *a)
 	free(keys);
 	cart_buf_clear(&roots);
 	cart_trust_clear(&trust);
+	free_heads(&o);
 	return status;
 }
 
@@ -97,6 +145,8 @@ static const struct cart_option options[] = {
 	{ "tsa-ca", 0, "FILE", true,
 	  "Roots (PEM) of time stamping authorities that you trust." },
 	CMD_IDENTITY_OPTION,
+	{ "head", 0, "FILE", true,
+	  "A head of the log that was put away while it ran (--witness)." },
 	{ "seal", 0, "FILE", false,
 	  "The seal, where it does not lie beside the bundle." },
 	{ NULL, 0, NULL, false, NULL }

@@ -54,12 +54,27 @@ void cart_checkpoint_text(const char *origin, uint64_t size,
 	cart_buf_addc(out, '\n');
 }
 
+void cart_checkpoint_join(const struct cart_public_key *key, const char *origin,
+			  const void *text, size_t len,
+			  const unsigned char sig[CART_ED25519_SIGNATURE_SIZE],
+			  struct cart_buf *out)
+{
+	unsigned char raw[NOTE_ID_SIZE + CART_ED25519_SIGNATURE_SIZE];
+
+	note_id(origin, key, raw);
+	memcpy(raw + NOTE_ID_SIZE, sig, CART_ED25519_SIGNATURE_SIZE);
+	cart_buf_add(out, text, len);
+	cart_buf_addf(out, "\n%s%s ", dash, origin);
+	cart_text_base64(raw, sizeof(raw), out);
+	cart_buf_addc(out, '\n');
+}
+
 int cart_checkpoint_sign(struct cart_signer *signer, const char *origin,
 			 uint64_t size,
 			 const unsigned char root[CART_SHA256_SIZE],
 			 struct cart_buf *out, struct cart_err *err)
 {
-	unsigned char raw[NOTE_ID_SIZE + CART_ED25519_SIGNATURE_SIZE];
+	unsigned char sig[CART_ED25519_SIGNATURE_SIZE];
 	struct cart_buf text;
 	int rc = -1;
 
@@ -70,14 +85,10 @@ int cart_checkpoint_sign(struct cart_signer *signer, const char *origin,
 	cart_checkpoint_text(origin, size, root, &text);
 	if (cart_buf_check(&text, "checkpoint", err) < 0)
 		goto out;
-	note_id(origin, &signer->public_key, raw);
-	if (signer->sign(signer, text.data, text.len, raw + NOTE_ID_SIZE,
-			 err) < 0)
+	if (signer->sign(signer, text.data, text.len, sig, err) < 0)
 		goto out;
-	cart_buf_add(out, text.data, text.len);
-	cart_buf_addf(out, "\n%s%s ", dash, origin);
-	cart_text_base64(raw, sizeof(raw), out);
-	cart_buf_addc(out, '\n');
+	cart_checkpoint_join(&signer->public_key, origin, text.data, text.len,
+			     sig, out);
 	rc = cart_buf_check(out, "checkpoint", err);
 out:
 	cart_buf_clear(&text);

@@ -130,6 +130,11 @@ int cart_bundle_sync(struct cart_bundle *b, struct cart_err *err);
 /* Is it encrypted?  Then it may hold secrets unmasked. */
 bool cart_bundle_encrypted(const struct cart_bundle *b);
 
+/* The head of the log part that was closed last, as a C2SP checkpoint: appended to
+ * ret_note; ret_size: lines that it covers.  0, or -1: there is none yet. */
+int cart_bundle_head(struct cart_bundle *b, struct cart_buf *ret_note,
+		     uint64_t *ret_size);
+
 struct cart_bundle_counts {
 	uint64_t exhibits, calls, gaps, changes, lines, members, bytes;
 };

@@ -72,6 +72,11 @@ int cart_checkpoint_sign(struct cart_signer *signer, const char *origin,
 			 const unsigned char root[CART_SHA256_SIZE],
 			 struct cart_buf *out, struct cart_err *err);
 /* Parses strictly (one signature line) and checks against the key.  0 or -1. */
+/* The same from a signature of cart_checkpoint_text by that key.  Appends. */
+void cart_checkpoint_join(const struct cart_public_key *key, const char *origin,
+			  const void *text, size_t len,
+			  const unsigned char sig[CART_ED25519_SIGNATURE_SIZE],
+			  struct cart_buf *out);
 int cart_checkpoint_verify(const void *data, size_t len, const char *origin,
 			   const struct cart_public_key *key,
 			   uint64_t *ret_size,

@@ -112,11 +112,23 @@ struct cart_attestation {
 	bool summary;
 };
 
+/* A checkpoint of the log that was carried away while it grew (--witness). */
+struct cart_kept_head {
+	const char *text;
+	size_t len;
+	uint64_t size;			/* lines: its second line */
+};
+/* Its size.  INPUT if the text cannot be a checkpoint. */
+int cart_kept_head_parse(const char *text, size_t len,
+			 struct cart_kept_head *ret, struct cart_err *err);
+
 struct cart_verify_options {
 	const char *bundle;		/* .tar, .tar.age, .seal, folder, extracted bag, or "-" */
 	const char *seal_path;		/* --seal, or NULL */
 	const struct cart_public_key *keys;	/* that the reader trusts */
 	size_t n_keys;
+	const struct cart_kept_head *heads;	/* that the reader kept (--head) */
+	size_t n_heads;
 	const struct cart_trust *trust;	/* whose keys count when, beside keys, which
 					 * always do; or NULL */
 	const char *tsa_roots;		/* PEM: authorities that the reader ... */
@@ -189,6 +201,7 @@ struct cart_verdict {
 	struct cart_verdict_order order;
 	unsigned sessions;		/* > 1: continued by a further key ... */
 	uint64_t continued_line[8];	/* ... from these lines */
+	uint64_t heads_kept;		/* that the reader kept: all are of this log */
 	uint64_t members, lines, exhibits, gaps, bytes;
 	uint64_t bytes_parsed;		/* of the stream, before a refusal */
 	/* If attestations were asked for: signed things (a digest, a log that
