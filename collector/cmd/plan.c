@@ -168,7 +168,7 @@ static const struct cart_option options[] = {
 	  "Print the IAM policy that the run needs, and no more." },
 	{ "check", 0, NULL, false,
 	  "Tell beforehand what a run would miss: asks AWS, changes nothing." },
-	{ "out", 'o', "FOLDER|FILE.tar|-", false,
+	{ "out", 'o', "FOLDER|FILE.tar|-|s3://...", false,
 	  "With --check: where the bundle is to go." },
 	{ "segment", 0, "SIZE", false, "With --check: as for collect." },
 	{ "key", 0, "FILE", false, "With --check: the key that is to seal." },

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "aws_session.h"
+#include "crashcart/aws_sink.h"
 #include "crashcart/engine.h"
 #include "crashcart/fdio.h"
 #include "crashcart/json.h"
@@ -154,8 +155,38 @@ static void check_folder(struct cart_json *list, const char *out, bool is_file,
 	}
 }
 
-/* An upload target is asked for here, once collect takes one. */
-static void check_output(struct cart_json *list, const struct cart_args *a)
+/* Asks for an object that is not there: nothing is put for a check, so whether
+ * something may be is not known afterwards. */
+static void check_upload(struct cart_json *list, const struct cart_args *a,
+			 struct cart_env *env, const struct cart_manifest *m,
+			 const char *out)
+{
+	struct cart_s3_sink_options o = { .state_dirfd = -1 };
+	char bucket[64], prefix[1024];
+	struct cmd_aws *s = NULL;
+	struct cart_err err = { 0 };
+	int rc = -1;
+
+	if (cart_s3_url(out, bucket, prefix, &err) == 0)
+		s = cart_cmd_aws_new(a, env, cart_manifest_has_host_steps(m),
+				     &err);
+	if (s != NULL) {
+		o.aws = cart_cmd_aws_client(s);
+		o.bucket = bucket;
+		o.prefix = prefix;
+		rc = cart_s3_exists(&o, "crashcart-plan-check", &err);
+	}
+	cart_cmd_aws_free(s);
+	if (rc >= 0)
+		row(list, "upload", "warning", out, "the bucket answers; whether "
+		    "s3:PutObject is allowed is not tried");
+	else
+		row(list, "upload", err.class == CART_ERR_DENIED ? "unknown" :
+		    "missing", out, err.text);
+}
+
+static void check_output(struct cart_json *list, const struct cart_args *a,
+			 struct cart_env *env, const struct cart_manifest *m)
 {
 	const char *out = cart_args_value(a, "out");
 	size_t n;
@@ -164,8 +195,7 @@ static void check_output(struct cart_json *list, const struct cart_args *a)
 		out = ".";
 	n = strlen(out);
 	if (strncmp(out, "s3://", 5) == 0)
-		row(list, "upload", "missing", out, "this version writes to a "
-		    "folder, a file or a pipe");
+		check_upload(list, a, env, m, out);
 	else if (strcmp(out, "-") == 0)
 		row(list, "output", "good", out, "a pipe: whoever reads it must "
 		    "keep up and have the space");
@@ -353,7 +383,7 @@ int cart_plan_check(const struct cart_args *a, struct cart_env *env,
 	struct cart_err err = { 0 };
 	int status;
 
-	check_output(list, a);
+	check_output(list, a, env, m);
 	check_key(list, a, env);
 	if (list == NULL || check_aws(list, a, env, m, &err) < 0)
 		status = cart_command_fail(a, &err);

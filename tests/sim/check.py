@@ -328,9 +328,12 @@ def output():
     p = Plan("--out", "taken.tar", name=m)
     check("a file that is there", p.exit == 3 and "overwritten" in
           p.of("output")[0]["detail"], p.rows)
-    p = Plan("--out", "s3://bucket/prefix", name=m)
-    check("an upload is not promised", p.exit == 3 and p.of(
-        "upload", "missing"), p.rows)
+    p = Plan("--out", "s3://%s/prefix" % ENV["SIM_BUCKET"], name=m)
+    check("an upload target that answers", p.exit == 0 and p.of(
+        "upload", "warning"), p.rows)
+    p = Plan("--out", "s3://Bad_Bucket!/prefix", name=m)
+    check("one that is none", p.exit == 3 and p.of("upload", "missing"),
+          p.rows)
     subprocess.run([CART, "keygen", "-W", "k"], check=True,
                    capture_output=True)
     check("a key", Plan("--key", "k.key", name=m).of("key", "good"))
