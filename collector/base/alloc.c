@@ -43,7 +43,7 @@
 #define SMALL_MAX	((size_t)128)	/* below: a class every STEP */
 #define CACHED_MAX	((size_t)65536)	/* ... then four a power of two */
 #define CLASSES		44u
-#define THREAD_MAX	((size_t)512 << 10)
+#define THREAD_MAX	((size_t)320 << 10)
 #define LIST_MAX_BYTES	((size_t)32 << 10)
 #define LIST_MAX	64u
 #define SHARED_BATCHES	4u		/* of half a list each, for a class */
