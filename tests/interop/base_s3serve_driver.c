@@ -10,7 +10,8 @@
  * CloudTrail names them; the FILEs are their contents in turn.  INDEX holds a
  * line an object: key, file, header lines (with | for LF), parted by tabs,
  * sorted; and what a POST is answered with: "POST OPERATION", file.  ListObjects
- * of both versions and GetObject, path style, any bucket.  Prints its port; answers until it is killed.
+ * of both versions and GetObject, path style, any bucket.  Prints its port;
+ * answers until it is killed.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
