@@ -67,15 +67,15 @@ static int take_block(const char **p, const char *end, const char *key,
 	return 0;
 }
 
-static int parse(const struct cart_buf *b, struct state *ret,
+static int parse(const char *data, size_t size, struct state *ret,
 		 struct cart_err *err)
 {
 	static const char first[] = "crashcart-state 1", change[] = "change ";
 	static const char place[] = "location ";
-	const char *p = (const char *)b->data, *end = p + b->len, *line;
+	const char *p = data, *end = p + size, *line;
 	size_t len;
 
-	if (b->len > sizeof(place) - 1 &&
+	if (size > sizeof(place) - 1 &&
 	    memcmp(p, place, sizeof(place) - 1) == 0) {
 		if (take_line(&p, end, &line, &len) < 0)
 			return bad(err, "its location");
@@ -195,22 +195,27 @@ static int check_segments(int dirfd, const struct cart_seal *seal,
 	return rc;
 }
 
-/* What the run was writing when it died stays, under a name of its own. */
-static int keep_remnant(int dirfd, const struct cart_seal *seal,
-			struct cart_partial *ret, struct cart_err *err)
+/* What the run was writing when it died stays, under names of its own: the
+ * segment that was open, and, if the run died between closing it and saying
+ * so, the one that it had just begun.  1, 0: there is no such segment, -1. */
+static int keep_one(int dirfd, const struct cart_seal *seal, size_t k,
+		    struct cart_err *err)
 {
 	char from[FILE_NAME_SIZE], to[FILE_NAME_SIZE];
+	size_t number = seal->n_segments + k;
 	uint64_t length;
 	struct stat st;
 	int fd;
 
-	cart_segment_name(seal->name, seal->n_segments + 1, true, from,
-			  sizeof(from));
-	snprintf(to, sizeof(to), "%s.remnant.age", seal->name);
+	cart_segment_name(seal->name, number, true, from, sizeof(from));
+	if (k == 1)
+		snprintf(to, sizeof(to), "%s.remnant.age", seal->name);
+	else
+		snprintf(to, sizeof(to), "%s.remnant.%03zu.age", seal->name, k);
 	if (fstatat(dirfd, from, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return errno == ENOENT ? 0 :
 			cart_err_errno(err, errno, "%s", from);
-	fd = open_segment(dirfd, seal->name, seal->n_segments + 1, &length, err);
+	fd = open_segment(dirfd, seal->name, number, &length, err);
 	if (fd < 0)
 		return -1;
 	close(fd);
@@ -218,8 +223,19 @@ static int keep_remnant(int dirfd, const struct cart_seal *seal,
 		return cart_err_errno(err, EEXIST, "%s", to);
 	if (renameat(dirfd, from, dirfd, to) != 0)
 		return cart_err_errno(err, errno, "%s", to);
-	ret->has_remnant = true;
-	return 0;
+	return 1;
+}
+
+static int keep_remnant(int dirfd, const struct cart_seal *seal,
+			struct cart_partial *ret, struct cart_err *err)
+{
+	size_t k = 1;
+	int rc;
+
+	while ((rc = keep_one(dirfd, seal, k, err)) > 0)
+		k++;
+	ret->has_remnant = k > 1;
+	return rc;
 }
 
 static int put_seal(int dirfd, const char *name, const struct state *s,
@@ -243,14 +259,14 @@ static int put_seal(int dirfd, const char *name, const struct state *s,
 }
 
 /* Parts of a state and what its seal says of itself. */
-static int take_state(const char *name, const struct cart_buf *text,
+static int take_state(const char *name, const char *data, size_t len,
 		      struct state *s, struct cart_seal *seal,
 		      struct cart_partial *ret, struct cart_err *err)
 {
 	struct cart_minisign_sig sig;
 
 	memset(s, 0, sizeof(*s));
-	if (parse(text, s, err) < 0 ||
+	if (parse(data, len, s, err) < 0 ||
 	    cart_minisign_parse_sig(s->signature, s->signature_len, &sig,
 				    err) < 0 ||
 	    cart_seal_parse(s->seal, s->seal_len, seal, err) < 0)
@@ -270,10 +286,11 @@ static int promote(int dirfd, const char *name, const struct cart_buf *text,
 		   struct cart_partial *ret, struct cart_err *err)
 {
 	struct cart_seal seal = { .n_segments = 0 };
-	struct state s;
+	struct state s = { .location = NULL };
 	int rc = -1;
 
-	if (take_state(name, text, &s, &seal, ret, err) == 0 &&
+	if (take_state(name, text->data ? (const char *)text->data : "",
+		       text->len, &s, &seal, ret, err) == 0 &&
 	    check_segments(dirfd, &seal, ret, err) == 0 &&
 	    keep_remnant(dirfd, &seal, ret, err) == 0)
 		rc = put_seal(dirfd, name, &s, err);
@@ -283,24 +300,19 @@ static int promote(int dirfd, const char *name, const struct cart_buf *text,
 
 /* --- a bundle in S3 --- */
 
-int cart_state_read(int dirfd, const char *name, struct cart_state *ret,
-		    struct cart_err *err)
+int cart_state_parse(const char *name, const void *data, size_t len,
+		     struct cart_state *ret, struct cart_err *err)
 {
 	struct cart_seal seal = { .n_segments = 0 };
-	char file[FILE_NAME_SIZE];
-	struct cart_buf text;
-	struct state s;
-	int rc = -1;
+	struct state s = { .location = NULL };
+	int rc;
 
 	memset(ret, 0, sizeof(*ret));
 	cart_buf_init(&ret->location, 4096);
 	cart_buf_init(&ret->signature, STATE_MAX);
 	cart_buf_init(&ret->seal, STATE_MAX);
 	cart_buf_init(&ret->partial.changes, STATE_MAX);
-	cart_buf_init(&text, STATE_MAX);
-	snprintf(file, sizeof(file), "%.64s.state", name);
-	if (cart_file_read(dirfd, file, &text, err) == 0)
-		rc = take_state(name, &text, &s, &seal, &ret->partial, err);
+	rc = take_state(name, data, len, &s, &seal, &ret->partial, err);
 	if (rc == 0 && !s.location)
 		rc = bad(err, "it names no location");
 	if (rc == 0) {
@@ -312,9 +324,24 @@ int cart_state_read(int dirfd, const char *name, struct cart_state *ret,
 		     cart_buf_check(&ret->seal, "seal", err) < 0 ? -1 : 0;
 	}
 	cart_seal_clear(&seal);
-	cart_buf_clear(&text);
 	if (rc < 0)
 		cart_state_clear(ret);
+	return rc;
+}
+
+int cart_state_read(int dirfd, const char *name, struct cart_state *ret,
+		    struct cart_err *err)
+{
+	char file[FILE_NAME_SIZE];
+	struct cart_buf text;
+	int rc = -1;
+
+	cart_buf_init(&text, STATE_MAX);
+	snprintf(file, sizeof(file), "%.64s.state", name);
+	if (cart_file_read(dirfd, file, &text, err) == 0)
+		rc = cart_state_parse(name, text.data ? text.data :
+				      (const void *)"", text.len, ret, err);
+	cart_buf_clear(&text);
 	return rc;
 }
 

@@ -392,9 +392,14 @@ static void print_words_end(const struct cmd_collection *c,
 		"Key       %s (%s; note it down, away from this host)\n",
 		c->sink->location, r->root, key,
 		session ? "session key" : "your key");
-	if (strcmp(c->sink->kind, "pipe") != 0)
+	if (strcmp(c->sink->kind, "file") == 0)
 		fprintf(out, "Check     crashcart verify %s --pubkey %s\n",
 			c->sink->location, key);
+	else if (strcmp(c->sink->kind, "s3") == 0)
+		fprintf(out, "Check     aws s3 cp --recursive %.*s FOLDER && "
+			"crashcart verify FOLDER --pubkey %s\n",
+			(int)(strrchr(c->sink->location, '/') + 1 -
+			      c->sink->location), c->sink->location, key);
 }
 
 /* What a collection holds while it runs. */

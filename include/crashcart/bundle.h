@@ -228,6 +228,9 @@ struct cart_state {
 	struct cart_partial partial;	/* but bytes are as the seal says */
 };
 
+/* From its bytes.  0, and ret is to be cleared, or -1. */
+int cart_state_parse(const char *name, const void *data, size_t len,
+		     struct cart_state *ret, struct cart_err *err);
 /* DIR/NAME.state.  0, and ret is to be cleared, or -1. */
 int cart_state_read(int dirfd, const char *name, struct cart_state *ret,
 		    struct cart_err *err);

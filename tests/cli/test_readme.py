@@ -104,7 +104,10 @@ def main():
     with open(os.path.join(bin_dir, "ssh"), "w") as f:
         f.write("#!/bin/sh\ncd '%s' && shift && exec sh -c \"$*\"\n" % vault)
     os.chmod(os.path.join(bin_dir, "ssh"), 0o755)
-    env["PATH"] = bin_dir + ":" + env["PATH"]
+    cli = subprocess.run([TOP + "/tests/sim/venv",
+                          TOP + "/tests/sim/requirements-cli.txt", "cli"],
+                         check=True, stdout=subprocess.PIPE, text=True).stdout
+    env["PATH"] = "%s:%s:%s/bin" % (bin_dir, env["PATH"], cli.strip())
     env["USER"] = "examiner"
     env["WORK"] = WORK
     state = os.path.join(env["TMPDIR"], "sim")
@@ -127,6 +130,8 @@ def main():
                                     env["SIM_BACKDOOR_ACCESS_KEY_ID"])
             script = script.replace("RWQ...", key)
             script = script.replace("evidence-bucket", "northwind-evidence")
+            # where a host is read, endpoints of the environment do not count
+            script = script.replace("--retain ", "--trust-environment --retain ")
             for shown, name in (
                     ("snap-0123456789abcdef0", "SIM_EBS_SNAPSHOT_ID"),
                     ("=444455556666", "SIM_FORENSIC_ACCOUNT_ID")):

@@ -113,7 +113,7 @@ def check_sizes():
                  5000000):
         data = os.urandom(size)
         Path("plain").write_bytes(data)
-        for piece in (1000, BLOCK, BLOCK + 1, 10000000):
+        for piece in (1000, BLOCK + 1):
             Path("ours").write_bytes(run(DRIVER, "age", "to", str(piece),
                                          data=data).stdout)
             if run(OURS, "decrypt", "-i", "c.age", "ours").stdout != data:

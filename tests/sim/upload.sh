@@ -5,6 +5,8 @@
 # verifies; it is locked and never overwritten; the checksums that S3 keeps are
 # those of the seal; what a run that was killed had closed can be sealed.
 . "$TOP/tests/lib/cart.sh"
+cli=$("$TOP/tests/sim/venv" "$TOP/tests/sim/requirements-cli.txt" cli)
+PATH=$cli/bin:$PATH
 sim_start
 bucket=northwind-evidence
 mkdir big state
@@ -32,7 +34,8 @@ aws s3api get-object-attributes --bucket $bucket --key cases/7/S-b01.tar.002 \
 grep -q "^segment 2 16777216 $(jq -r .Checksum.ChecksumSHA256 attributes.json)\$" \
 	back/S-b01.seal || die "the composite checksum"
 jq -r '.ObjectParts.Parts[].ChecksumSHA256' attributes.json |
-	while read -r sum; do echo "$sum" | base64 -d | xxd -p -c 64; done > parts
+	while read -r sum; do echo "$sum" | base64 -d |
+		od -An -v -tx1 | tr -d " \n"; echo; done > parts
 sed -n '/^segment 2 /,/^segment 3 /p' back/S-b01.seal |
 	grep -x '[0-9a-f]\{64\}' | diff - parts || die "the checksums of the parts"
 
