@@ -6,7 +6,7 @@
 # those of the seal; what a run that was killed had closed can be sealed.
 . "$TOP/tests/lib/cart.sh"
 cli=$("$TOP/tests/sim/venv" "$TOP/tests/sim/requirements-cli.txt" cli)
-PATH=$cli/bin:$PATH
+aws() { "$cli/bin/aws" "$@"; }
 sim_start
 bucket=northwind-evidence
 mkdir big state
