@@ -3,15 +3,14 @@
  * A native S3 for tests/bench/cloudtrail.py, from memory and without checks:
  *
  *   base_s3serve_driver OBJECTS FILE...
- *
  *   base_s3serve_driver --set INDEX
  *
- * Bucket "logs" holds OBJECTS log objects of 17 regions and 30 days, as
- * CloudTrail names them; the FILEs are their contents in turn.  INDEX holds a
- * line an object: key, file, header lines (with | for LF), parted by tabs,
- * sorted; and what a POST is answered with: "POST OPERATION", file.  ListObjects
- * of both versions and GetObject, path style, any bucket.  Prints its port;
- * answers until it is killed.
+ * The first holds OBJECTS log objects of 17 regions and 30 days, as CloudTrail
+ * names them; the FILEs are their contents in turn.  INDEX holds a line an
+ * object, sorted: key, file, header lines (with | for LF), parted by tabs; and
+ * what a POST is answered with: "POST OPERATION", file.  ListObjects of both
+ * versions and GetObject, path style, any bucket.  Prints its port; answers
+ * until it is killed.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
