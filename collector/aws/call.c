@@ -867,6 +867,23 @@ static int run(struct work *w)
 	}
 }
 
+/* An endpoint that was given is the one that is meant. */
+static int discover(struct work *w)
+{
+	char host[CART_FOUND_HOST_SIZE];
+
+	if (w->own || w->target.overridden ||
+	    !cart_discover_needed(w->service, w->info->name))
+		return 0;
+	if (cart_discover_host(w->a, w->service, w->region, host, w->err) < 0)
+		return cart_err_prefix(w->err, "%s:%s", w->service,
+				       w->info->name);
+	snprintf(w->target.base, sizeof(w->target.base), "https://%s", host);
+	if (cart_url_parse(w->target.base, &w->target.url, w->err) < 0)
+		return -1;
+	return find_host(w);
+}
+
 static void init_reply(struct cart_aws_reply *ret)
 {
 	memset(ret, 0, sizeof(*ret));
@@ -887,7 +904,7 @@ static int whole_call(struct work *w)
 	w->deadline_mono_ns = w->start_mono_ns + NS_PER_MS *
 		(w->call->max_elapsed_ms ? w->call->max_elapsed_ms :
 		 w->a->opt.max_elapsed_ms);
-	if (prepare(w) == 0 && may_send(w) == 0)
+	if (prepare(w) == 0 && may_send(w) == 0 && discover(w) == 0)
 		rc = run(w);
 	cart_request_clear(&w->req);
 	cart_json_free(w->presigned);

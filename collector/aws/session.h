@@ -294,6 +294,16 @@ int cart_call_as(struct cart_aws *a, const struct cart_aws_call *call,
 #define CART_FACTS_MAX 256
 #define CART_SILENT_MAX 64
 
+/* A host that a service named for itself (discover.c). */
+#define CART_FOUND_HOST_SIZE 200
+#define CART_FOUND_MAX 8
+
+struct cart_found_host {
+	char key[128];			/* service and region; "": none */
+	char host[CART_FOUND_HOST_SIZE];
+	int64_t until_mono_ns;
+};
+
 struct cart_aws {
 	struct cart_aws_options opt;	/* strings are our own copies */
 	struct cart_aws *base;		/* whose role this is, or NULL */
@@ -317,7 +327,19 @@ struct cart_aws {
 	/* Hosts that did not answer a whole call with its retries. */
 	char silent[CART_SILENT_MAX][128];
 	size_t n_silent;
+	struct cart_found_host found[CART_FOUND_MAX];
 };
+
+/* Whether the service must be asked where the operation is to be sent. */
+bool cart_discover_needed(const char *service, const char *operation);
+/* Asks it, or knows it from before. */
+int cart_discover_host(struct cart_aws *a, const char *service,
+		       const char *region, char ret_host[CART_FOUND_HOST_SIZE],
+		       struct cart_err *err);
+/* What the answer of DescribeEndpoints says, and for how long it may be kept:
+ * a minute to a day. */
+int cart_discover_pick(const struct cart_json *view, char *ret_host,
+		       size_t size, int64_t *ret_keep_ns, struct cart_err *err);
 
 /* Value of a profile's key, the credentials file first. */
 const char *cart_session_setting(const struct cart_aws *a, const char *profile,
