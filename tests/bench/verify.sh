@@ -32,7 +32,7 @@ rm -rf t
 tar -xOf b.tar --wildcards '*/keys/*.pub' | sed -n 2p > key
 KEY=$(cat key)
 export KEY
-name=$(tar -tf b.tar | head -n 1)
+name=$(tar -tf b.tar | sed -n 1p)
 name=${name%%/*}
 tar -xOf b.tar "$name/VERIFY.txt" > verify.txt
 # its NAME is the file's, which is not the folder's here
