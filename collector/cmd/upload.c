@@ -26,18 +26,18 @@ struct target {
 static int read_retain(const struct cart_args *a, unsigned allow,
 		       struct target *t, struct cart_err *err)
 {
-	const char *text = cart_args_value(a, "retain"), *colon;
+	const char *text = cart_args_value(a, "retain"), *number = "";
 	uint64_t days;
 
 	if (text == NULL)
 		return 0;
-	colon = strchr(text, ':');
-	if (colon != NULL && strncmp(text, "governance:", 11) == 0)
+	if (strncmp(text, "governance:", 11) == 0)
 		t->o.lock_mode = "GOVERNANCE";
-	else if (colon != NULL && strncmp(text, "compliance:", 11) == 0)
+	else if (strncmp(text, "compliance:", 11) == 0)
 		t->o.lock_mode = "COMPLIANCE";
-	if (t->o.lock_mode == NULL ||
-	    cart_text_u64(colon + 1, strlen(colon + 1), DAYS_MAX, &days) < 0 ||
+	if (t->o.lock_mode != NULL)
+		number = text + 11;
+	if (cart_text_u64(number, strlen(number), DAYS_MAX, &days) < 0 ||
 	    days == 0)
 		return cart_err_set(err, CART_ERR_USAGE, 0, "--retain %s: "
 				    "governance:DAYS or compliance:DAYS", text);

@@ -44,7 +44,7 @@ static int load_heads(const struct cart_args *a, struct cart_verify_options *o,
 	char *text;
 	int rc = 0;
 
-	for (i = 0; (path = cart_args_at(a, "head", i)); i++)
+	for (i = 0; cart_args_at(a, "head", i) != NULL; i++)
 		;
 	if (i == 0)
 		return 0;
