@@ -229,15 +229,17 @@ static void decide(struct cart_identity_verdict *v)
 				 v->each[k].reason);
 			return;
 		}
-	for (k = 0; k < CART_IDENTITY_DSA; k++)
-		if (v->each[k].verdict == CART_TRAIL_VALID) {
-			v->verdict = CART_TRAIL_VALID;
-			snprintf(v->reason, sizeof(v->reason), "signed by "
-				 "AWS's %s key of region %s (%s)",
-				 kinds[k].what, v->region, kinds[k].name);
-			return;
-		}
-	if (v->each[CART_IDENTITY_DSA].verdict == CART_TRAIL_VALID)
+	k = CART_IDENTITY_RSA2048;
+	if (v->each[k].verdict == CART_TRAIL_VALID) {
+		v->verdict = CART_TRAIL_VALID;
+		snprintf(v->reason, sizeof(v->reason), "signed by AWS's %s key "
+			 "of region %s (%s)", kinds[k].what, v->region,
+			 kinds[k].name);
+	} else if (v->each[CART_IDENTITY_RSA].verdict == CART_TRAIL_VALID)
+		snprintf(v->reason, sizeof(v->reason), "only a signature by a "
+			 "key of 1024 bits holds (RSA-1024), which is too weak "
+			 "to rely on");
+	else if (v->each[CART_IDENTITY_DSA].verdict == CART_TRAIL_VALID)
 		snprintf(v->reason, sizeof(v->reason), "only the DSA and SHA-1 "
 			 "signature holds, which is too weak to rely on");
 	else

@@ -566,11 +566,18 @@ int cart_logcheck_part(struct cart_logcheck *c, const void *data, size_t len,
 	return 0;
 }
 
-int cart_logcheck_end(const struct cart_logcheck *c, struct cart_err *err)
+int cart_logcheck_kept(const struct cart_logcheck *c, struct cart_err *err)
 {
 	if (c->heads_found < c->n_heads)
 		return cart_rule(err, 27, "the log was cut: it is shorter than "
 				 "one whose head you kept");
+	return 0;
+}
+
+int cart_logcheck_end(const struct cart_logcheck *c, struct cart_err *err)
+{
+	if (cart_logcheck_kept(c, err) < 0)
+		return -1;
 	if (!c->ended)
 		return cart_rule(err, 16, "the log has no end line");
 	if (c->n_open > 0)

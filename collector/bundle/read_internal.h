@@ -243,6 +243,9 @@ void cart_logcheck_session(struct cart_logcheck *c,
 /* One log part and the payload members of its group. */
 int cart_logcheck_part(struct cart_logcheck *c, const void *data, size_t len,
 		       struct cart_group *group, struct cart_err *err);
+/* Is each head that the reader kept of this log (F27)?  After the last part,
+ * also of a log that has no end. */
+int cart_logcheck_kept(const struct cart_logcheck *c, struct cart_err *err);
 /* After the last part (F16, F19). */
 int cart_logcheck_end(const struct cart_logcheck *c, struct cart_err *err);
 
@@ -276,10 +279,15 @@ struct cart_held {
 };
 
 /* Which of them counts: fills signed_ok and what goes with it, if the reader
- * gave a trust file.  After the time stamps.  stated: when the log ends. */
+ * gave a trust file.  After the time stamps.  stated: when the log ends, or
+ * INT64_MIN if that is not known. */
 void cart_trust_judge(const struct cart_verify_options *o,
 		      const struct cart_held *held, size_t n, int64_t stated,
 		      struct cart_verdict *v);
+/* Does the key of this one, which signed, count by itself? */
+bool cart_trust_counts(const struct cart_verify_options *o,
+		       const struct cart_held *held, int64_t stated,
+		       const struct cart_verdict *v);
 
 /* --- the bag --- */
 

@@ -27,6 +27,7 @@ struct check {
 	bool truncated;			/* no seal, and the stream ends early */
 	const char *unknown;		/* why we cannot tell */
 	bool whole;			/* all of the bag was read, and holds */
+	struct cart_public_key inner_key;	/* if v->inner_ok */
 	struct cart_attest attest;
 };
 
@@ -424,7 +425,7 @@ static int check_partial(struct check *c, struct cart_err *err)
 		 b->has_examiner ? "examiner" : "session");
 	if (b->log.merkle.size == 0)
 		return cart_rule(err, 26, "no log part is in what was sealed");
-	return 0;
+	return cart_logcheck_kept(&b->log, err);
 }
 
 static int check_seal(const struct check *c, struct cart_err *err)
@@ -513,9 +514,15 @@ static int verify_outside(struct check *c, struct cart_err *err)
 {
 	if (check_outside(c, err) < 0 || check_counters(c, err) < 0)
 		return -1;
-	c->v->bytes_intact = true;
-	c->unknown = "the stored bytes are as sealed; they are encrypted, and "
-		     "what is inside was not checked: give --identity";
+	/* the key that would tell lies inside: only one of the reader's can */
+	c->v->bytes_intact = c->v->signed_ok;
+	c->v->signer_claimed = !c->v->signed_ok || c->v->countersigned;
+	c->unknown = c->v->signed_ok ?
+		"the stored bytes are as sealed; they are encrypted, and "
+		"what is inside was not checked: give --identity" :
+		"no key that you named made the seal, so that its signature "
+		"was not checked, and what is inside is encrypted: give "
+		"--pubkey and --identity";
 	return 0;
 }
 
@@ -530,7 +537,7 @@ static int verify_stream(struct check *c, struct cart_err *err)
 			return -1;
 		c->unknown = "there is no seal, and the stream is not "
 			     "complete: the collection never ended";
-		return 0;
+		return cart_logcheck_kept(&c->bag.log, err);
 	}
 	if (!c->has_seal) {
 		c->unknown = c->sealed_only ?
@@ -551,8 +558,7 @@ static int verify_stream(struct check *c, struct cart_err *err)
 	c->v->bytes_intact = true;
 	if (c->partial)
 		c->unknown = "what is there is as sealed, but it was sealed as "
-			     "partial: the run died, and this is what it had "
-			     "closed before";
+			     "partial: how much was to follow is not known";
 	return 0;
 }
 
@@ -566,21 +572,21 @@ static int verify_folder(struct check *c, struct cart_err *err)
 	c->v->bytes_intact = c->whole = true;
 	if (c->partial)
 		c->unknown = "what is there is as sealed, but it was sealed as "
-			     "partial: the run died, and this is what it had "
-			     "closed before";
+			     "partial: how much was to follow is not known";
 	return 0;
 }
 
 /* Who made the inner seal; in an extracted bag, all that there is. */
 static int check_inner(struct check *c, struct cart_err *err)
 {
-	struct cart_public_key key;
+	struct cart_public_key key = { 0 };
 	int rc = trusted(c, &c->bag.inner, c->bag.tag_prehash,
 			 "the inner seal", &key, err);
 
 	if (rc < 0)
 		return -1;
 	c->v->inner_ok = rc > 0;
+	c->inner_key = key;
 	if (c->in.kind != INPUT_FOLDER)
 		return 0;
 	cart_minisign_id_text(c->bag.inner.key_id, c->v->signer_id);
@@ -590,6 +596,29 @@ static int check_inner(struct check *c, struct cart_err *err)
 		hold(c, &key, false);
 	}
 	return 0;
+}
+
+/* Whose keys counted then, by the trust file. */
+static void judge(struct check *c)
+{
+	struct cart_held inner = { .key = c->inner_key };
+	struct cart_verdict *v = c->v;
+	int64_t ended = c->bag.log.end_ns;
+	size_t i;
+
+	for (i = 0; i < v->n_stamps; i++)
+		/* a time stamp may be in whole seconds */
+		v->stamp[i].before_end = v->stamp[i].anchored &&
+			ended - v->stamp[i].gen_ns >= 1000000000;
+	if (!c->bag.log.ended)
+		ended = INT64_MIN;
+	cart_trust_judge(c->o, c->held, c->n_held, ended, v);
+	v->inner_ok = v->inner_ok && cart_trust_counts(c->o, &inner, ended, v);
+	if (v->order.verdict == CART_ATTEST_VALID && !v->signed_ok) {
+		v->order.verdict = CART_ATTEST_UNKNOWN;
+		snprintf(v->order.text, sizeof(v->order.text), "%s",
+			 "no key that you named sealed this bundle");
+	}
 }
 
 static int run(struct check *c, struct cart_err *err)
@@ -618,8 +647,10 @@ static int run(struct check *c, struct cart_err *err)
 	if (c->in.kind == INPUT_FOLDER ? verify_folder(c, err) < 0 :
 					 verify_stream(c, err) < 0)
 		return -1;
-	if (c->unknown)
+	if (c->unknown) {
+		judge(c);
 		return 0;
+	}
 	if (check_inner(c, err) < 0)
 		return -1;
 	if (cart_stamps_check(&c->bag, c->o->tsa_roots, c->o->tsa_roots_len,
@@ -628,11 +659,46 @@ static int run(struct check *c, struct cart_err *err)
 	c->v->n_stamps = c->bag.n_stamps;
 	cart_order_judge(c->o, &c->bag.log.order, c->bag.log.case_id,
 			 c->bag.manifest_hex, &c->v->order);
-	cart_trust_judge(c->o, c->held, c->n_held, c->bag.log.end_ns, c->v);
+	judge(c);
 	if (c->o->tsa_roots && !c->v->stamp[0].anchored &&
 	    !c->v->stamp[1].anchored)
 		c->unknown = "no authority that you named anchored the time";
 	return 0;
+}
+
+/* A text into which something of the bundle may have come: no byte of it may
+ * steer a terminal. */
+static void tidy(char *text, size_t size)
+{
+	struct cart_buf b;
+
+	if (cart_text_is_printable(text, strlen(text)))
+		return;
+	cart_buf_init(&b, 4 * size);
+	cart_text_escape(text, strlen(text), &b);
+	snprintf(text, size, "%s", cart_buf_ok(&b) && b.len > 0 ?
+		 (char *)b.data : "");
+	cart_buf_clear(&b);
+}
+
+static void tidy_all(struct cart_verdict *v)
+{
+	size_t i;
+
+	tidy(v->reason, sizeof(v->reason));
+	tidy(v->name, sizeof(v->name));
+	tidy(v->case_id, sizeof(v->case_id));
+	tidy(v->state, sizeof(v->state));
+	tidy(v->root, sizeof(v->root));
+	tidy(v->trust_text, sizeof(v->trust_text));
+	tidy(v->order.text, sizeof(v->order.text));
+	tidy(v->order.by, sizeof(v->order.by));
+	for (i = 0; i < CART_STAMPS_MAX; i++) {
+		tidy(v->stamp[i].url, sizeof(v->stamp[i].url));
+		tidy(v->stamp[i].error, sizeof(v->stamp[i].error));
+		tidy(v->stamp[i].by, sizeof(v->stamp[i].by));
+		tidy(v->stamp[i].why_not, sizeof(v->stamp[i].why_not));
+	}
 }
 
 static void report(struct check *c)
@@ -651,6 +717,7 @@ static void report(struct check *c)
 		v->continued_line[i] = b->log.continued[i];
 	v->members = b->members;
 	v->lines = b->log.merkle.size;
+	v->heads_given = c->o->n_heads;
 	v->heads_kept = b->log.heads_found;
 	v->exhibits = b->log.exhibits;
 	v->gaps = b->log.gaps;
@@ -662,7 +729,8 @@ static void report(struct check *c)
 	memcpy(v->case_id, c->seal.case_id, sizeof(v->case_id));
 	memcpy(v->state, c->seal.state, sizeof(v->state));
 	memcpy(v->root, c->seal.root, sizeof(v->root));
-	memcpy(v->signer_kind, c->purpose, sizeof(v->signer_kind));
+	if (!v->signer_claimed)
+		memcpy(v->signer_kind, c->purpose, sizeof(v->signer_kind));
 	v->lines = c->seal.log_size;
 	for (i = 0; i < c->seal.n_segments; i++)
 		v->bytes += c->seal.segments[i].length;
@@ -682,6 +750,8 @@ static void decide(struct check *c)
 		why = "everything holds, and a key that you named "
 		      "counter-signed the seal; another key, which you did not "
 		      "name, made it";
+	if (!c->unknown && c->bag.log.heads_found < c->o->n_heads)
+		c->unknown = "the heads that you kept were not checked";
 	if (c->unknown || !v->signed_ok)
 		v->kind = CART_VERDICT_UNKNOWN;
 	if (c->unknown)
@@ -731,6 +801,7 @@ int cart_verify(const struct cart_verify_options *o, struct cart_verdict *ret,
 		rc = -1;
 	}
 	report(&c);
+	tidy_all(ret);
 	cart_attest_clear(&c.attest);
 	cart_bag_clear(&c.bag);
 	cart_crew_stop(&c.crew);

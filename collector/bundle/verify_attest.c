@@ -8,6 +8,7 @@
 
 #include <crashcart/compress.h>
 #include <crashcart/fdio.h>
+#include <crashcart/text.h>
 
 static const struct cart_attest_kind *const kinds[] = {
 	&cart_attest_trail,
@@ -336,17 +337,27 @@ int cart_attest_get_data(struct cart_attest *a,
 
 void cart_attest_count(struct cart_attest *a, enum cart_attest_verdict v)
 {
-	a->v->attested[v]++;
+	if (a->now->bundle_keys)
+		a->v->consistent[v]++;
+	else
+		a->v->attested[v]++;
 }
 
 void cart_attest_say(struct cart_attest *a, const struct cart_attestation *say)
 {
 	struct cart_attestation s = *say;
+	struct cart_buf text;
 
+	/* names and keys of exhibits are in it: anything may be in these */
+	cart_buf_init(&text, (size_t)1 << 16);
+	cart_text_escape(s.text, strlen(s.text), &text);
+	s.text = cart_buf_ok(&text) && text.len > 0 ? (char *)text.data : "";
 	s.kind = a->now->name;
+	s.bundle_keys = a->now->bundle_keys;
 	if (!s.exhibit)
 		s.exhibit = "";
 	a->o->attestation(a->o->attestation_arg, &s);
+	cart_buf_clear(&text);
 }
 
 /* --- all of them --- */

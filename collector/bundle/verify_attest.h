@@ -42,6 +42,7 @@ struct cart_attest;
 
 struct cart_attest_kind {
 	const char *name;
+	bool bundle_keys;		/* as in struct cart_attestation */
 	/* Is this line of an exhibit one that the check needs?  1: the kind's
 	 * own fields of *it are filled in; 0; -1: no memory. */
 	int (*wants)(void *state, const struct cart_json *line,

@@ -604,6 +604,7 @@ out:
 
 const struct cart_attest_kind cart_attest_trail = {
 	.name = "cloudtrail-digests",
+	.bundle_keys = true,
 	.wants = wants,
 	.check = check,
 	.state_size = sizeof(struct state),

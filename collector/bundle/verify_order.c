@@ -92,10 +92,12 @@ static void judge_signer(const struct cart_verify_options *o,
 		say(v, CART_ATTEST_INVALID, "its signature does not hold under "
 		    "the key that it names");
 	} else if (e && key == &e->key &&
-		   (e->revoked_ns != INT64_MAX || s->began_ns < e->from_ns ||
-		    s->began_ns >= e->to_ns)) {
+		   (e->revoked_ns != INT64_MAX || e->to_ns != INT64_MAX ||
+		    s->began_ns < e->from_ns)) {
+		/* only the log says when it began */
 		say(v, CART_ATTEST_UNKNOWN, "by your trust file its key did not "
-		    "count when the collection began, or was revoked");
+		    "count when the collection began, or it has an end, and "
+		    "nothing but the log says that this was before");
 	} else {
 		say(v, CART_ATTEST_VALID, "");
 	}

@@ -41,43 +41,81 @@ static bool anchored_at(const struct cart_verdict *v, int64_t *ret)
 	return any;
 }
 
+/* A key with an end: only what is known to be before that end counts. */
+static bool ended(const struct cart_trust_entry *e, const struct cart_held *h,
+		  bool anchored, int64_t t, const char *at, char text[400])
+{
+	bool revoked = e->revoked_ns < e->to_ns;
+	int64_t end = revoked ? e->revoked_ns : e->to_ns;
+	char then[CART_CLOCK_TEXT_SIZE];
+
+	cart_clock_text(end, 0, then);
+	if (h->counter) {
+		snprintf(text, 400, "that key %s %s, and a counter-signature "
+			 "has no time of its own", revoked ? "was revoked at" :
+			 "counts only until", then);
+		return false;
+	}
+	if (anchored && t < end) {
+		snprintf(text, 400, "that key %s %s, after it sealed this (%s, "
+			 "anchored)", revoked ? "was revoked at" :
+			 "counted until", then, at);
+		return true;
+	}
+	if (t != INT64_MIN && t >= end)
+		snprintf(text, 400, revoked ? "that key was revoked at %s, and "
+			 "this was sealed after that (%s)" : "that key expired "
+			 "at %s, and it was sealed at %s", then, at);
+	else
+		snprintf(text, 400, "that key %s %s, and no anchored time shows "
+			 "that it sealed this before (--tsa-ca)", revoked ?
+			 "was revoked at" : "counts only until", then);
+	return false;
+}
+
 /* Did e's key count when it made h?  The sentence goes into text. */
 static bool counted(const struct cart_trust_entry *e, const struct cart_held *h,
 		    const struct cart_verdict *v, int64_t stated, char text[400])
 {
-	char at[CART_CLOCK_TEXT_SIZE], then[CART_CLOCK_TEXT_SIZE];
+	char at[CART_CLOCK_TEXT_SIZE] = "", then[CART_CLOCK_TEXT_SIZE];
 	bool anchored;
 	int64_t t = stated;
 	const char *which;
 
 	anchored = anchored_at(v, &t);
 	which = anchored ? "the anchored time" : "the time that the log states";
-	cart_clock_text(t, 0, at);
-	if (t < e->from_ns || t >= e->to_ns) {
-		cart_clock_text(t < e->from_ns ? e->from_ns : e->to_ns, 0,
-				then);
-		snprintf(text, 400, "%s %s, and it was sealed at %s (%s)",
-			 t < e->from_ns ? "that key counts only from" :
-			 "that key expired at", then, at, which);
+	if (t != INT64_MIN)
+		cart_clock_text(t, 0, at);
+	if (t < e->from_ns) {
+		cart_clock_text(e->from_ns, 0, then);
+		snprintf(text, 400, t == INT64_MIN ? "that key counts only from "
+			 "%s, and when it was sealed is not known%s%s" :
+			 "that key counts only from %s, and it was sealed at %s "
+			 "(%s)", then, at, t == INT64_MIN ? "" : which);
 		return false;
 	}
-	if (e->revoked_ns == INT64_MAX) {
+	if (e->to_ns != INT64_MAX || e->revoked_ns != INT64_MAX)
+		return ended(e, h, anchored, t, at, text);
+	if (t == INT64_MIN)
+		snprintf(text, 400, "that key counts at all times");
+	else
 		snprintf(text, 400, "that key counted at %s (%s)%s", at, which,
 			 h->counter ? "; a counter-signature has no time of its "
 			 "own" : "");
+	return true;
+}
+
+bool cart_trust_counts(const struct cart_verify_options *o,
+		       const struct cart_held *held, int64_t stated,
+		       const struct cart_verdict *v)
+{
+	const struct cart_trust_entry *e;
+	char text[400];
+
+	if (named(o, &held->key))
 		return true;
-	}
-	cart_clock_text(e->revoked_ns, 0, then);
-	if (anchored && !h->counter && t < e->revoked_ns) {
-		snprintf(text, 400, "that key was revoked at %s, after it "
-			 "sealed this (%s, anchored)", then, at);
-		return true;
-	}
-	snprintf(text, 400, "that key was revoked at %s, and %s", then,
-		 t >= e->revoked_ns ? "this was sealed after that" :
-		 h->counter ? "a counter-signature has no time of its own" :
-		 "no anchored time shows that it sealed this before");
-	return false;
+	e = find(o->trust, &held->key);
+	return e && counted(e, held, v, stated, text);
 }
 
 void cart_trust_judge(const struct cart_verify_options *o,

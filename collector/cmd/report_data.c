@@ -266,6 +266,7 @@ static void on_attestation(void *arg, const struct cart_attestation *a)
 		return;
 	f = &r->found[r->n_found++];
 	f->verdict = a->verdict;
+	f->bundle_keys = a->bundle_keys;
 	snprintf(f->text, sizeof(f->text), "%s", a->text);
 }
 

@@ -48,6 +48,7 @@ struct cart_report_names {
 
 struct cart_report_found {
 	enum cart_attest_verdict verdict;
+	bool bundle_keys;		/* struct cart_attestation */
 	char text[400];
 };
 

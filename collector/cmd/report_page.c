@@ -120,8 +120,9 @@ static void add_verdict(struct cart_buf *b, const struct cart_verdict *v,
 			      "follows", v->rule);
 	cart_buf_adds(b, ".<br>\n");
 	if (!bad) {
-		cart_buf_addf(b, "Bytes intact since sealing: yes. Signed by key "
+		cart_buf_addf(b, "Bytes intact since sealing: %s. Signed by key "
 			      "<code>%s</code> (%s). Trusted by the reader: %s.",
+			      v->bytes_intact ? "yes" : "not known",
 			      v->signer_id, v->signer_kind, v->countersigned ?
 			      "not that key, but one that counter-signed the seal" :
 			      v->signed_ok ? "yes" : n_keys == 0 ?
@@ -327,16 +328,20 @@ static void add_others(struct cart_buf *b, const struct cart_report *r,
 {
 	static const char *const words[] = { "holds", "does not hold",
 					     "cannot be told" };
-	size_t i;
+	size_t i, n = 0;
 
 	cart_buf_adds(b, "<h2>Whose word it rests on</h2>\n<ul>\n");
 	for (i = 0; i < r->n_found; i++) {
-		cart_buf_addf(b, "<li>Signed by AWS, %s: ",
+		n += !r->found[i].bundle_keys;
+		cart_buf_addf(b, "<li>%s, %s: ", r->found[i].bundle_keys ?
+			      "By public keys that the bundle itself holds (that "
+			      "they are AWS's can be checked at AWS while they "
+			      "exist there)" : "Signed by AWS",
 			      words[r->found[i].verdict]);
 		cart_report_text(b, r->found[i].text);
 		cart_buf_adds(b, "</li>\n");
 	}
-	if (r->n_found == 0)
+	if (n == 0)
 		cart_buf_adds(b, "<li>Signed by AWS: nothing that is in this "
 			      "bundle.</li>\n");
 	if (v->recheckable > 0)

@@ -74,6 +74,8 @@ static void add_stamps(struct cart_json *j, const struct cart_verdict *v)
 		cart_clock_text(s->gen_ns, 0, when);
 		cart_json_add(o, "time", cart_json_new_string(when));
 		cart_json_add(o, "by", cart_json_new_string(s->by));
+		cart_json_add(o, "before_log_end",
+			      cart_json_new_bool(s->before_end));
 		if (!s->anchored)
 			cart_json_add(o, "why_not",
 				      cart_json_new_string(s->why_not));
@@ -84,6 +86,16 @@ static void add_stamps(struct cart_json *j, const struct cart_verdict *v)
 
 #define FINDINGS_MAX 10000u
 #define SHOWN_MAX 20u
+
+/* By keys of the bundle alone (struct cart_attestation). */
+static const char consistent[] = "consistent";
+
+static bool is_consistent(const struct cart_json *finding)
+{
+	const char *class = cart_json_get_string(finding, "class");
+
+	return class != NULL && strcmp(class, consistent) == 0;
+}
 
 static const char *attest_word(enum cart_attest_verdict v)
 {
@@ -108,6 +120,8 @@ void cart_findings_add(void *arg, const struct cart_attestation *a)
 	cart_json_add(o, "object", cart_json_new_string(a->object));
 	cart_json_add(o, "verdict",
 		      cart_json_new_string(attest_word(a->verdict)));
+	cart_json_add(o, "class", cart_json_new_string(a->bundle_keys ?
+						       consistent : "aws"));
 	cart_json_add(o, "summary", cart_json_new_bool(a->summary));
 	if (a->exhibit[0] != '\0')
 		cart_json_add(o, "exhibit", cart_json_new_string(a->exhibit));
@@ -122,9 +136,21 @@ void cart_findings_clear(struct cart_findings *f)
 	memset(f, 0, sizeof(*f));
 }
 
+/* Texts of a bundle: whatever they came through, no byte steers the terminal. */
+static void show(const char *text)
+{
+	struct cart_buf b;
+
+	cart_buf_init(&b, (size_t)1 << 20);
+	cart_text_escape(text, strlen(text), &b);
+	if (cart_buf_ok(&b) && b.len > 0)
+		fwrite(b.data, 1, b.len, stdout);
+	cart_buf_clear(&b);
+}
+
 /* Findings of a sort; returns how many more there are than are shown. */
-static uint64_t print_findings(const struct cart_json *list, bool summary,
-			       const char *verdict, unsigned max)
+static uint64_t print_findings(const struct cart_json *list, bool bundle_keys,
+			       bool summary, const char *verdict, unsigned max)
 {
 	const struct cart_json *e = cart_json_first(list);
 	const char *word, *exhibit;
@@ -133,6 +159,7 @@ static uint64_t print_findings(const struct cart_json *list, bool summary,
 	for (; e != NULL; e = cart_json_next(e)) {
 		word = cart_json_get_string(e, "verdict");
 		if (cart_json_bool(cart_json_get(e, "summary")) != summary ||
+		    is_consistent(e) != bundle_keys ||
 		    word == NULL ||
 		    (verdict != NULL && strcmp(word, verdict) != 0) ||
 		    n++ >= max)
@@ -145,33 +172,64 @@ static uint64_t print_findings(const struct cart_json *list, bool summary,
 			printf("%s%s%s, ", cart_json_get_string(e, "object"),
 			       exhibit != NULL ? " " : "",
 			       exhibit != NULL ? exhibit : "");
-		printf("%s\n", cart_json_get_string(e, "text"));
+		show(cart_json_get_string(e, "text"));
+		printf("\n");
 	}
 	return n > max ? n - max : 0;
+}
+
+/* All findings of a class; returns how many more there are. */
+static uint64_t print_class(const struct cart_json *list, bool bundle_keys)
+{
+	uint64_t more;
+
+	print_findings(list, bundle_keys, true, NULL, UINT32_MAX);
+	more = print_findings(list, bundle_keys, false, "invalid", SHOWN_MAX);
+	return more + print_findings(list, bundle_keys, false, "cannot-tell",
+				     SHOWN_MAX);
+}
+
+static bool has_class(const struct cart_json *list, bool bundle_keys)
+{
+	const struct cart_json *e = cart_json_first(list);
+
+	for (; e != NULL; e = cart_json_next(e))
+		if (is_consistent(e) == bundle_keys)
+			return true;
+	return false;
+}
+
+static void print_counts(const uint64_t n[3])
+{
+	printf("%" PRIu64 " valid, %" PRIu64 " invalid, %" PRIu64
+	       " cannot tell\n", n[CART_ATTEST_VALID], n[CART_ATTEST_INVALID],
+	       n[CART_ATTEST_UNKNOWN]);
 }
 
 static void print_others(const struct cart_verdict *v,
 			 const struct cart_findings *f)
 {
-	uint64_t more;
+	uint64_t more = f->left_out;
 
-	if (f->list == NULL) {
-		printf("Signed by AWS nothing that this program can check\n");
+	if (!has_class(f->list, false)) {
+		printf("Signed by AWS nothing that this program has AWS's keys "
+		       "for\n");
 	} else {
-		printf("Signed by AWS (or by others), repeated from the bundle "
-		       "alone: %" PRIu64 " valid,\n              %" PRIu64
-		       " invalid, %" PRIu64 " cannot tell\n",
-		       v->attested[CART_ATTEST_VALID],
-		       v->attested[CART_ATTEST_INVALID],
-		       v->attested[CART_ATTEST_UNKNOWN]);
-		print_findings(f->list, true, NULL, UINT32_MAX);
-		more = print_findings(f->list, false, "invalid", SHOWN_MAX);
-		more += print_findings(f->list, false, "cannot-tell",
-				       SHOWN_MAX);
-		if (more + f->left_out > 0)
-			printf("              and %" PRIu64 " more findings "
-			       "(--json)\n", more + f->left_out);
+		printf("Signed by AWS by certificates in this program: ");
+		print_counts(v->attested);
+		more += print_class(f->list, false);
 	}
+	if (has_class(f->list, true)) {
+		printf("Consistent    by public keys that the bundle itself "
+		       "holds; that they are AWS's can\n              be "
+		       "checked at AWS while they exist there (aws cloudtrail\n"
+		       "              list-public-keys): ");
+		print_counts(v->consistent);
+		more += print_class(f->list, true);
+	}
+	if (more > 0)
+		printf("              and %" PRIu64 " more findings (--json)\n",
+		       more);
 	if (v->recheckable > 0)
 		printf("Re-checkable  at AWS while they exist there: %" PRIu64
 		       " exhibits with a version or\n              checksum "
@@ -191,12 +249,23 @@ static void add_findings(struct cart_json *j, const struct cart_verdict *v,
 	for (i = 0; i < 3; i++)
 		cart_json_add(o, attest_word(i),
 			      cart_json_new_int((int64_t)v->attested[i]));
+	o = cart_json_add(j, consistent, cart_json_new_object());
+	for (i = 0; i < 3; i++)
+		cart_json_add(o, attest_word(i),
+			      cart_json_new_int((int64_t)v->consistent[i]));
 	cart_json_add(j, "recheckable_at_aws",
 		      cart_json_new_int((int64_t)v->recheckable));
 	cart_json_add(j, "attestations", f->list != NULL ?
 		      cart_json_copy(f->list) : cart_json_new_array());
 	cart_json_add(j, "attestations_left_out",
 		      cart_json_new_int((int64_t)f->left_out));
+}
+
+/* Is it not even known whether the seal is its signer's? */
+static bool unchecked(const struct cart_verdict *v)
+{
+	return v->kind == CART_VERDICT_UNKNOWN && v->signer_claimed &&
+		!v->bytes_intact;
 }
 
 static void print_json(const struct cart_verdict *v,
@@ -220,11 +289,14 @@ static void print_json(const struct cart_verdict *v,
 	cart_json_add(j, "case", cart_json_new_string(v->case_id));
 	cart_json_add(j, "state", cart_json_new_string(v->state));
 	cart_json_add(j, "root", cart_json_new_string(v->root));
-	cart_json_add(j, "bytes_intact", cart_json_new_bool(v->bytes_intact));
+	cart_json_add(j, "bytes_intact", unchecked(v) ?
+		      cart_json_new_null() : cart_json_new_bool(v->bytes_intact));
 	cart_json_add(j, "encrypted", cart_json_new_bool(v->encrypted));
 	cart_json_add(j, "opened", cart_json_new_bool(v->opened));
 	cart_json_add(j, "signer", cart_json_new_string(v->signer_id));
-	cart_json_add(j, "signer_kind", cart_json_new_string(v->signer_kind));
+	cart_json_add(j, "signer_kind", v->signer_claimed ?
+		      cart_json_new_null() :
+		      cart_json_new_string(v->signer_kind));
 	cart_json_add(j, "signer_trusted",
 		      cart_json_new_bool(v->signed_ok && !v->countersigned));
 	cart_json_add(j, "countersigner", id[0] != '\0' ?
@@ -243,6 +315,8 @@ static void print_json(const struct cart_verdict *v,
 		cart_json_append(list, cart_json_new_int(
 				 (int64_t)v->continued_line[i - 1]));
 	cart_json_add(j, "members", cart_json_new_int((int64_t)v->members));
+	cart_json_add(j, "heads_given",
+		      cart_json_new_int((int64_t)v->heads_given));
 	cart_json_add(j, "heads_kept", cart_json_new_int((int64_t)v->heads_kept));
 	cart_json_add(j, "log_lines", cart_json_new_int((int64_t)v->lines));
 	cart_json_add(j, "exhibits", cart_json_new_int((int64_t)v->exhibits));
@@ -281,7 +355,12 @@ static void print_signer(const struct cart_verdict *v, size_t n_keys)
 		printf("Signed by     nobody that can be named\n");
 		return;
 	}
-	printf("Signed by     key %s (%s key)\n", v->signer_id, v->signer_kind);
+	if (v->signer_claimed)
+		printf("Signed by     claims to be signed by key %s (not "
+		       "checked)\n", v->signer_id);
+	else
+		printf("Signed by     key %s (%s key)\n", v->signer_id,
+		       v->signer_kind);
 	if (v->trust_name[0] != '\0')
 		printf("%s  %s, by your trust file\n", v->countersigned ?
 		       "Counter by  " : "That is     ", v->trust_name);
@@ -322,7 +401,11 @@ static void print_stamp(const struct cart_verdict_stamp *s)
 		printf("Time          the seal was there at %s: anchored by an "
 		       "authority that you\n              named, as %s\n",
 		       when, s->by);
-	else
+	if (s->before_end)
+		printf("              CONTRADICTION: by its own times the log "
+		       "ended after that; the times in\n              the log "
+		       "are wrong\n");
+	if (!s->anchored)
 		printf("Time          stamped %s, but cannot tell by whom: the "
 		       "stamp names\n              %s; %s\n", when, s->by,
 		       s->why_not);
@@ -360,8 +443,9 @@ static void print_order(const struct cart_verdict_order *o)
 	if (o->text[0])
 		printf("              but %s\n", o->text);
 	printf("              examiner's key -> order -> session key (its first "
-	       "log line) -> bundle;\n              who held the order on the "
-	       "host could have chosen the bytes\n");
+	       "log line) -> bundle;\n              anyone who saw the order "
+	       "or a bundle that followed it could have followed\n"
+	       "              it too; program and time are as the log states\n");
 }
 
 static void print_words(const struct cart_verdict *v, size_t n_keys,
@@ -387,15 +471,20 @@ static void print_words(const struct cart_verdict *v, size_t n_keys,
 	printf("Collection    %s\n", strcmp(v->state, "gaps") == 0 ?
 	       "sealed with gaps: the log says what is missing and why" :
 	       strcmp(v->state, "partial") == 0 ?
-	       "partial: the run died before its end" : v->state);
-	if (v->encrypted && !v->opened)
+	       "sealed as partial: how much was to follow is not known" :
+	       v->state);
+	if (unchecked(v))
+		printf("Bytes intact  not checked: %s of ciphertext, as an "
+		       "unchecked seal says\n", size);
+	else if (v->encrypted && !v->opened)
 		printf("Bytes intact  %s: %s of ciphertext, unchanged since "
 		       "sealing\n", v->bytes_intact ? "yes" : "not sealed",
 		       size);
 	else
-		printf("Bytes intact  yes: %" PRIu64 " members, %" PRIu64
-	       " log lines, %s, unchanged since sealing\n",
-	       v->members, v->lines, size);
+		printf("Bytes intact  %s: %" PRIu64 " members, %" PRIu64
+		       " log lines, %s%s\n", v->bytes_intact ? "yes" :
+		       "not sealed", v->members, v->lines, size,
+		       v->bytes_intact ? ", unchanged since sealing" : "");
 	print_signer(v, n_keys);
 	for (i = 1; i < v->sessions && i <= 8; i++)
 		printf("Note          continued by a further session key from "
@@ -404,6 +493,9 @@ static void print_words(const struct cart_verdict *v, size_t n_keys,
 	if (v->heads_kept > 0)
 		printf("Witness       the log begins as each of the %" PRIu64
 		       " heads says that you kept\n", v->heads_kept);
+	if (v->heads_kept < v->heads_given)
+		printf("Witness       heads not checked: the log could not be "
+		       "read\n");
 	print_order(&v->order);
 	if (strcmp(v->signer_kind, "session") == 0)
 		printf("What it shows the bytes are unchanged since sealing; "

@@ -21,7 +21,8 @@ function record(result, keys) {
 		case: bag.log.caseId ?? check.seal?.caseId ?? '',
 		state: bag.state ?? check.seal?.state ?? '',
 		root: bag.root ?? check.seal?.root ?? '',
-		bytes_intact: good && check.sealHolds, signer,
+		bytes_intact: good && check.claimed && !check.sealHolds ? null :
+			good && check.sealHolds, signer,
 		signer_kind: good ? bag.purpose ?? '' : '',
 		signer_trusted: good && Boolean(check.trusted) &&
 			!check.countersigned,
@@ -70,8 +71,9 @@ function parts(result, keys) {
 	return [
 		['Are the bytes unchanged since sealing?', check.sealHolds ?
 			'Yes, every one of them.' : 'Not established.'],
-		['Who sealed it?', signer ? `Key ${signer}${kind}.` :
-			'Nobody that can be named.'],
+		['Who sealed it?', signer ? (check.claimed ? 'It claims to be ' +
+			`by key ${signer}: not checked.` :
+			`Key ${signer}${kind}.`) : 'Nobody that can be named.'],
 		['Do you trust that key?', trustText(check, keys)],
 		['Is it complete?', completeness(bag)],
 		['When was it sealed?', sealedWhen(bag)],
@@ -111,8 +113,8 @@ function completeness(bag) {
 	if (!bag.state)
 		return 'Not established.';
 	if (bag.state === 'partial')
-		return 'No: the collection died before its end. What it had ' +
-			'finished is here.';
+		return 'No: it was sealed as partial. How much was to follow ' +
+			'is not known.';
 	if (bag.state === 'complete')
 		return 'The collector recorded nothing that it could not collect.';
 	return `No: the collector recorded ${gap} ` +

@@ -33,6 +33,7 @@ class Check {
 		this.outer = null;
 		this.counters = [];
 		this.sealHolds = false;
+		this.claimed = false;	/* the seal's signer, not checked */
 	}
 
 	/* Does one of the named keys say that it made this? */
@@ -138,9 +139,14 @@ class Check {
 			throw new CannotTell('there is no seal, and what is ' +
 				'inside is encrypted');
 		this.checkOutside();
-		this.sealHolds = true;
-		throw new CannotTell('the stored bytes are as sealed; they are ' +
-			'encrypted, and what is inside was not checked');
+		/* the key that would tell lies inside */
+		this.sealHolds = Boolean(this.trusted);
+		this.claimed = !this.trusted || this.countersigned;
+		throw new CannotTell(this.trusted ? 'the stored bytes are as ' +
+			'sealed; they are encrypted, and what is inside was ' +
+			'not checked' : 'no key that you named made the seal, ' +
+			'so that its signature was not checked, and what is ' +
+			'inside is encrypted');
 	}
 
 	/* The comments, as far as the seal says what they must be. */
@@ -182,8 +188,7 @@ class Check {
 		this.checkSeal();
 		this.sealHolds = true;
 		throw new CannotTell('what is there is as sealed, but it was ' +
-			'sealed as partial: the run died, and this is what it ' +
-			'had closed before');
+			'sealed as partial: how much was to follow is not known');
 	}
 
 	/* Step 4. */

@@ -47,9 +47,12 @@ export function meaning(result, namedKeys) {
 			'ones that were sealed. Who signed stands below; what ' +
 			'is inside can only be checked after somebody who has ' +
 			'the key decrypts it.';
+	if (result.check.claimed && !result.check.sealHolds)
+		return 'The bundle is encrypted, and you named no key that ' +
+			'made the seal: nothing that matters was checked.';
 	if (result.check.partial && result.check.sealHolds)
-		return 'The collection died before its end. What it had ' +
-			'finished by then is as it was sealed.';
+		return 'The collection was sealed as partial. What is there is ' +
+			'as it was sealed; how much was to follow is not known.';
 	if (!result.check.sealHolds)
 		return 'This page does not know everything that the bundle ' +
 			'holds. The program crashcart may know more.';

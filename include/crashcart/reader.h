@@ -107,6 +107,9 @@ struct cart_attestation {
 	const char *exhibit;		/* id, or "" */
 	const char *text;		/* one sentence */
 	int64_t seconds;		/* of a gap; -1: not one */
+	/* Judged by public keys that are themselves an exhibit: it is
+	 * consistent, but that the keys are AWS's only AWS can say. */
+	bool bundle_keys;
 	/* The summary of what was checked, not one finding in it: of such a
 	 * one there are few, and they are what a person reads. */
 	bool summary;
@@ -163,6 +166,7 @@ struct cart_verdict_stamp {
 	int64_t gen_ns;			/* genTime */
 	char by[256];			/* subject of its certificate */
 	char why_not[160];		/* not anchored: why */
+	bool before_end;		/* anchored before the log says it ended */
 };
 
 /* The order that the collection followed (order.h); it changes no verdict. */
@@ -183,6 +187,8 @@ struct cart_verdict {
 	char name[65], case_id[65], state[16];
 	char root[CART_SHA256_HEX_SIZE];
 	bool bytes_intact;		/* all chunks and members as sealed */
+	bool signer_claimed;		/* encrypted, and no key to check the
+					 * seal's signature with was there */
 	bool countersigned;		/* only a counter-signature is by a named key */
 	bool signed_ok;			/* a named key made the outer seal */
 	bool inner_ok;			/* the inner seal holds for a named key */
@@ -201,13 +207,16 @@ struct cart_verdict {
 	struct cart_verdict_order order;
 	unsigned sessions;		/* > 1: continued by a further key ... */
 	uint64_t continued_line[8];	/* ... from these lines */
-	uint64_t heads_kept;		/* that the reader kept: all are of this log */
+	uint64_t heads_given;		/* that the reader kept ... */
+	uint64_t heads_kept;		/* ... and that are of this log; fewer:
+					 * its log could not be read */
 	uint64_t members, lines, exhibits, gaps, bytes;
 	uint64_t bytes_parsed;		/* of the stream, before a refusal */
 	/* If attestations were asked for: signed things (a digest, a log that
 	 * one names, a document) by enum cart_attest_verdict; exhibits whose
-	 * origin states a version or checksum that AWS can be asked for. */
-	uint64_t attested[3], recheckable;
+	 * origin states a version or checksum that AWS can be asked for.
+	 * consistent: likewise, but by public keys of the bundle alone. */
+	uint64_t attested[3], consistent[3], recheckable;
 };
 
 /* 0 with a verdict (also INVALID), -1 with err only if the files could not

@@ -62,8 +62,16 @@ grep -q '^Not checked *all that is inside' out || fail 'what was not checked'
 grep -q '^Bytes intact *yes: .* of ciphertext' out
 grep -q '^Trusted *yes' out
 [ "$(status "$CRASHCART" verify s --json)" = 5 ]
-jq -e '.encrypted and (.opened | not) and .bytes_intact and .state == "complete"' \
-	out > /dev/null || fail 'verify --json'
+jq -e '.encrypted and (.opened | not) and .bytes_intact == null and
+	.signer_kind == null and .state == "complete"' out > /dev/null ||
+	fail 'verify --json'
+[ "$(status "$CRASHCART" verify s --json -P "$key")" = 5 ]
+jq -e '.bytes_intact and .signer_kind != null' out > /dev/null || fail 'signed'
+# neither a changed stream nor its changed seal is seen without a key
+[ "$(status "$CRASHCART" verify s)" = 5 ]
+grep -q '^Signed by *claims to be signed by key .* (not checked)' out ||
+	fail 'who claims to have signed'
+grep -q '^Bytes intact *not checked' out || fail 'bytes without a key'
 [ "$(status "$CRASHCART" verify s -P "$key" --identity other.age)" = 2 ] ||
 	fail 'a wrong identity'
 [ "$(status "$CRASHCART" list s)" = 2 ] || fail 'list without identity'

@@ -34,7 +34,9 @@ prints 'Order +cannot tell: key'
 prints 'a key that you did not name'
 # an order is no seal: whoever holds it could have made this
 expect 5 "$CRASHCART" verify o -P lab.pub
-prints 'Order +valid'
+prints 'Order +cannot tell'
+prints 'but no key that you named sealed this bundle'
+prints 'anyone who saw the order'
 { echo 'crashcart-trust 1'; echo "$lab - - - Laboratory 7, duty key"; } > trust
 expect 0 "$CRASHCART" verify o -P "$key" --trust trust --json
 jq -e '.order.verdict == "valid" and .order.name == "Laboratory 7, duty key"' out \

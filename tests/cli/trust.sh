@@ -31,9 +31,15 @@ prints 'counted at 20.* \(the time that the log states\)'
 expect 0 "$CRASHCART" verify o --trust trust --tsa-ca tsa/root.pem --json
 jq -e '.signer_name == "Laboratory 7, duty key" and
 	(.signer_validity | contains("anchored"))' out > /dev/null || die json
+# with an end, the time that the log states is the signer's word
 trust "$lab 2020-01-01 $next - L"
-expect 0 "$CRASHCART" verify o --trust trust
-expect 0 "$CRASHCART-verify" verify o --trust trust
+expect 5 "$CRASHCART" verify o --trust trust
+prints 'counts only until .* no anchored time shows'
+expect 0 "$CRASHCART" verify o --trust trust --tsa-ca tsa/root.pem
+prints 'counted until .*, after it sealed this'
+expect 0 "$CRASHCART-verify" verify o --trust trust --tsa-ca tsa/root.pem
+expect 5 "$CRASHCART" verify d --trust trust --tsa-ca tsa/root.pem
+prints 'counts only until .* a counter-signature has no time of its own'
 trust "$lab 2020-01-01 2021-06-01T12:00:00Z - L"
 expect 5 "$CRASHCART" verify o --trust trust
 prints 'Trusted +no: that key expired at 2021-06-01T12:00:00Z, and it was sealed at'
@@ -49,6 +55,9 @@ prints 'no anchored time shows'
 expect 0 "$CRASHCART" verify o --trust trust --tsa-ca tsa/root.pem
 prints 'revoked at .*, after it sealed this'
 trust "$lab - - 2021-01-01 L"
+expect 5 "$CRASHCART" verify o --trust trust --json
+jq -e '(.signer_trusted or .inner_seal_trusted) | not' out > /dev/null ||
+	die "a revoked key"
 expect 5 "$CRASHCART" verify o --trust trust --tsa-ca tsa/root.pem
 prints 'sealed after that'
 # somebody else's, and a changed bundle

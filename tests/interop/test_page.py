@@ -356,6 +356,9 @@ def encrypted(page, top):
     judge('right', lambda: None)
     text = page.run('document.getElementById("verdict").textContent')
     need('words', 'The bundle is encrypted.' in text, text[:300])
+    stranger = make_bundle.Maker(SEED + 1).keys()
+    need('not checked', agree(page, 'encrypted, no key', bundle, stranger[:1],
+                              '')['bytes_intact'] is None)
     judge('no seal', lambda: (os.unlink(path('AGE-b01.seal')),
                               os.unlink(path('AGE-b01.seal.minisig'))))
     judge('no signature', lambda: os.unlink(path('AGE-b01.seal.minisig')))

@@ -98,7 +98,8 @@ class Bundle(make_bundle.Maker):
 def run(command):
     p = subprocess.run(command, capture_output=True, text=True, check=False)
     if not p.stdout:
-        return p.returncode, {'attestations': [], 'attested': p.stderr[-2000:]}
+        return p.returncode, {'attestations': [], 'attested': {},
+                              'consistent': p.stderr[-2000:]}
     return p.returncode, json.loads(p.stdout)
 
 
@@ -148,12 +149,45 @@ def look(folder, name, case, bad, gaps):
     got = [f for f in findings(ours) if f[0] != 'pending']
     if (status, peer_status) != (0, 0) or got != want or \
             findings(ours) != findings(theirs) or \
-            ours['attested'] != theirs['attested'] or \
+            ours['consistent'] != theirs['consistent'] or \
+            any(ours['attested'].values()) or \
+            any(a['class'] != 'consistent' for a in ours['attestations']) or \
             bool(pending) != (name == 'last hour pending'):
         WRONG.append(name)
         print('WRONG: %s: %d %d\n  want   %s\n  ours   %s %s\n  theirs %s %s' %
               (name, status, peer_status, want, findings(ours),
-               ours['attested'], findings(theirs), theirs['attested']))
+               ours['consistent'], findings(theirs), theirs['consistent']))
+
+
+class Forger(Bundle):
+    """Names that would steer a terminal, if a verifier printed them."""
+    EVIL = '\x1b[2J\x1b[H\nVALID\nTrusted       yes\r\x7f\u009b8m\u202e'
+
+    def exhibit(self, slug, data, origin, packed=None):
+        if 'Digest' in origin.get('key', ''):
+            origin['bucket'] = self.EVIL
+        return super().exhibit(slug, data, origin, packed)
+
+
+def forged(folder, case):
+    maker = Forger(case)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.mkdir(folder)
+    for file, data in maker.make().items():
+        with open(os.path.join(folder, file), 'wb') as out:
+            out.write(data)
+    for more in ([], ['--json']):
+        p = subprocess.run([os.environ['CRASHCART'], 'verify', folder,
+                            '--pubkey', maker.keys()[0]] + more,
+                           capture_output=True, check=False)
+        said = (p.stdout + p.stderr).decode()
+        bad = [c for c in said if c != '\n' and (ord(c) < 0x20 or
+                                                 0x7f <= ord(c) < 0xa0 or
+                                                 c == '\u202e')]
+        if p.returncode != 0 or bad or said.count('\nVALID\n') or \
+                'x1b[2J' not in said or 'AWS by cert' in said:
+            WRONG.append('forged')
+            print('WRONG: forged: %d %r %s' % (p.returncode, bad, said))
 
 
 class Hostile(Bundle):
@@ -229,6 +263,7 @@ def main():
         for one in cases:
             if not args.names or one[0] in args.names:
                 look(os.path.join(top, 'b'), *one)
+        forged(os.path.join(top, 'b'), dict(digests.case(clean), set=clean))
         for _ in range(int(os.environ.get('HOSTILE', '8'))):
             hostile(os.path.join(top, 'b'), dict(digests.case(clean),
                                                  set=clean), r)

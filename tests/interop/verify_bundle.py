@@ -1327,7 +1327,7 @@ class Verifier:
             need(outer.key_id == key.id and outer.holds(key, digest), 'F23',
                  'the outer seal is of another key')
         self.check_outside(seal, outer, counters)
-        raise CannotTell('partial: the run died')
+        raise CannotTell('sealed as partial')
 
     @staticmethod
     def check_outside(seal, outer, counters):

@@ -287,9 +287,9 @@ def filters(incident, delivered):
     v = json.loads(v.stdout)
     digests = sum("CloudTrail-Digest" in k for k in incident.keys_of)
     logs = len(incident.keys_of) - digests
-    check(v["attested"]["invalid"] == v["attested"]["cannot-tell"] == 0 and
-          v["attested"]["valid"] >= digests + logs, "verify: %s of %d digests "
-          "and %d logs" % (v["attested"], digests, logs))
+    check(v["consistent"]["invalid"] == v["consistent"]["cannot-tell"] == 0 and
+          v["consistent"]["valid"] >= digests + logs, "verify: %s of %d digests "
+          "and %d logs" % (v["consistent"], digests, logs))
 
 
 def main():

@@ -62,7 +62,7 @@ def collect(name, window, **with_):
         name + "-b01.tar", "--json", "--attest"], stdout=subprocess.PIPE,
         text=True, check=False)
     theirs = json.loads(peer.stdout)
-    check(peer.returncode == 5 and theirs["attested"] == verdict["attested"] and
+    check(peer.returncode == 5 and theirs["consistent"] == verdict["consistent"] and
           sorted((a["object"], a["verdict"], a["seconds"], a["exhibit"])
                  for a in theirs["attestations"]) == said(),
           "%s: a second verifier says the same of what AWS signed" % name)
@@ -187,11 +187,11 @@ def main():
           kinds.count(("log", "valid")) == 4 * HOURS and
           len(kinds) == 6 * HOURS, "all digests and logs valid, no gap")
     check(not [x for x in lines if x["type"] == "gap"], "no gap in the log")
-    check(verdict["attested"] == {"valid": 6 * HOURS, "invalid": 0,
+    check(verdict["consistent"] == {"valid": 6 * HOURS, "invalid": 0,
                                   "cannot-tell": 0} and
           {(a["object"], a["verdict"]) for a in verdict["attestations"]} ==
           {("digests", "valid"), ("logs", "valid")},
-          "verify repeats it from the bundle: %s" % verdict["attested"])
+          "verify repeats it from the bundle: %s" % verdict["consistent"])
     again = repeated(lines, found)
     check(again == said(), "with the same findings as the collector's")
     counts, text = validate(window)
@@ -240,7 +240,7 @@ def main():
     check(gaps == [("eu-west-1", cloudtrail_set.iso(start + n * HOUR), 3600)
                    for n in (2, 4)], "two gaps of an hour: %s" % gaps)
     again = repeated(lines, found)
-    check(again == said() and verdict["attested"]["invalid"] == 2,
+    check(again == said() and verdict["consistent"]["invalid"] == 2,
           "verify finds them in the bundle: %s" % said())
     reasons = sorted(x["reason"] for x in lines if x["type"] == "gap")
     check(reasons == ["absent"] * 4 + ["changed"] * 2,

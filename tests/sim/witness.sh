@@ -58,7 +58,7 @@ for bad in m.json key; do
 done
 # the holder of the session key rewrites a line, and seals it again
 python3 - "$CRASHCART" <<'P' || die "a rewritten log"
-import os, subprocess, sys
+import base64, hashlib, os, subprocess, sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.environ['TOP'] + '/tests/interop')
 import make_bundle
@@ -88,6 +88,41 @@ assert verify('first', 'first.head')[0] == 0
 assert verify('second', 'second.head')[0] == 0
 status, text = verify('second', 'first.head')
 assert status == 4 and 'the log was rewritten' in text and 'F27' in text, text
+
+# what ends early keeps no head out of sight: not under a seal that says
+# partial, and not without one
+maker = make_bundle.Maker(1)
+name, files = maker.name, maker.make()
+part = next(i for i, m in enumerate(maker.members)
+            if m[0] == 'log/000001.jsonl')
+end = sum(512 + (len(data) + 511) // 512 * 512
+          for _, data in maker.members[:part + 1])
+stream = files[name + '.tar'][:end]
+tree = make_bundle.Merkle()
+for line in maker.members[part][1].splitlines():
+    tree.add(line)
+root, size = tree.root().hex(), len(tree.leaves)
+digest = hashlib.sha256(stream).digest()
+seal = ('crashcart-seal 1\nbundle %s\ncase IR-2026-014\nstate partial\n'
+        'root %s\nlog %d %s\nchunk 8388608\nsegment 1 %d %s-1\n%s\n' % (
+            name, root, size, root, len(stream), base64.b64encode(
+                hashlib.sha256(digest).digest()).decode(),
+            digest.hex())).encode()
+comment = ('crashcart seal bundle=%s case=IR-2026-014 purpose=session root=%s'
+           % (name, root))
+for folder, more in (('partial', {'.seal': seal, '.seal.minisig':
+                                  maker.sessions[0].minisig(
+                                      seal, 'crashcart seal', comment)}),
+                     ('unsealed', {})):
+    os.makedirs(folder)
+    for end, data in {'.tar': stream, **more}.items():
+        with open(folder + '/' + name + end, 'wb') as f:
+            f.write(data)
+    p = subprocess.run([sys.argv[1], 'verify', folder, '-P', key],
+                       capture_output=True, text=True)
+    assert p.returncode == 5, p
+    status, text = verify(folder, 'first.head')
+    assert status == 4 and 'the log was cut' in text and 'F27' in text, text
 P
 # no such bucket: said, and sealed all the same
 expect 0 "$CRASHCART" collect ./m.json --case X --out p --json --trust-environment \
