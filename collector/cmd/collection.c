@@ -787,10 +787,12 @@ void cart_cmd_collection_clear(struct cmd_collection *c)
 	while (c->n_timestamp > 0)
 		free(c->timestamp[--c->n_timestamp]);
 	cart_sink_free(c->sink);
+	cart_cmd_aws_free(c->upload);	/* after the sink, which calls by it */
 	cart_manifest_free(c->manifest);
 	cart_resume_free(c->resume);
 	cart_run_history_free(c->history);
 	c->sink = NULL;
+	c->upload = NULL;
 	c->manifest = NULL;
 	c->resume = NULL;
 	c->history = NULL;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,58 @@
 #include "key_load.h"
 #include "verdict_print.h"
 
+/* "e000007" */
+static bool is_id(const char *s)
+{
+	return s[0] == 'e' && strlen(s) >= 7 &&
+		strspn(s + 1, "0123456789") == strlen(s + 1);
+}
+
+/* Which of the exhibits that were asked for was not written; or NULL. */
+static const char *find_missing(const char *out, const char *const *ids)
+{
+	const char *missing = NULL;
+	struct dirent *e;
+	DIR *d;
+
+	for (; *ids != NULL && missing == NULL; ids++) {
+		size_t n = strlen(*ids);
+
+		d = opendir(out);
+		missing = *ids;
+		while (d != NULL && (e = readdir(d)) != NULL)
+			if (strncmp(e->d_name, *ids, n) == 0 &&
+			    e->d_name[n] == '-')
+				missing = NULL;
+		if (d != NULL)
+			closedir(d);
+	}
+	return missing;
+}
+
+/* What cart_extract() wrote, and what that means. */
+static int conclude(const struct cart_args *a, const struct cart_extract_options *o,
+		    const struct cart_verdict *v)
+{
+	const char *missing = NULL;
+
+	cart_verdict_print(v, o->verify.n_keys, cart_args_flag(a, "json"));
+	if (v->kind == CART_VERDICT_INVALID) {
+		cart_msg(CART_MSG_ERROR, "what was written to %s is not to be "
+			 "relied on", o->out);
+		return CART_EXIT_INVALID;
+	}
+	if (o->exhibits != NULL && !o->as_stored)
+		missing = find_missing(o->out, o->exhibits);
+	if (missing != NULL) {
+		cart_msg(CART_MSG_ERROR, "the bundle has no exhibit %s; "
+			 "`crashcart list` shows what there is", missing);
+		return CART_EXIT_FAILED;
+	}
+	cart_msg(CART_MSG_NOTE, "written to %s", o->out);
+	return CART_EXIT_OK;
+}
+
 static int extract(const struct cart_args *a)
 {
 	struct cart_extract_options o = { 0 };
@@ -15,7 +68,7 @@ static int extract(const struct cart_args *a)
 	struct cart_age_identities *ids = NULL;
 	struct cart_verdict v;
 	struct cart_err err = { 0 };
-	int status;
+	int status, i;
 
 	o.verify.bundle = a->positional[0];
 	o.verify.seal_path = cart_args_value(a, "seal");
@@ -27,6 +80,11 @@ static int extract(const struct cart_args *a)
 	if (o.out == NULL)
 		return cart_command_usage(a, "say where to: --out FOLDER "
 					  "(a new folder)");
+	for (i = 1; i < (int)a->n_positional; i++)
+		if (!is_id(a->positional[i]))
+			return cart_command_usage(a, "'%s' is no exhibit: they "
+				"are named such as e000007 (`crashcart list`)",
+				a->positional[i]);
 	if (cart_key_public_all(a, "pubkey", &keys, &o.verify.n_keys, &err) < 0) {
 		err.class = CART_ERR_USAGE;
 		return cart_command_fail(a, &err);
@@ -43,13 +101,7 @@ static int extract(const struct cart_args *a)
 		status = cart_command_fail(a, &err);
 	} else {
 		cart_msg_progress_end();
-		cart_verdict_print(&v, o.verify.n_keys,
-				   cart_args_flag(a, "json"));
-		if (v.kind == CART_VERDICT_INVALID)
-			cart_msg(CART_MSG_ERROR, "what was written to %s is "
-				 "not to be relied on", o.out);
-		status = v.kind == CART_VERDICT_INVALID ? CART_EXIT_INVALID :
-			CART_EXIT_OK;
+		status = conclude(a, &o, &v);
 	}
 	cart_age_identities_free(ids);
 	free(keys);

@@ -146,6 +146,9 @@ static void check_folder(struct cart_json *list, const char *out, bool is_file,
 	if (why != 0) {
 		cart_err_errno(&err, why, "%s cannot be written to", dir);
 		row(list, "output", "missing", out, err.text);
+	} else if (!is_file && strcmp(dir, out) != 0) {
+		row(list, "output", "warning", out, "it is not there and would "
+		    "be made: is what it should lie on mounted?");
 	} else {
 		row(list, "output", "good", out, "it can be written to");
 	}

@@ -262,7 +262,9 @@ static void on_attestation(void *arg, const struct cart_attestation *a)
 	struct cart_report *r = ((struct reading *)arg)->r;
 	struct cart_report_found *f;
 
-	if (!a->summary || r->n_found == REPORT_FOUND)
+	/* what does not hold is never left out of the page */
+	if ((!a->summary && a->verdict != CART_ATTEST_INVALID) ||
+	    r->n_found == REPORT_FOUND)
 		return;
 	f = &r->found[r->n_found++];
 	f->verdict = a->verdict;

@@ -132,11 +132,16 @@ int cart_age_recipients_add(struct cart_age_recipients *r, const char *s,
 	unsigned char key[CART_AGE_KEY_SIZE];
 	size_t i;
 
+	/* what may be a secret is not repeated in a message */
 	if (bech32_parse(RECIPIENT_PREFIX, false, s, len, key) < 0)
-		return cart_err_set(err, CART_ERR_USAGE, 0, "'%.*s' is no age "
-				    "recipient (age1 and 58 more characters, "
-				    "as age-keygen prints it)",
-				    len > 100 ? 100 : (int)len, s);
+		return len < 4 || memcmp(s, "age1", 4) != 0 ?
+			cart_err_set(err, CART_ERR_USAGE, 0, "no age recipient: "
+				     "it does not begin with age1; an identity "
+				     "(AGE-SECRET-KEY-...) stays at the lab") :
+			cart_err_set(err, CART_ERR_USAGE, 0, "'%.*s' is no age "
+				     "recipient (age1 and 58 more characters, "
+				     "as age-keygen prints it)",
+				     len > 100 ? 100 : (int)len, s);
 	for (i = 0; i < r->n; i++)
 		if (memcmp(r->key[i], key, sizeof(key)) == 0)
 			return 0;

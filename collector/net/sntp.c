@@ -11,6 +11,7 @@
 #include <crashcart/clock.h>
 #include <crashcart/digest.h>
 #include <crashcart/sntp.h>
+#include <crashcart/text.h>
 
 #define SECOND_NS	INT64_C(1000000000)
 #define NTP_TO_UNIX	INT64_C(2208988800)
@@ -139,10 +140,14 @@ static int parse_server(const char *server, struct addrinfo **ret,
 	};
 	size_t skip = server[0] == '[' ? 1 : 0;
 	const char *end, *port;
+	uint64_t number;
 	char host[64];
 
+	/* not every getaddrinfo() minds a port that is too large */
 	if (split(server, &end, &port) == 0 && end > server + skip &&
-	    (size_t)(end - server) < sizeof(host)) {
+	    (size_t)(end - server) < sizeof(host) &&
+	    (port == NULL ||
+	     cart_text_u64(port, strlen(port), UINT16_MAX, &number) == 0)) {
 		snprintf(host, sizeof(host), "%.*s",
 			 (int)(end - server - (ptrdiff_t)skip), server + skip);
 		if (getaddrinfo(host, port ? port : "123", &want, ret) == 0)

@@ -97,6 +97,12 @@ second 4 t --pubkey "$key"
 [ "$(status "$CRASHCART" collect ./small.json --out n.tar --encrypt-to "$lab")" = 2 ]
 [ "$(status "$CRASHCART" collect ./small.json --out n.tar.age)" = 2 ]
 [ "$(status "$CRASHCART" collect ./small.json --out n --encrypt-to age1x)" = 2 ]
+# the identity instead of its recipient: refused, and not repeated anywhere
+[ "$(status "$CRASHCART" collect ./small.json --out n --encrypt-to lab.age)" = 2 ]
+! "$CRASHCART" collect ./small.json --out n --encrypt-to lab.age > said 2>&1
+grep -q 'stays at the lab' said || fail 'an identity is not named as such'
+! grep -q "$(grep -o 'AGE-SECRET-KEY-1.*' lab.age | cut -c16-40)" said ||
+	fail 'a secret key was printed'
 [ ! -e n ] && [ ! -e n.tar ] || fail 'something was written'
 
 # every byte

@@ -21,6 +21,10 @@ expect 5 "$verifier" verify o
 expect 0 "$verifier" list o --files
 prints "tree/file"
 expect 0 "$verifier" extract o --out x --pubkey "$key"
+# an exhibit that is not there is no success
+expect 2 "$verifier" extract o --out y --pubkey "$key" e999
+expect 1 "$verifier" extract o --out y --pubkey "$key" e000001 e000999
+grep -q 'no exhibit e000999' err || die "the missing exhibit is not named"
 [ "$(find x -name file -exec cat {} +)" = evidence ] || die "extract"
 printf 'X' | dd of=o/V-b01.tar bs=1 seek=3000 conv=notrunc status=none
 expect 4 "$verifier" verify o --pubkey "$key"
