@@ -20,6 +20,7 @@ struct plan_of {
 	bool earlier[CREDENTIALS_MAX];	/* in effect since then */
 	size_t n;
 	bool continued;			/* by an interrupted session's record */
+	bool again;			/* an earlier containment stands */
 	char *policy, *policy_before;
 };
 
@@ -107,6 +108,8 @@ static struct cart_json *make_record(const struct plan_of *p,
 	if (p->policy_before != NULL)
 		cart_json_add(o, "policy_before",
 			      cart_json_new_string(p->policy_before));
+	if (p->again)
+		cart_json_add(o, "again", cart_json_new_bool(true));
 	return o;
 }
 
@@ -164,6 +167,15 @@ static int plan_policy(struct plan_of *p, struct credentials *s,
 		free(p->policy);
 		p->policy = k->policy;
 		change->value = p->policy;
+	} else if (k->policy != NULL &&
+		   strstr(k->policy, CREDENTIAL_POLICY_SID) != NULL) {
+		/* Ours, of an earlier containment: it is not what was before,
+		 * and a way back to it would be no way back. */
+		p->again = true;
+		free(k->policy);
+		s->c->ops->tell(s->c, "an earlier containment stands: what was "
+				"open before that one is in its "
+				"containment.json, and not in this one's");
 	} else {
 		p->policy_before = k->policy;
 	}

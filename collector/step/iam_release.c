@@ -74,9 +74,19 @@ static void policy_back(struct release *r)
 	struct credential *k = cart_credentials_find(&r->s,
 						     CREDENTIAL_SESSIONS, "");
 	struct credential_change change = {
-		.kind = CREDENTIAL_SESSIONS, .id = "", .value = before
+		.kind = CREDENTIAL_SESSIONS, .id = ""
 	};
+	bool again = cart_json_bool(cart_json_get(r->record, "again"));
 
+	/* a policy of ours locks out: it was of an earlier containment */
+	if (before != NULL && strstr(before, CREDENTIAL_POLICY_SID) != NULL)
+		again = true;
+	else
+		change.value = before;
+	if (again)
+		gap(r, "what was open before an earlier containment", "absent",
+		    "this record does not say it: release with the "
+		    "containment.json of that one as well");
 	if (k == NULL || r->s.unknown[CREDENTIAL_SESSIONS])
 		return;
 	if (k->policy != NULL && strstr(k->policy, CREDENTIAL_POLICY_SID) == NULL)
