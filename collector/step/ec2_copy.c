@@ -155,14 +155,19 @@ static int try_grant(struct copy *k, struct cart_err *err)
 
 /* ---- the copy ------------------------------------------------------------ */
 
+static void describe(const struct copy *k, char text[200])
+{
+	snprintf(text, 200, "crashcart case %s: copy of %s in %s",
+		 k->c->case_id, k->snapshot_id, k->source_region);
+}
+
 static struct cart_json *copy_input(void *arg, const char *uuid)
 {
 	struct cart_json *input = cart_json_new_object();
 	const struct copy *k = arg;
 	char text[200];
 
-	snprintf(text, sizeof(text), "crashcart case %s: copy of %s in %s",
-		 k->c->case_id, k->snapshot_id, k->source_region);
+	describe(k, text);
 	cart_json_add(input, "SourceRegion",
 		      cart_json_new_string(k->source_region));
 	cart_json_add(input, "SourceSnapshotId",
@@ -182,6 +187,39 @@ static void take_id(const struct cart_json *view,
 	snprintf(made, CART_STEP_MADE_SIZE, "%.60s", id != NULL ? id : "");
 }
 
+/* Anybody who may tag can put our tag on a snapshot: ours says what we said
+ * and is as large as its source. */
+static int take_ours(struct copy *k, const struct cart_json *view,
+		     const char *uuid, char made[CART_STEP_MADE_SIZE],
+		     struct cart_err *err)
+{
+	const struct cart_json *s;
+	char text[200];
+	const char *said;
+	int64_t size;
+	int found = 0;
+
+	describe(k, text);
+	s = cart_json_first(cart_json_get(view, "Snapshots"));
+	for (; s != NULL; s = cart_json_next(s)) {
+		said = cart_json_get_string(s, "Description");
+		if (said == NULL || strcmp(said, text) != 0 ||
+		    cart_json_i64(cart_json_get(s, "VolumeSize"), &size) < 0 ||
+		    size != k->size_gib)
+			continue;
+		take_id(s, made);
+		found += made[0] != '\0';
+	}
+	if (found < 2)
+		return found;
+	made[0] = '\0';
+	cart_step_gap(k->c, "which copy is ours", "ambiguous", "more than one "
+		      "snapshot carries the tag and the marks of this request");
+	return cart_err_set(err, CART_ERR_INPUT, 0, "%d snapshots carry the tag "
+			    "and the marks of this request: look at the account "
+			    "for " CART_TAG_CHANGE "=%s", found, uuid);
+}
+
 static int find_copy(void *arg, const char *uuid,
 		     char made[CART_STEP_MADE_SIZE], struct cart_err *err)
 {
@@ -197,11 +235,8 @@ static int find_copy(void *arg, const char *uuid,
 	cart_json_add(f, "Name", cart_json_new_string("tag:" CART_TAG_CHANGE));
 	cart_json_add(f, "Values", cart_step_one(uuid));
 	rc = ask(k, "ec2", "DescribeSnapshots", input, false, &reply, err);
-	if (rc == 0) {
-		take_id(cart_json_at(cart_json_get(reply.aws.view,
-						   "Snapshots"), 0), made);
-		rc = made[0] != '\0';
-	}
+	if (rc == 0)
+		rc = take_ours(k, reply.aws.view, uuid, made, err);
 	cart_step_reply_clear(&reply);
 	cart_json_free(input);
 	return rc;

@@ -19,6 +19,8 @@
 /* A snapshot that was made may stay invisible to Describe for some 20 seconds;
  * only after this long is "not there" believed. */
 #define VISIBLE_AFTER_MS 120000
+/* AWS refuses requests that are further off its clock. */
+#define CLOCK_SLACK_NS ((int64_t)300 * 1000000000)
 #define SNAPSHOTS_MAX 64		/* volumes of one instance */
 #define ID_SIZE 32
 
@@ -27,8 +29,12 @@ struct snapshot_run {
 	const char *instance_id;
 	char type[64];			/* instance type */
 	size_t n_volumes;		/* EBS volumes seen on the instance */
+	char volumes[SNAPSHOTS_MAX][ID_SIZE];	/* the first of them */
 	char ids[SNAPSHOTS_MAX][ID_SIZE];
 	size_t n;
+	char of[SNAPSHOTS_MAX][ID_SIZE];	/* volumes, when looked up */
+	size_t n_others, n_doubtful;	/* with our tag, and not ours */
+	bool twice, unclear;		/* which are ours cannot be told */
 	char uuid[CART_UUID_SIZE];
 };
 
@@ -55,6 +61,18 @@ static struct cart_json *one_string_list(const char *s)
 	return a;
 }
 
+static void add_volume(struct snapshot_run *r, const struct cart_json *ebs)
+{
+	const char *id = cart_json_get_string(ebs, "VolumeId");
+
+	if (ebs == NULL)
+		return;
+	if (r->n_volumes < SNAPSHOTS_MAX)
+		snprintf(r->volumes[r->n_volumes], ID_SIZE, "%.31s",
+			 id != NULL ? id : "");
+	r->n_volumes++;
+}
+
 /* How many EBS volumes the instance has, and that it is there at all. */
 static int count_volumes(struct snapshot_run *r, struct cart_err *err)
 {
@@ -73,7 +91,7 @@ static int count_volumes(struct snapshot_run *r, struct cart_err *err)
 			 cart_json_get_string(i, "InstanceType") : "");
 		m = cart_json_get(i, "BlockDeviceMappings");
 		for (m = cart_json_first(m); m != NULL; m = cart_json_next(m))
-			r->n_volumes += cart_json_get(m, "Ebs") != NULL;
+			add_volume(r, cart_json_get(m, "Ebs"));
 		if (i == NULL)
 			rc = cart_err_set(err, CART_ERR_INPUT, 0,
 					  "there is no instance %s in %s",
@@ -141,8 +159,73 @@ static void take_ids(struct snapshot_run *r, const struct cart_json *view)
 	}
 }
 
-/* Snapshots that carry our change tag. */
-static int look_up(struct snapshot_run *r, struct cart_err *err)
+static void describe(const struct snapshot_run *r, char text[192])
+{
+	snprintf(text, 192, "crashcart case %s", r->c->case_id);
+}
+
+/* Anybody who may tag can put our tag on a snapshot.  Ours are of a volume of
+ * the instance, say what we said, and were begun after we asked.  The last may
+ * seem otherwise when the host's clock was wrong then and no longer is. */
+enum whose { OTHERS, DOUBTFUL, OURS };
+
+static enum whose whose(const struct snapshot_run *r, const struct cart_json *s,
+			int64_t sent_utc_ns)
+{
+	const char *volume = cart_json_get_string(s, "VolumeId");
+	const char *start = cart_json_get_string(s, "StartTime");
+	const char *said = cart_json_get_string(s, "Description");
+	char text[192];
+	int64_t when;
+	size_t i;
+
+	describe(r, text);
+	if (volume == NULL || said == NULL || strcmp(said, text) != 0)
+		return OTHERS;
+	for (i = 0; i < r->n_volumes && i < SNAPSHOTS_MAX; i++) {
+		if (strcmp(r->volumes[i], volume) == 0)
+			break;
+	}
+	if (i == r->n_volumes || i == SNAPSHOTS_MAX)
+		return OTHERS;
+	return start != NULL &&
+	       cart_clock_parse(start, strlen(start), &when) == 0 &&
+	       when >= sent_utc_ns - CLOCK_SLACK_NS ? OURS : DOUBTFUL;
+}
+
+/* Takes those that are ours. */
+static void take_ours(struct snapshot_run *r, const struct cart_json *view,
+		      int64_t sent_utc_ns)
+{
+	const struct cart_json *s;
+	const char *id, *volume;
+	enum whose w;
+	size_t i;
+
+	r->n = r->n_others = r->n_doubtful = 0;
+	s = cart_json_first(cart_json_get(view, "Snapshots"));
+	for (; s != NULL; s = cart_json_next(s)) {
+		w = whose(r, s, sent_utc_ns);
+		id = cart_json_get_string(s, "SnapshotId");
+		volume = cart_json_get_string(s, "VolumeId");
+		r->n_others += w == OTHERS;
+		r->n_doubtful += w == DOUBTFUL;
+		if (w != OURS || id == NULL || strlen(id) >= ID_SIZE)
+			continue;
+		for (i = 0; i < r->n && strcmp(r->of[i], volume) != 0; i++)
+			;
+		if (i < r->n || r->n == SNAPSHOTS_MAX) {
+			r->twice = true;	/* two of one volume */
+			continue;
+		}
+		snprintf(r->of[r->n], ID_SIZE, "%.31s", volume);
+		snprintf(r->ids[r->n++], ID_SIZE, "%s", id);
+	}
+}
+
+/* Snapshots that carry our change tag, and are ours. */
+static int look_up(struct snapshot_run *r, int64_t sent_utc_ns,
+		   struct cart_err *err)
 {
 	struct cart_json *input = cart_json_new_object();
 	struct cart_json *filters, *f;
@@ -156,7 +239,7 @@ static int look_up(struct snapshot_run *r, struct cart_err *err)
 	cart_json_add(f, "Values", one_string_list(r->uuid));
 	rc = call(r, "DescribeSnapshots", input, false, &reply, err);
 	if (rc == 0)
-		take_ids(r, reply.aws.view);
+		take_ours(r, reply.aws.view, sent_utc_ns);
 	cart_step_reply_clear(&reply);
 	cart_json_free(input);
 	return rc;
@@ -175,6 +258,22 @@ static int change(struct snapshot_run *r, const char *event, const char *detail,
 				 r->n > 0 ? made : NULL, detail, err);
 }
 
+/* Which snapshots are ours cannot be told: none is taken for it, and none is
+ * asked for again. */
+static int ambiguous(struct snapshot_run *r, struct cart_err *err)
+{
+	const char *text = r->twice ? "more than one snapshot of a volume "
+		"carries the tag and the marks of this request" :
+		"a snapshot carries the tag and the marks of this request, and "
+		"is older than it";
+
+	r->n = 0;
+	r->unclear = true;
+	cart_step_gap(r->c, "which snapshots are ours", "ambiguous", text);
+	return cart_err_set(err, CART_ERR_INPUT, 0, "%s: look at the account "
+			    "for " TAG_CHANGE "=%s", text, r->uuid);
+}
+
 /* Did the call that may have been sent at sent_utc_ns make snapshots?
  * 1: all are found (adopted); 0: none after they would be visible; -1. */
 static int adopt(struct snapshot_run *r, int64_t sent_utc_ns,
@@ -183,11 +282,22 @@ static int adopt(struct snapshot_run *r, int64_t sent_utc_ns,
 	unsigned pause = 1000;
 	char detail[128];
 	int64_t waited_ms;
+	size_t others = 0;
 
 	for (;;) {
-		if (look_up(r, err) < 0)
+		if (look_up(r, sent_utc_ns, err) < 0)
 			return -1;
+		if (r->twice)
+			return ambiguous(r, err);
+		if (r->n_others > others)
+			r->c->ops->tell(r->c, "a snapshot carries the tag of "
+					"our request and was not made by it: "
+					"it is left out");
+		others = r->n_others > others ? r->n_others : others;
 		waited_ms = (r->c->ops->now_ns(r->c) - sent_utc_ns) / 1000000;
+		if (waited_ms > VISIBLE_AFTER_MS && r->n < r->n_volumes &&
+		    r->n_doubtful > 0)
+			return ambiguous(r, err);
 		if (r->n >= r->n_volumes ||
 		    (waited_ms > VISIBLE_AFTER_MS && r->n > 0)) {
 			snprintf(detail, sizeof(detail), "%zu snapshots found "
@@ -220,7 +330,7 @@ static struct cart_json *make_input(const struct snapshot_run *r)
 	const struct cart_json *with = r->c->with, *t;
 	char text[192];
 
-	snprintf(text, sizeof(text), "crashcart case %s", r->c->case_id);
+	describe(r, text);
 	cart_json_add(input, "Description", cart_json_new_string(text));
 	j = cart_json_add(input, "InstanceSpecification",
 			  cart_json_new_object());
@@ -305,6 +415,9 @@ static int make(struct snapshot_run *r, struct cart_err *err)
 		if (!earlier)
 			return send(r, err);
 		rc = adopt(r, when, err);
+		if (rc < 0 && r->unclear && change(r, "unknown", err != NULL ?
+						   err->text : "", NULL) < 0)
+			return -1;
 		if (rc != 0)
 			return rc < 0 ? -1 : 0;
 		if (change(r, "result", "the interrupted request made nothing",

@@ -145,6 +145,8 @@ int cart_step_make(struct cart_step_ctx *c, const struct cart_step_change *s,
 		if (!earlier)
 			return send(c, s, uuid, ret_made, err);
 		rc = adopt(c, s, uuid, when, ret_made, err);
+		if (rc < 0 && err != NULL && err->class == CART_ERR_INPUT)
+			tell(c, s, uuid, "unknown", "", err->text, NULL);
 		if (rc != 0)
 			return rc < 0 ? -1 : 0;
 		if (tell(c, s, uuid, "result", "", "the interrupted request "

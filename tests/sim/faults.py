@@ -12,6 +12,8 @@ import time
 import traceback
 import urllib.request
 
+import botocore.session
+
 ENV = os.environ
 CART = ENV["CRASHCART"]
 URL = ENV["AWS_ENDPOINT_URL"]
@@ -320,6 +322,67 @@ def test_lost_answer():
         r.sealed("lost answer, invisible for %d s" % seconds)
         ids = json.dumps(r.lines)
         check("their ids are in the log", all(k in ids for k in made))
+    sim("options", {"snapshot_delay": 1})
+
+
+def test_decoys():
+    """Our tag on what is not ours: left out; what might be ours: unknown."""
+    ec2 = botocore.session.get_session().create_client(
+        "ec2", region_name="us-east-1", endpoint_url=URL)
+    sim("options", {"snapshot_delay": 4})
+    for same in (False, True):
+        since = sim("state")["requests"]
+        decoys = []
+
+        def make():
+            made = []
+            while not made:
+                time.sleep(0.1)
+                made = [x for x in sim("log?since=%d" % since)
+                        if x["operation"] == "CreateSnapshots"]
+            tags = [t for t in made[0]["params"]["TagSpecifications"][0][
+                "Tags"] if t["Key"] == "crashcart:change"]
+            if not same:
+                ec2.create_tags(Resources=[ENV["SIM_EBS_SNAPSHOT_ID"]],
+                                Tags=tags)
+                decoys.append(ENV["SIM_EBS_SNAPSHOT_ID"])
+                return
+            i = ec2.describe_instances(InstanceIds=[INST])["Reservations"][0][
+                "Instances"][0]
+            s = ec2.create_snapshot(
+                VolumeId=i["BlockDeviceMappings"][0]["Ebs"]["VolumeId"],
+                Description=made[0]["params"]["Description"],
+                TagSpecifications=[{"ResourceType": "snapshot",
+                                    "Tags": tags}])
+            decoys.append(s["SnapshotId"])
+
+        t = threading.Thread(target=make)
+        t.start()
+        r = Run("instance-compromise", [
+            {"service": "ec2", "operation": "CreateSnapshots", "do": "reset",
+             "after": True, "times": 1}], limit=300,
+            args=("--allow", "evidence"))
+        t.join()
+        asked = [x for x in r.requests if x["operation"] == "CreateSnapshots"]
+        changes = [x for x in r.lines if x["type"] == "change" and
+                   x["call"] == "ec2:CreateSnapshots"]
+        r.sealed("decoy, %s" % ("alike" if same else "other"))
+        check("asked once", len(asked) == 1, len(asked))
+        ends = [x["event"] for x in changes if x["event"] != "intent"]
+        check("decoy: the outcome", ends == ["unknown" if same else
+                                             "adopted"], changes)
+        check("the decoy is not adopted", decoys and not set(decoys) & {
+            i for x in changes for i in x.get("made", [])}, changes)
+        check("and where it cannot be told, a gap says so", same == any(
+            x.get("reason") == "ambiguous" for x in r.lines
+            if x["type"] == "gap"), [x for x in r.lines
+                                     if x["type"] == "gap"])
+        if not same:
+            check("both of ours are", [len(x["made"]) for x in changes
+                                       if x["event"] == "adopted"] == [2],
+                  changes)
+            ec2.delete_tags(Resources=decoys, Tags=[
+                {"Key": "crashcart:change"}])
     sim("options", {"snapshot_delay": 1})
 
 

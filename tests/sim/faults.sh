@@ -6,6 +6,9 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 : "${CRASHCART:?the program to test}"
+TOP=${TOP:-$(cd "$here/../.." && pwd)}
+export TOP
 eval "$("$here/start" --snapshot-delay 1 --snapshot-seconds 1)"
 trap '"$here/stop"' EXIT
-python3 -B "$here/faults.py" "$@"
+"$("$here/venv" "$here/requirements.txt" sim)/bin/python" -B \
+	"$here/faults.py" "$@"
