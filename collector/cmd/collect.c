@@ -176,6 +176,21 @@ static int to_pipe(struct cmd_collection *c, struct cart_err *err)
 	return c->sink != NULL ? 0 : -1;
 }
 
+/* Before a change, what was collected must be durable: a pipe never says. */
+static int check_durable(const struct cmd_collection *c, struct cart_err *err)
+{
+	if (!c->sink->never_durable)
+		return 0;
+	if (cart_run_check_durable(c->manifest, c->allow, err) < 0)
+		return -1;
+	if (c->allow & cart_manifest_changes(c->manifest) &
+	    CART_CHANGE_EVIDENCE)
+		cart_msg(CART_MSG_WARN, "whether the other end of the pipe "
+			 "keeps what it gets is not known: changes of class "
+			 "evidence may be made that no bundle tells of");
+	return 0;
+}
+
 static int open_output(struct cmd_collection *c, struct cart_err *err)
 {
 	const char *out = cart_args_value(c->args, "out");
@@ -302,7 +317,7 @@ static int collect(const struct cart_args *a)
 	    set_case(&c, &err) < 0 || read_recipients(&c, &err) < 0 ||
 	    cart_cmd_collection_stamps(&c, &err) < 0 ||
 	    cart_witness_check(a, &err) < 0 || read_segment(&c, &err) < 0 ||
-	    open_output(&c, &err) < 0)
+	    open_output(&c, &err) < 0 || check_durable(&c, &err) < 0)
 		status = cart_command_fail(a, &err);
 	else
 		status = cart_cmd_collection_run(&c);
@@ -354,6 +369,9 @@ const struct cart_command cart_cmd_collect = {
 "      -p instance_id=i-0123456789abcdef0 --allow evidence\n"
 "  crashcart collect host-triage --out - --seal IR-7.seal |\n"
 "      ssh vault 'cat > IR-7.tar'\n"
+"\n"
+"Through a pipe nothing is known to be durable, so --out - makes no changes of\n"
+"class containment or irreversible.\n"
 "\n"
 "With --out s3://BUCKET/PREFIX the bundle is uploaded while it is collected: a\n"
 "segment (1 GiB, ten minutes, or before a change) is an object, never one that\n"

@@ -345,7 +345,7 @@ static void add_stamps(const struct cmd_collection *c,
 static void print_json_end(const struct cmd_collection *c,
 			   const char *location,
 			   const struct cart_seal_result *r, const char *key,
-			   int status, uint64_t gaps)
+			   const char *mask_key, int status, uint64_t gaps)
 {
 	bool piped = c->sink != NULL && strcmp(c->sink->kind, "pipe") == 0;
 	struct cart_json *j = cart_json_new_object();
@@ -360,6 +360,7 @@ static void print_json_end(const struct cmd_collection *c,
 	cart_json_add(j, "exit", cart_json_new_int(status));
 	cart_json_add(j, "gaps", cart_json_new_int((int64_t)gaps));
 	cart_json_add(j, "key", cart_json_new_string(key));
+	add_optional(j, "mask_key", mask_key);
 	add_stamps(c, r, j);
 	cart_json_print(j, 0, &b);
 	if (cart_buf_ok(&b))
@@ -412,7 +413,24 @@ struct running {
 	struct cmd_signer key_of;	/* examiner's */
 	struct cart_timestamper stamps;
 	struct cart_buf key;		/* the public key that seals */
+	unsigned char mask_key[CART_MASK_KEY_SIZE];	/* in no bundle */
+	uint64_t masked;		/* exhibits that were masked with it */
 };
+
+/* The log says it too: an intent in it may not have been durable. */
+static int log_never_durable(const struct running *r, struct cart_err *err)
+{
+	struct cart_json *j = cart_json_new_object();
+	int rc;
+
+	cart_json_add(j, "text", cart_json_new_string("the bundle goes through "
+		      "a pipe: whether its other end keeps what it gets is not "
+		      "known, so changes were not durable before they were "
+		      "made"));
+	rc = cart_bundle_log(r->bundle, "note", "", j, err);
+	cart_json_free(j);
+	return rc;
+}
 
 static int run_steps(struct running *r, struct cart_run_result *result,
 		     struct cart_err *err)
@@ -435,8 +453,14 @@ static int run_steps(struct running *r, struct cart_run_result *result,
 	o.allow = c->allow;
 	o.expect_account = c->expect_account;
 	o.history = c->history;
+	o.mask_key = r->mask_key;
+	if (c->sink->never_durable &&
+	    (c->allow & cart_manifest_changes(c->manifest)) != 0 &&
+	    log_never_durable(r, err) < 0)
+		return -1;
 	rc = cart_run(&o, result, err);
 	cart_msg_progress_end();
+	r->masked += result->masked;
 	return rc;
 }
 
@@ -653,6 +677,7 @@ static int run_and_tell(struct running *r)
 	struct cart_seal_result sealed = { 0 };
 	struct cart_err err = { 0 };
 	char *location = strdup(c->sink->location);
+	char mask_key[2 * CART_MASK_KEY_SIZE + 1];
 	bool is_file = strcmp(c->sink->kind, "file") == 0;
 	int rc, status;
 	size_t i;
@@ -677,13 +702,22 @@ static int run_and_tell(struct running *r)
 					 "%s: %s", c->timestamp[i],
 					 sealed.stamp[i].error);
 	}
+	cart_text_hex(r->mask_key, sizeof(r->mask_key), mask_key);
 	if (json)
 		print_json_end(c, location, rc < 0 ? NULL : &sealed,
-			       (const char *)r->key.data, status, counts.gaps);
+			       (const char *)r->key.data,
+			       r->masked > 0 ? mask_key : NULL, status,
+			       counts.gaps);
 	else if (rc == 0)
 		print_words_end(c, &sealed, &counts,
 				(const char *)r->key.data,
 				r->examiner == NULL);
+	if (r->masked > 0 && !json)
+		fprintf(strcmp(c->sink != NULL ? c->sink->kind : "", "pipe") ==
+			0 ? stderr : stdout, "Mask key  %s (keep it, away "
+			"from the bundle: it shows later that a masked value "
+			"was this one)\n", mask_key);
+	cart_wipe(mask_key, sizeof(mask_key));
 	free(location);
 	return status;
 }
@@ -759,6 +793,7 @@ int cart_cmd_collection_run(struct cmd_collection *c)
 	int status;
 
 	cart_buf_init(&r.key, 128);
+	cart_random(r.mask_key, sizeof(r.mask_key));
 	if (cart_cmd_time_check(c->args, &err) < 0 || prepare(&r, &err) < 0) {
 		status = cart_command_fail(c->args, &err);
 	} else {
@@ -776,6 +811,7 @@ int cart_cmd_collection_run(struct cmd_collection *c)
 	cart_signer_free(r.session);
 	cart_key_close(&r.key_of);
 	cart_buf_clear(&r.key);
+	cart_wipe(r.mask_key, sizeof(r.mask_key));
 	return status;
 }
 

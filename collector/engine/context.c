@@ -316,6 +316,13 @@ static int op_intent(struct cart_step_ctx *c, const char *call,
 	return cart_bundle_sync(r->o->bundle, err);
 }
 
+static void op_mask_key(struct cart_step_ctx *c, const char *what,
+			unsigned char ret_key[CART_MASK_KEY_SIZE])
+{
+	run_of(c)->masked++;
+	cart_run_mask_key(run_of(c), what, ret_key);
+}
+
 static int op_change(struct cart_step_ctx *c, const char *uuid,
 		     const char *event, const char *call,
 		     const char *const *made, const char *detail,
@@ -657,6 +664,7 @@ const struct cart_step_ops cart_context_ops = {
 	.cancelled = op_cancelled,
 	.sleep = op_sleep,
 	.now_ns = op_now,
+	.mask_key = op_mask_key,
 	.progress = op_progress,
 };
 

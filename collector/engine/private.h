@@ -360,7 +360,8 @@ struct run {
 	/* parallel calls of steps */
 	struct call_job *jobs, **jobs_end;
 	size_t busy;
-	atomic_uint_fast64_t gaps, gap_lines_shown, calls_made;
+	atomic_uint_fast64_t gaps, gap_lines_shown, calls_made, masked;
+	unsigned char mask_key[CART_MASK_KEY_SIZE];
 	int64_t start_utc_ns;
 	bool failed;			/* the bundle cannot be written */
 	struct cart_err err;
@@ -390,6 +391,10 @@ void cart_run_accounts_free(struct run *r);
 
 /* instance.c: runs one instance, start line to end line. */
 void cart_instance_run(struct instance *in);
+
+/* record.c: the key of one masked exhibit, of what its origin names. */
+void cart_run_mask_key(struct run *r, const char *what,
+		       unsigned char ret_key[CART_MASK_KEY_SIZE]);
 
 /* context.c */
 extern const struct cart_step_ops cart_context_ops;

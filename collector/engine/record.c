@@ -349,7 +349,7 @@ static bool is_secret_call(const struct call_place *at)
 /* Number of values masked; -1: memory ran out, and nothing of it may stay. */
 static int mask_reply(const struct call_place *at, const char *source,
 		      struct cart_json *view, bool *ret_secret,
-		      const unsigned char nonce[CART_MASK_NONCE_SIZE])
+		      const unsigned char key[CART_MASK_KEY_SIZE])
 {
 	enum cart_mask how = cart_step_mask_of(source);
 	bool all = how == CART_MASK_UNKNOWN && is_secret_call(at);
@@ -359,8 +359,15 @@ static int mask_reply(const struct call_place *at, const char *source,
 	*ret_secret = true;
 	if (at->run->o->keep_secrets)
 		return 0;
-	return all ? cart_step_mask_all(view, nonce) :
-		cart_step_mask(source, view, nonce);
+	return all ? cart_step_mask_all(view, key) :
+		cart_step_mask(source, view, key);
+}
+
+void cart_run_mask_key(struct run *r, const char *what,
+		       unsigned char ret_key[CART_MASK_KEY_SIZE])
+{
+	cart_hmac_sha256(r->mask_key, sizeof(r->mask_key), what, strlen(what),
+			 ret_key);
 }
 
 /* The exhibits of a good reply.  Known secrets are masked in the view, and
@@ -373,9 +380,8 @@ static int put_reply(const struct call_place *at,
 	struct reply_names names;
 	struct cart_exhibit_info info = { 0 };
 	const char *derived[2] = { ret->raw_exhibit, NULL };
-	unsigned char nonce[CART_MASK_NONCE_SIZE];
-	char slug[96], note[300] = "", hex[CART_SHA256_HEX_SIZE];
-	char nonce_hex[2 * CART_MASK_NONCE_SIZE + 1];
+	unsigned char key[CART_MASK_KEY_SIZE];
+	char slug[96], note[400] = "", hex[CART_SHA256_HEX_SIZE];
 	struct cart_json *origin = NULL;
 	struct cart_buf b;
 	int masked = 0, rc = -1;
@@ -383,8 +389,8 @@ static int put_reply(const struct call_place *at,
 
 	cart_buf_init(&b, (size_t)128 << 20);
 	name_reply(at, call, ret, &names);
-	cart_random(nonce, sizeof(nonce));
-	masked = mask_reply(at, names.source, ret->aws.view, ret_secret, nonce);
+	cart_run_mask_key(at->run, ret->call_id, key);
+	masked = mask_reply(at, names.source, ret->aws.view, ret_secret, key);
 	if (masked < 0) {
 		/* Half masked is not masked. */
 		cart_json_free(ret->aws.view);
@@ -420,12 +426,13 @@ static int put_reply(const struct call_place *at,
 			goto out;
 		info.derived_from = derived;
 	} else {
-		cart_text_hex(nonce, sizeof(nonce), nonce_hex);
-		cart_step_commit(nonce, ret->aws.raw.data, ret->aws.raw.len, hex);
+		at->run->masked++;
+		cart_step_commit(key, ret->aws.raw.data, ret->aws.raw.len, hex);
 		snprintf(note, sizeof(note), "%d secret values masked; HMAC-SHA-"
-			 "256 with key %s; of the reply as received (%zu bytes, "
-			 "not kept): %s", masked, nonce_hex, ret->aws.raw.len,
-			 hex);
+			 "256 with the key HMAC-SHA-256(mask key, \"%s\"), the "
+			 "mask key shown at the end of this session alone; of "
+			 "the reply as received (%zu bytes, not kept): %s",
+			 masked, ret->call_id, ret->aws.raw.len, hex);
 		info.state = "masked";
 		info.note = note;
 	}
@@ -443,6 +450,7 @@ static int put_reply(const struct call_place *at,
 	}
 	rc = 0;
 out:
+	cart_wipe(key, sizeof(key));
 	cart_json_free(origin);
 	cart_buf_clear(&b);
 	return rc;

@@ -608,11 +608,34 @@ int cart_run_check_allow(const struct cart_manifest *m, unsigned allow,
 	return 0;
 }
 
+int cart_run_check_durable(const struct cart_manifest *m, unsigned allow,
+			   struct cart_err *err)
+{
+	const unsigned hard = CART_CHANGE_CONTAINMENT | CART_CHANGE_IRREVERSIBLE;
+	const struct mstep *s;
+	size_t i;
+
+	for (i = 0; i < m->n_steps; i++) {
+		s = &m->steps[i];
+		if (s->changes & allow & hard)
+			return cart_err_set(err, CART_ERR_USAGE, 0,
+				"step \"%s\" changes something (%s), and what "
+				"goes through a pipe is never known to be "
+				"durable before it: give --out FOLDER, FILE.tar "
+				"or s3://..., or leave out --allow %s; nothing "
+				"was touched", s->id,
+				s->call ? s->call : s->type->name,
+				s->changes_word);
+	}
+	return 0;
+}
+
 static void count_results(const struct run *r, struct cart_run_result *ret)
 {
 	const struct rstep *rs;
 	size_t i, k;
 
+	ret->masked = r->masked;
 	for (i = 0; i < r->m->n_steps; i++) {
 		rs = &r->steps[i];
 		for (k = 0; k < rs->n; k++) {
@@ -672,6 +695,10 @@ static int init(struct run *r, const struct cart_run_calls *calls,
 	r->start_utc_ns = cart_clock_utc_ns();
 	snprintf(r->account, sizeof(r->account), "-");
 	atomic_init(&r->calls_made, cart_history_calls(o->history));
+	if (o->mask_key)
+		memcpy(r->mask_key, o->mask_key, sizeof(r->mask_key));
+	else
+		cart_random(r->mask_key, sizeof(r->mask_key));
 	r->steps = calloc(r->m->n_steps, sizeof(*r->steps));
 	if (!r->steps || pthread_condattr_init(&attr))
 		return cart_err_nomem(err);
@@ -690,6 +717,7 @@ static void clear(struct run *r)
 {
 	size_t i;
 
+	cart_wipe(r->mask_key, sizeof(r->mask_key));
 	for (i = 0; i < r->m->n_steps; i++)
 		free_instances(&r->steps[i]);
 	cart_run_accounts_free(r);

@@ -62,32 +62,28 @@ static bool is_credentials(const char *path)
 	return strstr(path, "/security-credentials/") != NULL;
 }
 
-/* Role credentials: the secret and the token are replaced by their SHA-256, a
- * commitment that nobody can turn back (both are long and random) and that
- * still tells which credentials were handed out. */
-static int mask_credentials(const void *data, size_t len, struct cart_buf *out,
+/* Role credentials: the secret and the token, as in replies of services. */
+static int mask_credentials(struct crawl *w, const char *path,
+			    const struct cart_buf *body, struct cart_buf *out,
 			    struct cart_err *err)
 {
-	static const char *const secret[] = { "SecretAccessKey", "Token", NULL };
-	struct cart_json *j = cart_json_parse(data, len, NULL, err);
-	size_t i;
+	unsigned char key[CART_MASK_KEY_SIZE];
+	struct cart_json *j = cart_json_parse(body->data, body->len, NULL, err);
+	int rc = -1;
 
 	if (j == NULL)
 		return -1;
-	for (i = 0; secret[i] != NULL; i++) {
-		const char *value = cart_json_get_string(j, secret[i]);
-		char text[96], hex[CART_SHA256_HEX_SIZE];
-
-		if (value == NULL)
-			continue;
-		cart_sha256_hex(value, strlen(value), hex);
-		snprintf(text, sizeof(text), "masked:sha256:%s", hex);
-		cart_json_set(j, secret[i], cart_json_new_string(text));
+	w->c->ops->mask_key(w->c, path, key);
+	if (cart_step_mask("imds:security-credentials", j, key) < 0) {
+		cart_err_nomem(err);
+	} else {
+		cart_json_print(j, 4, out);
+		cart_buf_addc(out, '\n');
+		rc = cart_buf_check(out, "masked credentials", err);
 	}
-	cart_json_print(j, 4, out);
-	cart_buf_addc(out, '\n');
+	cart_wipe(key, sizeof(key));
 	cart_json_free(j);
-	return cart_buf_check(out, "masked credentials", err);
+	return rc;
 }
 
 static int put_leaf(struct crawl *w, const char *path,
@@ -112,7 +108,7 @@ static int put_leaf(struct crawl *w, const char *path,
 	info.origin = origin;
 	info.repeatable = true;
 	if (is_credentials(path)) {
-		if (mask_credentials(data, len, &masked, err) < 0) {
+		if (mask_credentials(w, path, &r->body, &masked, err) < 0) {
 			cart_step_gap(w->c, name, "masked", "the reply holds "
 				      "role credentials in a form that is not "
 				      "known; it was not kept");
@@ -123,7 +119,9 @@ static int put_leaf(struct crawl *w, const char *path,
 		len = masked.len;
 		info.state = "masked";
 		info.media = "application/json";
-		info.note = "secret and session token replaced by their SHA-256";
+		info.note = "secret and session token masked; HMAC-SHA-256 with "
+			"the key HMAC-SHA-256(mask key, path), the mask key "
+			"shown at the end of this session alone";
 	}
 	rc = w->c->ops->put(w->c, &info, data, len, NULL, err);
 	if (rc == 0)

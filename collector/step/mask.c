@@ -105,19 +105,19 @@ enum cart_mask cart_step_mask_of(const char *source)
 	return CART_MASK_UNKNOWN;
 }
 
-void cart_step_commit(const unsigned char nonce[CART_MASK_NONCE_SIZE],
+void cart_step_commit(const unsigned char key[CART_MASK_KEY_SIZE],
 		      const void *data, size_t len,
 		      char ret_hex[CART_SHA256_HEX_SIZE])
 {
 	unsigned char mac[CART_SHA256_SIZE];
 
-	cart_hmac_sha256(nonce, CART_MASK_NONCE_SIZE, data, len, mac);
+	cart_hmac_sha256(key, CART_MASK_KEY_SIZE, data, len, mac);
 	cart_text_hex(mac, sizeof(mac), ret_hex);
 }
 
 struct masking {
 	const struct mask_row *row;
-	const unsigned char *nonce;
+	const unsigned char *key;
 	int count;
 };
 
@@ -139,7 +139,7 @@ static int replace(struct masking *m, struct cart_json *parent,
 		cart_buf_clear(&b);
 		return -1;
 	}
-	cart_step_commit(m->nonce, b.data ? (char *)b.data : "", b.len, hex);
+	cart_step_commit(m->key, b.data ? (char *)b.data : "", b.len, hex);
 	cart_wipe(b.data, b.len);
 	cart_buf_clear(&b);
 	masked = cart_json_new_object();
@@ -186,16 +186,25 @@ static int walk(struct masking *m, struct cart_json *at, const char *path)
 	return 0;
 }
 
-static bool holds_text(const struct cart_json *list)
+static bool is_value(const struct cart_json *c)
+{
+	return cart_json_string(c) != NULL ||
+	       cart_json_type(c) == CART_JSON_NUMBER;
+}
+
+/* Does a list hold a text or number, or a list within that does?  Objects in
+ * it have members, which are masked one by one. */
+static bool holds_value(const struct cart_json *list)
 {
 	const struct cart_json *c = cart_json_first(list);
 
-	while (c && !cart_json_string(c))
+	while (c && !is_value(c) && !(cart_json_type(c) == CART_JSON_ARRAY &&
+				      holds_value(c)))
 		c = cart_json_next(c);
 	return c != NULL;
 }
 
-/* Every text, a list with texts as a whole. */
+/* Every text and number, a list that holds one as a whole. */
 static int walk_all(struct masking *m, struct cart_json *at)
 {
 	struct cart_json *c, *next;
@@ -203,9 +212,11 @@ static int walk_all(struct masking *m, struct cart_json *at)
 
 	for (c = cart_json_first(at); c; c = next) {
 		next = cart_json_next(c);
-		whole = cart_json_string(c) ||
-			(cart_json_type(c) == CART_JSON_ARRAY && holds_text(c));
-		if (whole && cart_json_key(c)) {
+		whole = is_value(c) ||
+			(cart_json_type(c) == CART_JSON_ARRAY && holds_value(c));
+		if (whole && !cart_json_key(c))
+			return -1;	/* a list of values has no name */
+		if (whole) {
 			if (replace(m, at, c) < 0)
 				return -1;
 		} else if (walk_all(m, c) < 0) {
@@ -216,17 +227,17 @@ static int walk_all(struct masking *m, struct cart_json *at)
 }
 
 int cart_step_mask_all(struct cart_json *doc,
-		       const unsigned char nonce[CART_MASK_NONCE_SIZE])
+		       const unsigned char key[CART_MASK_KEY_SIZE])
 {
-	struct masking m = { .nonce = nonce };
+	struct masking m = { .key = key };
 
 	return walk_all(&m, doc) < 0 ? -1 : m.count;
 }
 
 int cart_step_mask(const char *source, struct cart_json *doc,
-		   const unsigned char nonce[CART_MASK_NONCE_SIZE])
+		   const unsigned char key[CART_MASK_KEY_SIZE])
 {
-	struct masking m = { .nonce = nonce };
+	struct masking m = { .key = key };
 	size_t i;
 
 	for (i = 0; i < ROWS; i++) {

@@ -34,6 +34,9 @@ struct cart_run_options {
 	unsigned threads;		/* step threads, 0: 16 */
 	/* The bundle is encrypted: known secrets are kept as received. */
 	bool keep_secrets;
+	/* A secret of this run, CART_MASK_KEY_SIZE bytes (step.h), which must
+	 * not be in the bundle; NULL: one that nobody gets to know. */
+	const unsigned char *mask_key;
 	/* Ends the network calls under way.  Called at most once, some seconds
 	 * after a signal, when calls have not ended by themselves.  May be NULL. */
 	void (*cancel)(void *arg);
@@ -51,6 +54,7 @@ void cart_run_history_free(struct cart_run_history *h);
 struct cart_run_result {
 	uint64_t instances, ok, partial, failed, skipped, cancelled;
 	uint64_t gaps;
+	uint64_t masked;		/* exhibits masked under mask_key */
 	bool stopped;			/* signal or on_error: stop */
 	char reason[160];		/* why it ended early, "" */
 };
@@ -64,6 +68,11 @@ int cart_run(const struct cart_run_options *o, struct cart_run_result *ret,
  * say "if_allowed".  USAGE error names the step and the option to give. */
 int cart_run_check_allow(const struct cart_manifest *m, unsigned allow,
 			 struct cart_err *err);
+
+/* The same for a sink that is never durable (sink.h): no step of containment or
+ * irreversible may be allowed.  Those of class evidence only add to it. */
+int cart_run_check_durable(const struct cart_manifest *m, unsigned allow,
+			   struct cart_err *err);
 
 /* What a run would miss (`crashcart plan --check`): asks who we are, how far the
  * clock is off, whether each endpoint can be reached, and whether each call of

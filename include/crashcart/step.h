@@ -50,6 +50,8 @@ struct cart_step_reply {
 };
 void cart_step_reply_clear(struct cart_step_reply *r);
 
+#define CART_MASK_KEY_SIZE 32	/* bytes */
+
 struct cart_step_ops {
 	/* Evidence.  info->step and info->instance may be NULL: filled in. */
 	int (*put)(struct cart_step_ctx *c, const struct cart_exhibit_info *info,
@@ -137,6 +139,10 @@ struct cart_step_ops {
 	/* Sleeps, but not beyond cancellation (-1) or the deadline (-1, TIMEOUT). */
 	int (*sleep)(struct cart_step_ctx *c, unsigned ms, struct cart_err *err);
 	int64_t (*now_ns)(struct cart_step_ctx *c);	/* corrected UTC */
+	/* The key to mask one exhibit with: HMAC-SHA-256 under the run's mask
+	 * key of what, which the exhibit's origin must name.  Wipe it. */
+	void (*mask_key)(struct cart_step_ctx *c, const char *what,
+			 unsigned char ret_key[CART_MASK_KEY_SIZE]);
 	void (*progress)(struct cart_step_ctx *c, const char *what,
 			 uint64_t done, uint64_t total, const char *unit);
 };
@@ -210,10 +216,11 @@ struct cart_step_type {
  * Known secrets (collector/step/mask.c holds the one table).  source is
  * "service:Operation", or "imds:security-credentials" for role credentials.
  * Every known secret in doc is replaced by {"masked":"hmac-sha256",
- * "commitment":HEX}: HMAC-SHA-256 under the nonce, which the exhibit's note
- * states, so that whoever holds the secret can show that it was this one.
+ * "commitment":HEX}: HMAC-SHA-256 under a key that ops->mask_key made of the
+ * run's mask key.  That is in no bundle, or anybody could try words until one
+ * fits; the terminal shows it once, so that whoever kept it and knows the
+ * secret can show that it was this one.
  */
-#define CART_MASK_NONCE_SIZE 16
 enum cart_mask {
 	CART_MASK_UNKNOWN,	/* not in the table */
 	CART_MASK_PATHS,	/* its secrets have their places */
@@ -222,12 +229,13 @@ enum cart_mask {
 enum cart_mask cart_step_mask_of(const char *source);
 /* Number of values replaced; -1 when memory ran out: doc must not be used. */
 int cart_step_mask(const char *source, struct cart_json *doc,
-		   const unsigned char nonce[CART_MASK_NONCE_SIZE]);
-/* The same for every text of a reply whose secrets have no known places: names
- * of members, numbers and the shape stay. */
+		   const unsigned char key[CART_MASK_KEY_SIZE]);
+/* The same for every text and number of a reply whose secrets have no known
+ * places: names of members, true, false and null stay; an array that holds a
+ * text or number is masked as a whole. */
 int cart_step_mask_all(struct cart_json *doc,
-		       const unsigned char nonce[CART_MASK_NONCE_SIZE]);
-void cart_step_commit(const unsigned char nonce[CART_MASK_NONCE_SIZE],
+		       const unsigned char key[CART_MASK_KEY_SIZE]);
+void cart_step_commit(const unsigned char key[CART_MASK_KEY_SIZE],
 		      const void *data, size_t len,
 		      char ret_hex[CART_SHA256_HEX_SIZE]);
 

@@ -286,6 +286,51 @@ def test_kills(key, want):
             op, "after" if after else "before", len(done)), flush=True)
 
 
+def test_pipe(key):
+    """What goes through a pipe is never durable before a change."""
+    n = len(log_from(0))
+    got = subprocess.run(
+        [CART, "collect", "compromised-key", "-p", "access_key_id=" + key,
+         "--allow", "containment", "--out", "-", "--seal", "pipe.seal",
+         "--trust-environment"], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE)
+    assert got.returncode == 2 and not got.stdout, got
+    assert b"durable" in got.stderr and b"--out FOLDER" in got.stderr, got
+    assert not log_from(n), "something was asked"
+    assert not os.path.exists("pipe.seal")
+    with open("evidence.json", "w") as f:
+        json.dump({"crashcart": 1, "name": "e", "title": "e", "steps": [
+            {"id": "iam", "do": "iam.state", "changes": "evidence"}]}, f)
+    got = subprocess.run(
+        [CART, "collect", "./evidence.json", "--allow", "evidence", "--out",
+         "-", "--seal", "pipe.seal"], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE)
+    assert got.returncode in (0, 3), got.stderr
+    assert b"other end of the pipe" in got.stderr, got.stderr
+    with open("pipe.tar", "wb") as f:
+        f.write(got.stdout)
+    out = subprocess.run(["tar", "-xOf", "pipe.tar", "--wildcards",
+                          "*/log/*"], stdout=subprocess.PIPE, check=True)
+    assert b"the bundle goes through a pipe" in out.stdout
+
+
+def test_twice(key, want):
+    """Contained twice: the second record's way back locks nobody out."""
+    args = ("-p", "access_key_id=" + key, "--allow", "containment")
+    collect("once", "compromised-key", *args)
+    err = collect("twice", "compromised-key", *args)
+    assert "an earlier containment stands" in err, err
+    records = exhibits("twice", "*containment.json")
+    assert not [r for r in records if "policy_before" in open(r).read()]
+    err = collect("twice-back", "release-key", "-p", "record=" + "".join(
+        open(r).read() for r in records), "--allow", "containment", status=3)
+    assert "what was open before an earlier containment" in err, err
+    s = state()
+    assert s["policies"] == want["policies"], s
+    assert s["role policies"] == want["role policies"], s
+    release("once-back", "once", want)
+
+
 def test_own_key():
     """Who collects is not locked out by its own collection."""
     k = os.environ["AWS_ACCESS_KEY_ID"]
@@ -302,7 +347,10 @@ def main():
     want = state()
     assert want["login"] == "Active" and len(want["policies"]) == 1
     test_without_allow(key)
+    test_pipe(key)
     test_whole(key, secret, want)
+    fresh()
+    test_twice(key, want)
     test_kills(key, want)
     test_own_key()
     print("contained and released")

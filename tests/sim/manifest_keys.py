@@ -67,7 +67,7 @@ class Run:
                  *args)
         self.exit, self.err = p.returncode, p.stderr
         last = json.loads(p.stdout.strip().split("\n")[-1])
-        self.lines, self.files = [], {}
+        self.last, self.lines, self.files = last, [], {}
         with tarfile.open(last["location"]) as f:
             for m in f:
                 data = f.extractfile(m).read()
@@ -151,14 +151,20 @@ def secrets():
          if x.get("state") == "masked"]
     got, want = set(), set()
     for e in x:
-        nonce = bytes.fromhex(re.search("key ([0-9a-f]{32})",
-                                        e["note"]).group(1))
+        check("the note names no key", not re.search(
+            "[0-9a-f]{32}", e["note"].split(" kept): ")[0]), e["note"])
+        key = hmac.new(bytes.fromhex(run.last["mask_key"]),
+                       e["origin"]["call"].encode(), hashlib.sha256).digest()
         for v in fields(json.loads(run.files[e["path"]]), "Variables"):
             got |= {m["commitment"] for m in v.values()}
-        want |= {hmac.new(nonce, v.encode(), hashlib.sha256).hexdigest()
+        want |= {hmac.new(key, v.encode(), hashlib.sha256).hexdigest()
                  for v in values}
     check("masked, and whoever knows a value can show that it was this one",
           got and got <= want and len(got) >= len(set(values)), (got, x))
+    key = run.last["mask_key"]
+    check("the mask key is nowhere in the bundle", len(key) == 64 and not [
+        k for k in (key.encode(), bytes.fromhex(key)) if k in everything])
+    check("the terminal alone shows it", key not in run.err)
     check("user data is evidence, and stays", b"".join(
         run.files[n] for n in run.files if
         "describe-instance-attribute" in n).count(b"UserData") >= 1)

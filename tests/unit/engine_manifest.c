@@ -257,6 +257,12 @@ static void test_changes(void **state)
 	assert_non_null(strstr(err.text, "step \"a\""));
 	assert_non_null(strstr(err.text, "--allow containment"));
 	assert_int_equal(cart_run_check_allow(m, CART_CHANGE_CONTAINMENT, &err), 0);
+	/* a pipe is never durable before a change */
+	assert_int_equal(cart_run_check_durable(m, CART_CHANGE_EVIDENCE, &err), 0);
+	assert_int_equal(cart_run_check_durable(m, CART_CHANGE_CONTAINMENT, &err),
+			 -1);
+	assert_int_equal(err.class, CART_ERR_USAGE);
+	assert_non_null(strstr(err.text, "--out FOLDER"));
 	cart_manifest_free(m);
 }
 

@@ -696,6 +696,7 @@ static void test_secrets(void **state)
 	cart_json_print(f.lines, 0, &all);
 	assert_null(strstr((char *)all.data, "hunter2"));
 	assert_null(strstr((char *)all.data, "s3cret"));
+	assert_int_equal(f.result.masked, 2);
 	cart_buf_clear(&all);
 	fake_run_clear(&f);
 	f.keep_secrets = true;
