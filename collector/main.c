@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "cmd/command.h"
+#include "crashcart/core.h"
 #include "crashcart/digest.h"
 
 /*
@@ -28,6 +29,7 @@ int main(int argc, char **argv)
 
 	if (check_fds() < 0)
 		return CART_EXIT_FAILED;
+	cart_core_forbid();
 	cart_crypt_start();
 	if (argc < 2)
 		return cart_command_greet();

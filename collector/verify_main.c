@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cmd/command.h"
+#include "crashcart/core.h"
 #include "crashcart/digest.h"
 
 extern const struct cart_command cart_cmd_verify;
@@ -33,6 +34,7 @@ int main(int argc, char **argv)
 	if (fd < 0)
 		return CART_EXIT_FAILED;
 	close(fd);
+	cart_core_forbid();
 	cart_crypt_start();
 	if (argc < 2)
 		return cart_command_greet();

@@ -7,9 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <linux/audit.h>
@@ -33,6 +35,7 @@
 #define FS_MAKE_REG (1ull << 8)
 #define FS_REFER (1ull << 13)		/* from version 2 */
 #define FS_TRUNCATE (1ull << 14)	/* 3 */
+#define FS_IOCTL_DEV (1ull << 15)	/* 5: of devices opened from now on */
 #define NET_ALL 3ull			/* 4: bind and connect, TCP */
 #define SCOPE_ALL 3ull			/* 6: abstract sockets, signals */
 
@@ -49,7 +52,8 @@ static long handled(long version, struct ruleset *ret)
 {
 	ret->fs = FS_EXECUTE | FS_WRITE_FILE | FS_REMOVE_DIR | FS_REMOVE_FILE |
 		  FS_MAKE_ALL | (version >= 2 ? FS_REFER : 0) |
-		  (version >= 3 ? FS_TRUNCATE : 0);
+		  (version >= 3 ? FS_TRUNCATE : 0) |
+		  (version >= 5 ? FS_IOCTL_DEV : 0);
 	ret->net = version >= 4 ? NET_ALL : 0;
 	ret->scoped = version >= 6 ? SCOPE_ALL : 0;
 	return version >= 6 ? 24 : version >= 4 ? 16 : 8;
@@ -111,105 +115,187 @@ static long enter_landlock(const char *writable)
 #define ARCH AUDIT_ARCH_AARCH64
 #endif
 
-#define LOAD(field) \
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
-#define ARG_LOW(n) LOAD(args[n])	/* both machines are little-endian */
-#define RETURN(what) BPF_STMT(BPF_RET | BPF_K, (what))
-#define FAIL(error) RETURN(SECCOMP_RET_ERRNO | (error))
-/* If the call has this number: fail. */
-#define DENY(nr) \
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (nr), 0, 1), FAIL(EPERM)
-#define ABSENT(nr) \
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (nr), 0, 1), FAIL(ENOSYS)
+/*
+ * Numbers from here on are the same on all machines.  What is younger and not
+ * on the list does not exist, so that the C library takes the older way.
+ */
+#define NR_COMMON 424
 
-static const struct sock_filter common[] = {
-	LOAD(arch),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCH, 1, 0),
-	RETURN(SECCOMP_RET_KILL),
-	LOAD(nr),
+/* What reading a bundle takes, of musl and, in builds for developers, glibc. */
+static const unsigned short reading[] = {
+	SYS_futex, SYS_pread64, SYS_read, SYS_write, SYS_close, SYS_mmap,
+	SYS_munmap, SYS_mprotect, SYS_madvise, SYS_mremap, SYS_brk,
+	SYS_rt_sigprocmask, SYS_openat, SYS_fcntl, SYS_fstat, SYS_newfstatat,
+	SYS_statx, SYS_faccessat, SYS_readlinkat, SYS_getdents64, SYS_lseek,
+	SYS_readv, SYS_writev, SYS_preadv, SYS_ioctl, SYS_fsync, SYS_fdatasync,
+	SYS_fadvise64, SYS_flock, SYS_statfs, SYS_fstatfs, SYS_getcwd,
+	SYS_chdir, SYS_fchdir, SYS_umask, SYS_dup, SYS_dup3, SYS_pipe2,
+	SYS_ppoll, SYS_pselect6,
+	/* memory that holds keys */
+	SYS_mlock, SYS_munlock, SYS_mlock2, SYS_msync,
+	/* threads */
+	SYS_clone, SYS_exit, SYS_exit_group, SYS_set_robust_list,
+	SYS_get_robust_list, SYS_set_tid_address, SYS_rseq, SYS_membarrier,
+	SYS_gettid, SYS_getpid, SYS_getppid, SYS_sched_yield,
+	SYS_sched_getaffinity, SYS_sched_getparam, SYS_sched_getscheduler,
+	SYS_prctl,
+	/* signals, to itself */
+	SYS_rt_sigaction, SYS_rt_sigreturn, SYS_rt_sigpending,
+	SYS_rt_sigsuspend, SYS_rt_sigtimedwait, SYS_sigaltstack,
+	SYS_restart_syscall, SYS_tkill, SYS_tgkill,
+	/* what it may know */
+	SYS_clock_gettime, SYS_clock_getres, SYS_clock_nanosleep,
+	SYS_nanosleep, SYS_gettimeofday, SYS_times, SYS_getrandom, SYS_uname,
+	SYS_sysinfo, SYS_getrusage, SYS_prlimit64, SYS_getuid, SYS_geteuid,
+	SYS_getgid, SYS_getegid, SYS_getresuid, SYS_getresgid, SYS_getgroups,
+	SYS_getpgid, SYS_getsid,
 #if defined(__x86_64__)
-	/* x32 would have other numbers for the same calls */
-	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1),
-	FAIL(ENOSYS),
-	DENY(SYS_fork), DENY(SYS_vfork), DENY(SYS_mknod),
-	DENY(SYS_symlink), DENY(SYS_chmod), DENY(SYS_chown),
-	DENY(SYS_lchown), DENY(SYS_ioperm), DENY(SYS_iopl),
+	SYS_open, SYS_stat, SYS_lstat, SYS_access, SYS_readlink, SYS_getdents,
+	SYS_poll, SYS_select, SYS_dup2, SYS_pipe, SYS_time, SYS_getrlimit,
+	SYS_arch_prctl,
 #endif
-	/* no network */
-	DENY(SYS_socket), DENY(SYS_socketpair), DENY(SYS_connect),
-	DENY(SYS_bind), DENY(SYS_listen), DENY(SYS_accept), DENY(SYS_accept4),
-	/* no program, no other process */
-	DENY(SYS_execve), DENY(SYS_execveat), DENY(SYS_ptrace),
-	DENY(SYS_process_vm_readv), DENY(SYS_process_vm_writev),
-	DENY(SYS_kill), DENY(SYS_setsid),
-	/* what can open or start by numbers that are not looked at below */
-	ABSENT(SYS_clone3), ABSENT(SYS_openat2), ABSENT(SYS_io_uring_setup),
-	DENY(SYS_open_by_handle_at), DENY(SYS_name_to_handle_at),
-	/* the machine */
-	DENY(SYS_mount), DENY(SYS_umount2), DENY(SYS_pivot_root),
-	DENY(SYS_chroot), DENY(SYS_unshare), DENY(SYS_setns),
-	DENY(SYS_swapon), DENY(SYS_swapoff), DENY(SYS_reboot),
-	DENY(SYS_sethostname), DENY(SYS_settimeofday), DENY(SYS_clock_settime),
-	DENY(SYS_init_module), DENY(SYS_finit_module), DENY(SYS_delete_module),
-	DENY(SYS_kexec_load), DENY(SYS_bpf), DENY(SYS_perf_event_open),
-	DENY(SYS_add_key), DENY(SYS_keyctl), DENY(SYS_request_key),
-	DENY(SYS_setuid), DENY(SYS_setgid), DENY(SYS_setresuid),
-	DENY(SYS_setresgid), DENY(SYS_setgroups), DENY(SYS_capset),
-	DENY(SYS_personality), DENY(SYS_quotactl), DENY(SYS_acct),
-	/* of files: what no output needs */
-	DENY(SYS_mknodat), DENY(SYS_symlinkat), DENY(SYS_fchownat),
-	DENY(SYS_setxattr), DENY(SYS_lsetxattr), DENY(SYS_fsetxattr),
-	DENY(SYS_removexattr), DENY(SYS_lremovexattr), DENY(SYS_fremovexattr),
-	/* clone: threads only */
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 3),
-	ARG_LOW(0),
-	BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x00010000 /* CLONE_THREAD */, 1,
-		 0),
-	FAIL(EPERM),
-	LOAD(nr),
+};
+
+/* ... and what making its output takes. */
+static const unsigned short writing[] = {
+	SYS_pwrite64, SYS_pwritev, SYS_ftruncate, SYS_fallocate,
+	SYS_sync_file_range, SYS_copy_file_range, SYS_sendfile, SYS_mkdirat,
+	SYS_unlinkat, SYS_linkat, SYS_renameat2, SYS_utimensat,
+#if defined(SYS_renameat)
+	SYS_renameat,
+#endif
+#if defined(__x86_64__)
+	SYS_creat, SYS_mkdir, SYS_rmdir, SYS_unlink, SYS_rename, SYS_link,
+#endif
 };
 
 #define WRITES (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC)
+#define NR_TCGETS2 0x802c542au
+#define THREAD_BIT 0x00010000u
+#define LINES_MAX 400
 
-/* Without output. */
-static const struct sock_filter no_files[] = {
-#if defined(__x86_64__)
-	DENY(SYS_creat), DENY(SYS_mkdir), DENY(SYS_rmdir), DENY(SYS_unlink),
-	DENY(SYS_rename), DENY(SYS_link),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_open, 0, 3),
-	ARG_LOW(1),
-	BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, WRITES, 0, 1),
-	FAIL(EACCES),
-	LOAD(nr),
-#endif
-	DENY(SYS_renameat), DENY(SYS_mkdirat), DENY(SYS_unlinkat), DENY(SYS_linkat),
-	DENY(SYS_truncate), DENY(SYS_ftruncate), DENY(SYS_fchmod),
-	DENY(SYS_fchmodat), DENY(SYS_fchown), DENY(SYS_utimensat),
-	DENY(SYS_renameat2),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 3),
-	ARG_LOW(2),
-	BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, WRITES, 0, 1),
-	FAIL(EACCES),
-	LOAD(nr),
+struct program {
+	struct sock_filter line[LINES_MAX];
+	unsigned short n;
 };
 
-#define N_COMMON (sizeof(common) / sizeof(common[0]))
-#define N_NO_FILES (sizeof(no_files) / sizeof(no_files[0]))
+static void add(struct program *p, struct sock_filter line)
+{
+	p->line[p->n++] = line;
+}
+
+#define STMT(code, k) ((struct sock_filter)BPF_STMT((code), (k)))
+#define JUMP(how, k, yes, no) \
+	((struct sock_filter)BPF_JUMP(BPF_JMP | (how) | BPF_K, (k), (yes), (no)))
+#define LOAD(field) \
+	STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+/* half: 0 the low, 1 the high; both machines are little-endian */
+#define LOAD_ARG(i, half)                                                  \
+	STMT(BPF_LD | BPF_W | BPF_ABS,                                     \
+	     (uint32_t)(offsetof(struct seccomp_data, args) + (i) * 8u +   \
+			(half) * 4u))
+#define RETURN(what) STMT(BPF_RET | BPF_K, (what))
+#define FAIL(error) RETURN(SECCOMP_RET_ERRNO | (error))
+
+/* The call passes if an argument is one of these numbers, else EPERM. */
+static void only(struct program *p, unsigned nr, unsigned arg,
+		 const uint32_t *value, unsigned n)
+{
+	unsigned i;
+
+	add(p, JUMP(BPF_JEQ, nr, 0, (unsigned char)(2 + 2 * n)));
+	add(p, LOAD_ARG(arg, 0));
+	for (i = 0; i < n; i++) {
+		add(p, JUMP(BPF_JEQ, value[i], 0, 1));
+		add(p, RETURN(SECCOMP_RET_ALLOW));
+	}
+	add(p, FAIL(EPERM));
+}
+
+/* The call fails if an argument has one of these bits. */
+static void without(struct program *p, unsigned nr, unsigned arg, uint32_t bits,
+		    unsigned error)
+{
+	add(p, JUMP(BPF_JEQ, nr, 0, 4));
+	add(p, LOAD_ARG(arg, 0));
+	add(p, JUMP(BPF_JSET, bits, 0, 1));
+	add(p, FAIL(error));
+	add(p, LOAD(nr));
+}
+
+static void check_arguments(struct program *p, bool writes)
+{
+	/* F_SETOWN and F_SETSIG would send signals */
+	static const uint32_t fcntls[] = { F_DUPFD, F_GETFD, F_SETFD, F_GETFL,
+					   F_SETFL, F_GETLK, F_SETLK, F_SETLKW,
+					   36, 37, 38, F_DUPFD_CLOEXEC };
+	/* whether it is a terminal, and its size; none that feeds it input */
+	static const uint32_t ioctls[] = { TCGETS, NR_TCGETS2, TIOCGWINSZ };
+	const uint32_t self = (uint32_t)getpid(), none = 0, name = PR_SET_NAME;
+
+	only(p, SYS_fcntl, 1, fcntls, sizeof(fcntls) / sizeof(fcntls[0]));
+	only(p, SYS_ioctl, 1, ioctls, sizeof(ioctls) / sizeof(ioctls[0]));
+	only(p, SYS_prctl, 0, &name, 1);
+	only(p, SYS_prlimit64, 0, &none, 1);
+	/* raise() of the first thread; abort() does without in the others */
+	only(p, SYS_tkill, 0, &self, 1);
+	only(p, SYS_tgkill, 0, &self, 1);
+	/* clone: threads only */
+	add(p, JUMP(BPF_JEQ, SYS_clone, 0, 4));
+	add(p, LOAD_ARG(0, 0));
+	add(p, JUMP(BPF_JSET, THREAD_BIT, 1, 0));
+	add(p, FAIL(EPERM));
+	add(p, LOAD(nr));
+#ifndef __GLIBC__
+	/* glibc loads its unwinder when a thread ends */
+	without(p, SYS_mmap, 2, PROT_EXEC, EPERM);
+	without(p, SYS_mprotect, 2, PROT_EXEC, EPERM);
+#endif
+	if (writes) {
+		/* times by descriptor only: Landlock knows no times by path */
+		add(p, JUMP(BPF_JEQ, SYS_utimensat, 0, 6));
+		add(p, LOAD_ARG(1, 0));
+		add(p, JUMP(BPF_JEQ, 0, 0, 2));
+		add(p, LOAD_ARG(1, 1));
+		add(p, JUMP(BPF_JEQ, 0, 1, 0));
+		add(p, FAIL(EPERM));
+		add(p, LOAD(nr));
+		return;
+	}
+	without(p, SYS_openat, 2, WRITES, EACCES);
+#if defined(__x86_64__)
+	without(p, SYS_open, 1, WRITES, EACCES);
+#endif
+}
+
+static void allow(struct program *p, const unsigned short *nr, size_t n)
+{
+	for (; n > 0; n--) {
+		add(p, JUMP(BPF_JEQ, *nr++, 0, 1));
+		add(p, RETURN(SECCOMP_RET_ALLOW));
+	}
+}
 
 static bool enter_seccomp(bool writes)
 {
-	struct sock_filter all[N_COMMON + N_NO_FILES + 1];
-	const struct sock_filter yes = RETURN(SECCOMP_RET_ALLOW);
-	size_t n = N_COMMON;
-	struct sock_fprog program = { .filter = all };
+	struct program p = { .n = 0 };
+	struct sock_fprog program = { .filter = p.line };
 
-	memcpy(all, common, sizeof(common));
-	if (!writes) {
-		memcpy(all + n, no_files, sizeof(no_files));
-		n += N_NO_FILES;
-	}
-	all[n++] = yes;
-	program.len = (unsigned short)n;
+	_Static_assert(sizeof(reading) + sizeof(writing) + 120 <= LINES_MAX,
+		       "two lines a number, which has two bytes");
+	add(&p, LOAD(arch));
+	add(&p, JUMP(BPF_JEQ, ARCH, 1, 0));
+	add(&p, RETURN(SECCOMP_RET_KILL));
+	add(&p, LOAD(nr));
+	check_arguments(&p, writes);
+	allow(&p, reading, sizeof(reading) / sizeof(reading[0]));
+	if (writes)
+		allow(&p, writing, sizeof(writing) / sizeof(writing[0]));
+	/* also x32, whose numbers are high */
+	add(&p, JUMP(BPF_JGE, NR_COMMON, 0, 1));
+	add(&p, FAIL(ENOSYS));
+	add(&p, FAIL(EPERM));
+	program.len = p.n;
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 

@@ -8,8 +8,11 @@
  * For commands that read what an enemy wrote: from here on this process makes no
  * socket, starts no program, and neither makes, writes nor removes a file but
  * below one folder.  In two layers, each where the kernel has it: Landlock (5.13)
- * knows paths; seccomp (3.17) refuses system calls.  Descriptors that are open
- * stay as they are.  What is refused fails with EACCES or EPERM.
+ * knows paths; seccomp (3.17) allows the system calls of a list and no other:
+ * no signal to another process, no other user, no mount, no shared memory, no
+ * input put into a terminal, no times, modes or attributes of a file by its
+ * path.  Descriptors that are open stay as they are.  What is refused fails with
+ * EACCES or EPERM; ENOSYS if it is younger than Linux 5.1.
  *
  * Call it before the first thread, when arguments, keys and passwords are read.
  * writable: where output goes, a folder that is there, or NULL: nowhere.  Never
