@@ -24,9 +24,13 @@
  *
  * What is kept of its hardening: each block is musl's own, and each free()
  * asks musl for its size, which checks that the address is one of its blocks
- * and that nothing was written beyond the block.  Here, links of lists are
- * masked by a secret and checked when they are followed, and a free block
- * carries a mark, so that freeing it twice is noticed.
+ * and that nothing was written beyond the block.  Here, links are masked by a
+ * secret, and each free block carries a mark of that secret and its address,
+ * which is checked when the block is taken from its list.  A write to the second
+ * word of a free block is noticed then; one to the link is noticed if it is not
+ * aligned, and else leads to an address that the writer cannot choose.  Freeing
+ * what is free is noticed, whichever thread did it first, unless the mark was
+ * written over.  Freeing again what somebody took meanwhile is not noticed.
  */
 #include <malloc.h>
 #include <pthread.h>
@@ -72,11 +76,10 @@ static _Thread_local struct {
 	int state;
 } mine;
 
-/* Chains of half a list.  The second block of a chain links the chains: a
- * list has room for four at least. */
+/* Chains of half a list. */
 static struct {
 	pthread_mutex_t lock;
-	struct block *chain[CLASSES];
+	struct block *chain[CLASSES][SHARED_BATCHES];
 	unsigned chains[CLASSES];
 } shared = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -160,16 +163,11 @@ static void push(unsigned class, struct block *b)
 	mine.bytes += class_size(class);
 }
 
-/* Content may look like the mark by chance: only then the lists are read. */
-static void check_not_free(unsigned class, const struct block *b)
+/* pop() takes the mark away, so what is in use has none. */
+static void check_not_free(const struct block *b)
 {
-	const struct block *c;
-
-	if (b->mark != mark_of(b))
-		return;
-	for (c = mine.list[class].first; c; c = next_of(c))
-		if (c == b)
-			__builtin_trap();
+	if (b->mark == mark_of(b))
+		__builtin_trap();
 }
 
 /* ---- lists that grow too long or too short -------------------------------- */
@@ -186,10 +184,12 @@ static void give_half(unsigned class)
 	struct list *l = &mine.list[class];
 	unsigned half = list_max(class) / 2, i;
 	struct block *chain = l->first, *last = chain;
+	unsigned chains;
 	bool full;
 
 	pthread_mutex_lock(&shared.lock);
-	full = shared.chains[class] >= SHARED_BATCHES;
+	chains = shared.chains[class];
+	full = chains >= SHARED_BATCHES;
 	if (!full) {
 		for (i = 1; i < half; i++)
 			last = next_of(last);
@@ -197,10 +197,9 @@ static void give_half(unsigned class)
 		l->n -= half;
 		mine.bytes -= half * class_size(class);
 		link_to(last, NULL);
-		/* the mark of a chain's first block links the chains */
-		chain->mark = (uintptr_t)shared.chain[class];
-		shared.chain[class] = chain;
-		shared.chains[class]++;
+		shared.chain[class][chains] = chain;
+		__atomic_store_n(&shared.chains[class], chains + 1,
+				 __ATOMIC_RELAXED);
 	}
 	pthread_mutex_unlock(&shared.lock);
 	if (full)
@@ -209,20 +208,19 @@ static void give_half(unsigned class)
 
 static void take_half(unsigned class)
 {
-	unsigned half = list_max(class) / 2;
-	struct block *chain;
+	unsigned half = list_max(class) / 2, chains;
+	struct block *chain = NULL;
 
 	pthread_mutex_lock(&shared.lock);
-	chain = shared.chain[class];
-	if (chain) {
-		shared.chain[class] = (struct block *)chain->mark;
-		__atomic_store_n(&shared.chains[class],
-				 shared.chains[class] - 1, __ATOMIC_RELAXED);
+	chains = shared.chains[class];
+	if (chains) {
+		chain = shared.chain[class][chains - 1];
+		__atomic_store_n(&shared.chains[class], chains - 1,
+				 __ATOMIC_RELAXED);
 	}
 	pthread_mutex_unlock(&shared.lock);
 	if (!chain)
 		return;
-	chain->mark = mark_of(chain);
 	mine.list[class].first = chain;
 	mine.list[class].n = half;
 	mine.bytes += half * class_size(class);
@@ -328,7 +326,7 @@ void cart_alloc_free(void *p)
 		__real_free(p);
 		return;
 	}
-	check_not_free(class, p);
+	check_not_free(p);
 	push(class, p);
 	if (mine.list[class].n > list_max(class))
 		give_half(class);

@@ -160,6 +160,41 @@ static void twice(void)
 	free(again(p));
 }
 
+static void *free_it(void *arg)
+{
+	free(arg);
+	return NULL;
+}
+
+static void *free_and_stay(void *arg)
+{
+	free(arg);
+	/* not into the lists of musl, which would notice */
+	pause();
+	return NULL;
+}
+
+/* Twice by two threads that both live. */
+static void twice_elsewhere(void)
+{
+	char *p = take(100), *q = again(p);
+	pthread_t t;
+
+	free(p);
+	if (pthread_create(&t, NULL, free_it, q) == 0)
+		pthread_join(t, NULL);
+}
+
+static void twice_from_elsewhere(void)
+{
+	char *p = take(100), *q = again(p);
+	pthread_t t;
+
+	if (pthread_create(&t, NULL, free_and_stay, p) == 0)
+		usleep(200000);
+	free(q);
+}
+
 static void after(void)
 {
 	uintptr_t *p = (void *)take(100), *q = again((char *)p);
@@ -183,10 +218,38 @@ static void inside(void)
 	free(again(take(1000) + 32));
 }
 
+/* No free block, in whosever list, tells an address. */
+static void test_no_plain_links(void **state)
+{
+	enum { N = 400 };
+	static uintptr_t *p[N];
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < N; i++)
+		p[i] = (void *)take(64);
+	for (i = 0; i < N; i++) {
+		uintptr_t *q = again((char *)p[i]);
+
+		free(p[i]);
+		p[i] = q;
+	}
+	for (i = 0; i < N; i++)
+		for (k = 0; k < N; k++) {
+			volatile uintptr_t *words = p[i];
+
+			assert_true(words[0] != (uintptr_t)p[k]);
+			assert_true(words[1] != (uintptr_t)p[k]);
+		}
+}
+
 /* What corrupts the heap ends the program. */
 static void test_misuse(void **state)
 {
-	static void (*const misuse[])(void) = { twice, after, beyond, inside };
+	static void (*const misuse[])(void) = {
+		twice, twice_elsewhere, twice_from_elsewhere, after, beyond,
+		inside
+	};
 	size_t i;
 
 	(void)state;
@@ -214,6 +277,7 @@ int main(void)
 		cmocka_unit_test(test_every_size),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_handed_over),
+		cmocka_unit_test(test_no_plain_links),
 		cmocka_unit_test(test_misuse),
 	};
 
