@@ -26,6 +26,29 @@ prints 'Time +the seal was there at 20[0-9T:-]+Z?.*: anchored by an'
 prints 'named, as CN=Test Time Authority,O=Test Lab$'
 expect 0 "$CRASHCART" verify o -P "$key" --tsa-ca tsa/other.pem --tsa-ca tsa/root.pem --json
 jq -e '.timestamps | length == 2 and all(.anchored)' out > /dev/null || die "json"
+jq -e 'any(.timestamps[]; .before_log_end) | not' out > /dev/null || die "order of times"
+# a log whose own times are after the anchored one
+expect 0 python3 -B - <<'P'
+import os, re, subprocess, sys
+sys.path.insert(0, os.environ['TOP'] + '/tests/interop')
+import make_bundle
+
+def later(line):
+    return dict(line, t='2099' + line['t'][4:]) if 't' in line else line
+
+maker = make_bundle.Maker(1, stamp=True, hooks={'line': later, 'head': later})
+os.mkdir('late')
+for name, data in maker.make().items():
+    with open('late/' + name, 'wb') as out:
+        out.write(data)
+verify = [os.environ['CRASHCART'], 'verify', 'late', '-P', maker.keys()[0],
+          '--tsa-ca', make_bundle.AUTHORITY[0].name + '/root.pem']
+done = subprocess.run(verify, capture_output=True, text=True)
+assert done.returncode == 0 and 'CONTRADICTION: by its own times' in \
+    done.stdout, done
+done = subprocess.run(verify + ['--json'], capture_output=True, text=True)
+assert re.search('"before_log_end": ?true', done.stdout), done
+P
 # roots that are not the authority's: cannot tell
 expect 5 "$CRASHCART" verify o -P "$key" --tsa-ca tsa/other.pem
 prints 'no authority that you named anchored the time'
