@@ -37,8 +37,8 @@ struct cart_identity_input {
 };
 
 struct cart_identity_verdict {
-	/* VALID: rsa2048 or signature holds, and none that is there fails.
-	 * pkcs7 alone (SHA-1) is no more than a corroboration: UNKNOWN. */
+	/* VALID: rsa2048 holds, and none that is there fails.  signature or
+	 * pkcs7 alone (1024 bits) are no more than a corroboration: UNKNOWN. */
 	enum cart_trail_verdict verdict;
 	char reason[256];		/* one sentence */
 	struct {
