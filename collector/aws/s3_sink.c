@@ -302,37 +302,56 @@ static int s3_chunk(struct cart_sink *sink, const unsigned char sha256[32],
 }
 
 /* base64(SHA-256 of the digests) "-" number: what S3 computes too. */
-static void composite(const struct s3_sink *s, char out[64])
+static void composite_end(struct cart_sha256 *sha, size_t n, char out[64])
 {
 	unsigned char digest[CART_SHA256_SIZE];
-	struct cart_sha256 sha;
 	struct cart_buf b;
+
+	cart_sha256_final(sha, digest);
+	cart_buf_init_fixed(&b, out, 64);
+	cart_text_base64(digest, sizeof(digest), &b);
+	cart_buf_addf(&b, "-%zu", n);
+}
+
+static void composite(const struct s3_sink *s, char out[64])
+{
+	struct cart_sha256 sha;
 	unsigned i;
 
 	cart_sha256_init(&sha);
 	for (i = 0; i < s->n_parts; i++)
 		cart_sha256_update(&sha, s->parts[i].sha256, CART_SHA256_SIZE);
-	cart_sha256_final(&sha, digest);
-	cart_buf_init_fixed(&b, out, 64);
-	cart_text_base64(digest, sizeof(digest), &b);
-	cart_buf_addf(&b, "-%u", s->n_parts);
+	composite_end(&sha, s->n_parts, out);
 }
 
-/* The answer to an earlier try may be lost: the object says what became. */
-static int completed_before(struct s3_sink *s, const char *file,
-			    const char *want)
+/* What S3 says of the object; length NULL: no matter. */
+static int compare(const struct cart_s3_sink_options *o, const char *file,
+		   const uint64_t *length, const char *want,
+		   struct cart_err *err)
 {
-	struct cart_json *j = input_for(&s->o, file);
+	struct cart_json *j = input_for(o, file);
 	struct cart_aws_reply reply = { 0 };
 	const char *have;
-	int rc = -1;
+	int64_t bytes;
+	int rc;
 
 	add(j, "ChecksumMode", "ENABLED");
-	if (call(&s->o, "HeadObject", j, NULL, &reply, NULL) == 0) {
-		have = cart_json_get_string(reply.view, "ChecksumSHA256");
-		if (have && strcmp(have, want) == 0)
-			rc = 0;
-	}
+	rc = call(o, "HeadObject", j, NULL, &reply, err);
+	if (rc < 0)
+		goto out;
+	have = cart_json_get_string(reply.view, "ChecksumSHA256");
+	if (!have || strcmp(have, want) != 0)
+		rc = cart_err_set(err, CART_ERR_CRYPTO, 0, "%s: the object in "
+				  "S3 has the checksum %.60s, not %s", file,
+				  have ? have : "none", want);
+	else if (length && (cart_json_i64(cart_json_get(reply.view,
+							"ContentLength"),
+					  &bytes) < 0 ||
+			    bytes < 0 || (uint64_t)bytes != *length))
+		rc = cart_err_set(err, CART_ERR_CRYPTO, 0, "%s: the object in "
+				  "S3 is not of %" PRIu64 " bytes", file,
+				  *length);
+out:
 	cart_json_free(j);
 	cart_aws_reply_clear(&reply);
 	return rc;
@@ -360,8 +379,9 @@ static int send_complete(struct s3_sink *s, const char *file, const char *want,
 		add_base64(part, "ChecksumSHA256", s->parts[i].sha256);
 	}
 	if (call(&s->o, "CompleteMultipartUpload", j, NULL, &reply, err) < 0) {
+		/* the answer to an earlier try may be lost */
 		if (reply.attempts > 1 &&
-		    completed_before(s, file, want) == 0)
+		    compare(&s->o, file, NULL, want, NULL) == 0)
 			rc = 0;
 		goto out;
 	}
@@ -457,10 +477,16 @@ static int s3_companion(struct cart_sink *sink, const char *suffix,
 			const void *data, size_t len, struct cart_err *err)
 {
 	struct s3_sink *s = of(sink);
+	struct cart_err why = { 0 };
 	char file[96];
 
-	if (strcmp(suffix, ".state") == 0)
-		return put_state(s, data, len, err);
+	if (strcmp(suffix, ".state") == 0) {
+		/* what is in S3 is worth more than the means to seal a part */
+		if (put_state(s, data, len, &why) < 0 && data &&
+		    s->o.state_failed)
+			s->o.state_failed(s->o.state_arg, &why);
+		return 0;
+	}
 	snprintf(file, sizeof(file), "%s%s", s->name, suffix);
 	return cart_s3_put(&s->o, file, data, len, err);
 }
@@ -593,9 +619,27 @@ int cart_s3_put(const struct cart_s3_sink_options *o, const char *file,
 	add(j, "IfNoneMatch", "*");
 	add_keeping(j, o);
 	rc = call(o, "PutObject", j, &body, &reply, err);
+	if (rc < 0 && reply.status == 412 &&
+	    compare(o, file, NULL, cart_json_get_string(j, "ChecksumSHA256"),
+		    NULL) == 0)
+		rc = 0;
 	cart_json_free(j);
 	cart_aws_reply_clear(&reply);
 	return rc;
+}
+
+int cart_s3_compare(const struct cart_s3_sink_options *o, const char *file,
+		    uint64_t length,
+		    const unsigned char (*parts)[CART_SHA256_SIZE],
+		    size_t n_parts, struct cart_err *err)
+{
+	struct cart_sha256 sha;
+	char want[64];
+
+	cart_sha256_init(&sha);
+	cart_sha256_update(&sha, parts, n_parts * CART_SHA256_SIZE);
+	composite_end(&sha, n_parts, want);
+	return compare(o, file, &length, want, err);
 }
 
 int cart_s3_exists(const struct cart_s3_sink_options *o, const char *file,

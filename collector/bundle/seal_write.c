@@ -297,7 +297,10 @@ int cart_seal_state(void *arg, struct cart_err *err)
 	memcpy(s.root, s.log_root, sizeof(s.root));
 	if (print_outer(&s, b->stream.n_segments - 1, &seal, &sig, err) < 0)
 		goto out;
-	cart_buf_addf(&state, "crashcart-state 1\nuuid %s\n", b->uuid);
+	cart_buf_addf(&state, "crashcart-state 1\nuuid %s\nkey ", b->uuid);
+	cart_minisign_print_public_bare(&(b->examiner ? b->examiner :
+					  b->session)->public_key, &state);
+	cart_buf_addc(&state, '\n');
 	pthread_mutex_lock(&b->lock);
 	cart_buf_add(&state, b->changes.data, b->changes.len);
 	pthread_mutex_unlock(&b->lock);

@@ -25,8 +25,8 @@
 #define FILE_NAME_SIZE 96
 
 struct state {
-	const char *location, *changes, *signature, *seal;
-	size_t location_len, changes_len, signature_len, seal_len;
+	const char *location, *key, *changes, *signature, *seal;
+	size_t location_len, key_len, changes_len, signature_len, seal_len;
 };
 
 static int bad(struct cart_err *err, const char *what)
@@ -46,6 +46,49 @@ static int take_line(const char **p, const char *end, const char **ret,
 	*ret_len = (size_t)(lf - *p);
 	*p = lf + 1;
 	return 0;
+}
+
+/* As the log has it: lower-case hex, 8-4-4-4-12. */
+static bool is_uuid(const char *s, size_t len)
+{
+	size_t i;
+
+	if (len != 36)
+		return false;
+	for (i = 0; i < len; i++)
+		if (i == 8 || i == 13 || i == 18 || i == 23) {
+			if (s[i] != '-')
+				return false;
+		} else if (!(s[i] >= '0' && s[i] <= '9') &&
+			   !(s[i] >= 'a' && s[i] <= 'f')) {
+			return false;
+		}
+	return true;
+}
+
+/* One of a few words, which takes all of len. */
+static bool is_word(const char *s, size_t len, const char *const *words)
+{
+	for (; *words; words++)
+		if (strlen(*words) == len && memcmp(s, *words, len) == 0)
+			return true;
+	return false;
+}
+
+/* "UUID CLASS EVENT" */
+static bool is_change(const char *s, size_t len)
+{
+	static const char *const classes[] = { "evidence", "containment",
+					       "irreversible", NULL };
+	static const char *const events[] = { "intent", "result", "adopted",
+					      "unknown", NULL };
+	const char *class = s + 37, *space;
+
+	if (len < 38 || !is_uuid(s, 36) || s[36] != ' ')
+		return false;
+	space = memchr(class, ' ', len - 37);
+	return space && is_word(class, (size_t)(space - class), classes) &&
+	       is_word(space + 1, (size_t)(s + len - space - 1), events);
 }
 
 /* "KEY LENGTH" and so many bytes. */
@@ -71,7 +114,7 @@ static int parse(const char *data, size_t size, struct state *ret,
 		 struct cart_err *err)
 {
 	static const char first[] = "crashcart-state 1", change[] = "change ";
-	static const char place[] = "location ";
+	static const char place[] = "location ", key[] = "key ";
 	const char *p = data, *end = p + size, *line;
 	size_t len;
 
@@ -81,17 +124,29 @@ static int parse(const char *data, size_t size, struct state *ret,
 			return bad(err, "its location");
 		ret->location = line + sizeof(place) - 1;
 		ret->location_len = len - (sizeof(place) - 1);
+		if (!cart_text_is_printable(ret->location, ret->location_len) ||
+		    ret->location_len < 6 ||
+		    memcmp(ret->location, "s3://", 5) != 0 ||
+		    ret->location[ret->location_len - 1] != '/')
+			return bad(err, "its location");
 	}
 	if (take_line(&p, end, &line, &len) < 0 || len != sizeof(first) - 1 ||
 	    memcmp(line, first, len) != 0)
 		return bad(err, "not of version 1");
 	if (take_line(&p, end, &line, &len) < 0 || len != 41 ||
-	    memcmp(line, "uuid ", 5) != 0)
+	    memcmp(line, "uuid ", 5) != 0 || !is_uuid(line + 5, 36))
 		return bad(err, "no uuid");
+	if (take_line(&p, end, &line, &len) < 0 || len <= sizeof(key) - 1 ||
+	    memcmp(line, key, sizeof(key) - 1) != 0)
+		return bad(err, "no key");
+	ret->key = line + sizeof(key) - 1;
+	ret->key_len = len - (sizeof(key) - 1);
 	ret->changes = p;
 	while (p < end && (size_t)(end - p) > sizeof(change) - 1 &&
 	       memcmp(p, change, sizeof(change) - 1) == 0)
-		if (take_line(&p, end, &line, &len) < 0)
+		if (take_line(&p, end, &line, &len) < 0 ||
+		    !is_change(line + sizeof(change) - 1,
+			       len - (sizeof(change) - 1)))
 			return bad(err, "a change");
 	ret->changes_len = (size_t)(p - ret->changes);
 	if (take_block(&p, end, "signature", &ret->signature,
@@ -258,20 +313,51 @@ static int put_seal(int dirfd, const char *name, const struct state *s,
 	return 0;
 }
 
+/* Whoever may write the file names the key in it; but a seal that was mixed up
+ * or cut is found here and not in the lab. */
+static int check_signature(const struct state *s, const struct cart_seal *seal,
+			   struct cart_partial *ret, struct cart_err *err)
+{
+	static const char *const purposes[] = { "session", "examiner" };
+	unsigned char prehash[CART_BLAKE2B_SIZE];
+	struct cart_minisign_sig sig;
+	struct cart_public_key key;
+	struct cart_blake2b blake;
+	char want[512];
+	size_t i;
+
+	if (cart_minisign_parse_public(s->key, s->key_len, &key, err) < 0 ||
+	    cart_minisign_parse_sig(s->signature, s->signature_len, &sig,
+				    err) < 0)
+		return cart_err_prefix(err, "the state file");
+	cart_blake2b_init(&blake);
+	cart_blake2b_update(&blake, s->seal, s->seal_len);
+	cart_blake2b_final(&blake, prehash);
+	if (cart_minisign_verify(&sig, &key, prehash, err) < 0)
+		return cart_err_prefix(err, "the state file: its seal");
+	cart_minisign_id_text(sig.key_id, ret->signer);
+	for (i = 0; i < sizeof(purposes) / sizeof(purposes[0]); i++) {
+		snprintf(want, sizeof(want),
+			 "crashcart seal bundle=%s case=%s purpose=%s root=%s",
+			 seal->name, seal->case_id, purposes[i], seal->root);
+		if (strcmp(sig.trusted, want) == 0)
+			return 0;
+	}
+	return bad(err, "the signature is of another seal");
+}
+
 /* Parts of a state and what its seal says of itself. */
 static int take_state(const char *name, const char *data, size_t len,
 		      struct state *s, struct cart_seal *seal,
 		      struct cart_partial *ret, struct cart_err *err)
 {
-	struct cart_minisign_sig sig;
-
 	memset(s, 0, sizeof(*s));
-	if (parse(data, len, s, err) < 0 ||
-	    cart_minisign_parse_sig(s->signature, s->signature_len, &sig,
-				    err) < 0 ||
-	    cart_seal_parse(s->seal, s->seal_len, seal, err) < 0)
+	if (parse(data, len, s, err) < 0)
 		return -1;
-	cart_minisign_id_text(sig.key_id, ret->signer);
+	if (cart_seal_parse(s->seal, s->seal_len, seal, err) < 0)
+		return cart_err_prefix(err, "the state file");
+	if (check_signature(s, seal, ret, err) < 0)
+		return -1;
 	memcpy(ret->root, seal->log_root, sizeof(ret->root));
 	ret->log_size = seal->log_size;
 	ret->segments = seal->n_segments;
@@ -295,6 +381,41 @@ static int promote(int dirfd, const char *name, const struct cart_buf *text,
 	    keep_remnant(dirfd, &seal, ret, err) == 0)
 		rc = put_seal(dirfd, name, &s, err);
 	cart_seal_clear(&seal);
+	return rc;
+}
+
+/* Only what the caller alone could have written: the file says where to go
+ * with the caller's credentials. */
+static int read_own(int dirfd, const char *file, struct cart_buf *b,
+		    struct cart_err *err)
+{
+	int fd = openat(dirfd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW |
+			O_NOCTTY | O_NONBLOCK), rc = -1;
+	struct stat st;
+	ssize_t got;
+
+	if (fd < 0)
+		return cart_err_errno(err, errno, "%s", file);
+	if (fstat(fd, &st) != 0) {
+		cart_err_errno(err, errno, "%s", file);
+	} else if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
+		   (st.st_mode & (S_IWGRP | S_IWOTH))) {
+		cart_err_set(err, CART_ERR_INPUT, 0, "%s: not a file of yours "
+			     "that nobody else may write: it is not believed",
+			     file);
+	} else if ((uintmax_t)st.st_size > STATE_MAX) {
+		cart_err_set(err, CART_ERR_LIMIT, 0, "%s: more than %zu bytes",
+			     file, STATE_MAX);
+	} else if (!cart_buf_reserve(b, (size_t)st.st_size)) {
+		cart_buf_check(b, "state file", err);
+	} else {
+		got = cart_fd_read(fd, b->data + b->len, (size_t)st.st_size,
+				   err);
+		if (got >= 0)
+			b->len += (size_t)got;
+		rc = got < 0 ? -1 : 0;
+	}
+	close(fd);
 	return rc;
 }
 
@@ -338,7 +459,7 @@ int cart_state_read(int dirfd, const char *name, struct cart_state *ret,
 
 	cart_buf_init(&text, STATE_MAX);
 	snprintf(file, sizeof(file), "%.64s.state", name);
-	if (cart_file_read(dirfd, file, &text, err) == 0)
+	if (read_own(dirfd, file, &text, err) == 0)
 		rc = cart_state_parse(name, text.data ? text.data :
 				      (const void *)"", text.len, ret, err);
 	cart_buf_clear(&text);
@@ -376,7 +497,7 @@ int cart_partial_seal(int dirfd, const char *name, struct cart_partial *ret,
 				    "keep the file for the lab (`crashcart "
 				    "decrypt --partial`)", name);
 	cart_buf_init(&text, STATE_MAX);
-	if (cart_file_read(dirfd, file, &text, err) == 0)
+	if (read_own(dirfd, file, &text, err) == 0)
 		rc = promote(dirfd, name, &text, ret, err);
 	cart_buf_clear(&text);
 	if (rc < 0)

@@ -278,23 +278,6 @@ static int read_segment(struct cmd_collection *c, struct cart_err *err)
 	return 0;
 }
 
-static int read_allow(struct cmd_collection *c, struct cart_err *err)
-{
-	const char *word;
-	unsigned bit;
-	size_t i;
-
-	for (i = 0; (word = cart_args_at(c->args, "allow", i)) != NULL; i++) {
-		bit = cart_change_class(word);
-		if (bit == 0)
-			return cart_err_set(err, CART_ERR_USAGE, 0,
-					    "--allow %s: there is evidence, "
-					    "containment and irreversible", word);
-		c->allow |= bit;
-	}
-	return 0;
-}
-
 static int collect(const struct cart_args *a)
 {
 	struct cmd_collection c = { .args = a };
@@ -311,7 +294,7 @@ static int collect(const struct cart_args *a)
 	c.organization = cart_args_value(a, "organization");
 	c.expect_account = cart_args_value(a, "expect-account");
 	c.manifest = cart_manifest_load(a, name, true, &builtin, &err);
-	if (c.manifest == NULL || read_allow(&c, &err) < 0 ||
+	if (c.manifest == NULL || cart_cmd_collection_allow(&c, &err) < 0 ||
 	    cart_run_check_allow(c.manifest, c.allow, &err) < 0 ||
 	    cart_manifest_trusted(a, name, builtin, c.manifest, &err) < 0 ||
 	    set_case(&c, &err) < 0 || read_recipients(&c, &err) < 0 ||
@@ -375,8 +358,8 @@ const struct cart_command cart_cmd_collect = {
 "\n"
 "With --out s3://BUCKET/PREFIX the bundle is uploaded while it is collected: a\n"
 "segment (1 GiB, ten minutes, or before a change) is an object, never one that\n"
-"is there already.  If the run dies, `crashcart resume /dev/shm` (or the folder\n"
-"of --state) seals what was closed.\n"
+"is there already.  If the run dies, `crashcart resume FOLDER` seals what was\n"
+"closed: FOLDER is that of --state, or the new one in /dev/shm that is printed.\n"
 "  crashcart collect host-triage --out s3://evidence/IR-7 \\\n"
 "      --retain governance:365 --upload-profile put-only\n"
 "\n"

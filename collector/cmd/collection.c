@@ -464,6 +464,15 @@ static int run_steps(struct running *r, struct cart_run_result *result,
 	return rc;
 }
 
+static void log_note(struct running *r, const char *text)
+{
+	struct cart_json *j = cart_json_new_object();
+
+	cart_json_add(j, "text", cart_json_new_string(text));
+	cart_bundle_log(r->bundle, "note", "", j, NULL);
+	cart_json_free(j);
+}
+
 static int run_and_seal(struct running *r, struct cart_seal_result *ret,
 			struct cart_err *err)
 {
@@ -487,6 +496,8 @@ static int run_and_seal(struct running *r, struct cart_seal_result *ret,
 		cart_cmd_aws_log_to(r->c->upload, r->bundle);
 		cart_cmd_aws_log_to(r->c->upload, NULL);
 	}
+	if (atomic_load(&r->c->state_failed))
+		log_note(r, r->c->state_error);
 	return cart_bundle_seal(r->bundle, rc < 0 || result.stopped,
 				result.reason[0] ? result.reason : NULL, ret,
 				err);
@@ -607,7 +618,7 @@ static void print_partial(const struct cart_partial *p, const char *dir,
 	printf("Sealed    %s: partial, %zu closed segments, %s, log lines to "
 	       "%" PRIu64 "\n", name, p->segments, size, p->log_size);
 	printf("Bundle    %s/%s.tar.age\nRoot      %s (of the log)\n"
-	       "Key       id %s: the key of the run that died\n", dir, name,
+	       "Key       id %s: signed the seal, by the state file\n", dir, name,
 	       p->root, p->signer);
 	if (p->has_remnant)
 		printf("Remnant   %s/%s.remnant.age: what it wrote last, not "
@@ -668,6 +679,38 @@ static void note_key(struct running *r)
 	cart_minisign_print_public_bare(&s->public_key, &r->key);
 }
 
+/* What can still be done for it. */
+static void tell_unsealed(const struct cmd_collection *c, const char *location)
+{
+	char state[sizeof(c->state_dir) + 80];
+
+	if (strcmp(c->sink->kind, "pipe") == 0) {
+		cart_msg(CART_MSG_ERROR, "not sealed");
+		return;
+	}
+	if (c->state_dir[0] != '\0') {
+		snprintf(state, sizeof(state), "%s/%.64s.state", c->state_dir,
+			 c->name);
+		if (access(state, F_OK) == 0)
+			cart_msg(CART_MSG_ERROR, "not sealed: what was closed "
+				 "is at %s; `crashcart resume %s` seals it as "
+				 "partial", location, c->state_dir);
+		else
+			cart_msg(CART_MSG_ERROR, "not sealed: nothing at %s "
+				 "can be sealed; collect anew", location);
+	} else if (strcmp(c->sink->kind, "file") != 0) {
+		cart_msg(CART_MSG_ERROR, "not sealed: no state file was kept, "
+			 "nothing at %s can be sealed; collect anew", location);
+	} else if (c->encrypt_to.n > 0) {
+		cart_msg(CART_MSG_ERROR, "not sealed: what is durable lies in "
+			 "%s; `crashcart resume` seals the closed segments as "
+			 "partial", location);
+	} else {
+		cart_msg(CART_MSG_ERROR, "not sealed: what is durable lies in "
+			 "%s; `crashcart resume` goes on from there", location);
+	}
+}
+
 /* Runs, seals, and says so: the exit status. */
 static int run_and_tell(struct running *r)
 {
@@ -690,9 +733,7 @@ static int run_and_tell(struct running *r)
 		cart_bundle_counts(r->bundle, &counts);
 	if (rc < 0) {
 		cart_msg_err(&err);
-		cart_msg(CART_MSG_ERROR, "not sealed: what is durable lies in "
-			 "%s; `crashcart resume` goes on from there",
-			 location != NULL ? location : c->name);
+		tell_unsealed(c, location != NULL ? location : c->name);
 		status = CART_EXIT_UNKNOWN;
 	} else {
 		status = sealed.gaps ? CART_EXIT_GAPS : CART_EXIT_OK;
@@ -815,6 +856,23 @@ int cart_cmd_collection_run(struct cmd_collection *c)
 	return status;
 }
 
+int cart_cmd_collection_allow(struct cmd_collection *c, struct cart_err *err)
+{
+	const char *word;
+	unsigned bit;
+	size_t i;
+
+	for (i = 0; (word = cart_args_at(c->args, "allow", i)) != NULL; i++) {
+		bit = cart_change_class(word);
+		if (bit == 0)
+			return cart_err_set(err, CART_ERR_USAGE, 0,
+					    "--allow %s: there is evidence, "
+					    "containment and irreversible", word);
+		c->allow |= bit;
+	}
+	return 0;
+}
+
 void cart_cmd_collection_clear(struct cmd_collection *c)
 {
 	free(c->order);
@@ -824,6 +882,9 @@ void cart_cmd_collection_clear(struct cmd_collection *c)
 		free(c->timestamp[--c->n_timestamp]);
 	cart_sink_free(c->sink);
 	cart_cmd_aws_free(c->upload);	/* after the sink, which calls by it */
+	/* stays if the state file is still there */
+	if (c->own_state_dir)
+		rmdir(c->state_dir);
 	cart_manifest_free(c->manifest);
 	cart_resume_free(c->resume);
 	cart_run_history_free(c->history);

@@ -2,6 +2,8 @@
 #ifndef CMD_COLLECTION_H
 #define CMD_COLLECTION_H
 
+#include <stdatomic.h>
+
 #include "aws_session.h"
 #include "command.h"
 #include "crashcart/bundle.h"
@@ -30,6 +32,11 @@ struct cmd_collection {
 	size_t n_timestamp;
 	struct cart_sink *sink;
 	struct cmd_aws *upload;		/* of a sink in S3, or NULL */
+	char state_dir[4096];		/* its state file's folder, or "" */
+	bool own_state_dir;		/* made for this run */
+	/* Why there is no state file; state_failed is set behind it. */
+	char state_error[CART_ERR_TEXT_SIZE];
+	atomic_bool state_failed;
 	/* resume only: */
 	struct cart_resume_point *resume;
 	struct cart_run_history *history;
@@ -69,6 +76,8 @@ int cart_cmd_collection_stamps(struct cmd_collection *c, struct cart_err *err);
 int cart_cmd_collection_partial(const struct cart_args *a, int dirfd,
 				const char *dir, const char *name);
 int cart_cmd_collection_run(struct cmd_collection *c);
+/* --allow, into c->allow.  0 or -1 (USAGE). */
+int cart_cmd_collection_allow(struct cmd_collection *c, struct cart_err *err);
 /* Frees what the caller filled in. */
 void cart_cmd_collection_clear(struct cmd_collection *c);
 

@@ -222,8 +222,16 @@ static int resume(const struct cart_args *a)
 	c.env = cart_env_take();
 	c.expect_account = cart_args_value(a, "expect-account");
 	dirfd = find(&c, dir, &err);
+	if (dirfd >= 0 && cart_args_value(a, "allow") != NULL &&
+	    !is_uploaded(dirfd, c.name)) {
+		cart_err_set(&err, CART_ERR_USAGE, 0, "--allow is that of the "
+			     "interrupted run; only for a bundle in S3, which "
+			     "may be locked, it is given anew");
+		close(dirfd);
+		dirfd = -1;
+	}
 	if (dirfd >= 0 && is_uploaded(dirfd, c.name)) {
-		status = cart_cmd_upload_partial(a, c.env, dirfd, c.name);
+		status = cart_cmd_upload_partial(&c, dirfd);
 	} else if (dirfd >= 0 && is_encrypted(dirfd, c.name)) {
 		status = cart_cmd_collection_partial(a, dirfd, dir, c.name);
 	} else if (dirfd < 0 || load(&c, dir, dirfd, &r, &err) < 0 ||
@@ -245,6 +253,8 @@ static int resume(const struct cart_args *a)
 
 static const struct cart_option options[] = {
 	{ "name", 0, "NAME", false, "Which bundle, if several are unsealed." },
+	{ "allow", 0, "CLASS", true,
+	  "Of a bundle in S3: --retain compliance wants irreversible." },
 	CMD_COLLECTION_OPTIONS,
 	CMD_UPLOAD_OPTIONS,
 	CMD_AWS_OPTIONS,

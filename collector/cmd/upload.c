@@ -5,17 +5,20 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "crashcart/aws_sink.h"
 #include "crashcart/clock.h"
+#include "crashcart/reader.h"
 #include "crashcart/msg.h"
 #include "crashcart/text.h"
 
 #define NS_PER_DAY (INT64_C(86400) * 1000000000)
 #define DAYS_MAX 36500u
 #define STATE_DEFAULT "/dev/shm"
+#define STATE_NAME "crashcart-state-XXXXXX"
 
 struct target {
 	struct cart_s3_sink_options o;
@@ -66,19 +69,64 @@ static int read_target(const struct cart_args *a, const char *url,
 	return read_retain(a, allow, t, err);
 }
 
-static int open_state(const struct cart_args *a, struct target *t,
+/* A folder of this run's own: a name that others could take before would let
+ * them hinder it. */
+static int make_state_dir(char *out, size_t size)
+{
+	const char *base[] = { STATE_DEFAULT, getenv("TMPDIR"), "/tmp" };
+	size_t i;
+	int n;
+
+	for (i = 0; i < sizeof(base) / sizeof(base[0]); i++) {
+		if (base[i] == NULL || base[i][0] != '/')
+			continue;
+		n = snprintf(out, size, "%s/" STATE_NAME, base[i]);
+		if (n > 0 && (size_t)n < size && mkdtemp(out) != NULL)
+			return 0;
+	}
+	out[0] = '\0';
+	return -1;
+}
+
+static void on_state_failed(void *arg, const struct cart_err *why)
+{
+	struct cmd_collection *c = arg;
+
+	if (atomic_load(&c->state_failed))
+		return;
+	snprintf(c->state_error, sizeof(c->state_error), "the state file could "
+		 "not be written (%.150s): if this run dies, what it uploaded "
+		 "has no seal", why->text);
+	cart_msg(CART_MSG_WARN, "%s", c->state_error);
+	atomic_store(&c->state_failed, true);
+}
+
+static int open_state(struct cmd_collection *c, struct target *t,
 		      struct cart_err *err)
 {
-	const char *dir = cart_args_value(a, "state");
+	const char *dir = cart_args_value(c->args, "state");
+	struct cart_err why = { 0 };
 
-	t->o.state_dirfd = open(dir != NULL ? dir : STATE_DEFAULT,
-				O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	t->o.state_failed = on_state_failed;
+	t->o.state_arg = c;
+	if (dir != NULL)
+		snprintf(c->state_dir, sizeof(c->state_dir), "%s", dir);
+	else
+		c->own_state_dir = make_state_dir(c->state_dir,
+						  sizeof(c->state_dir)) == 0;
+	if (c->state_dir[0] != '\0')
+		t->o.state_dirfd = open(c->state_dir, O_RDONLY | O_DIRECTORY |
+					O_CLOEXEC);
 	if (t->o.state_dirfd < 0 && dir != NULL)
 		return cart_err_errno(err, errno, "--state %s", dir);
-	if (t->o.state_dirfd < 0)
-		cart_msg(CART_MSG_WARN, "there is no " STATE_DEFAULT
-			 ": if this run dies, what it uploaded has no seal "
-			 "(--state FOLDER)");
+	if (t->o.state_dirfd < 0) {
+		cart_err_set(&why, CART_ERR_SYSTEM, 0, "no folder for it: "
+			     "--state FOLDER");
+		on_state_failed(c, &why);
+	} else {
+		cart_msg(CART_MSG_NOTE, "if this run dies: `crashcart resume "
+			 "%s` seals what it had closed", c->state_dir);
+	}
 	return 0;
 }
 
@@ -123,7 +171,7 @@ int cart_cmd_upload_open(struct cmd_collection *c, const char *url,
 		c->segment_bytes = (uint64_t)1 << 30;
 	c->upload = cart_cmd_aws_new_upload(c->args, c->env,
 				cart_manifest_has_host_steps(c->manifest), err);
-	if (c->upload == NULL || open_state(c->args, &t, err) < 0)
+	if (c->upload == NULL || open_state(c, &t, err) < 0)
 		return -1;
 	t.o.aws = cart_cmd_aws_client(c->upload);
 	if (choose_name(c, &t, err) == 0) {
@@ -138,59 +186,107 @@ int cart_cmd_upload_open(struct cmd_collection *c, const char *url,
 
 /* --- after a run that died --- */
 
-static int put_partial(const struct cart_args *a, struct cart_env *env,
-		       int dirfd, const char *name, struct cart_state *s,
-		       struct cart_err *err)
-{
-	struct cmd_aws *aws = NULL;
+struct partial {
 	struct target t;
-	char file[96];
-	int rc = -1;
+	struct cart_state s;
+	size_t unknown;			/* segments that may not be looked at */
+};
 
-	/* the lock is the operator's choice of the run that died */
-	if (read_target(a, (char *)s->location.data, CART_CHANGE_IRREVERSIBLE,
-			&t, err) < 0)
+/* The state does not say whether it is encrypted: one of two names.  Those who
+ * may only put cannot ask; then it stays unknown. */
+static int compare_segment(struct partial *p, const struct cart_seal *seal,
+			   size_t i, struct cart_err *err)
+{
+	const struct cart_seal_segment *g = &seal->segments[i];
+	static const char *const end[] = { "", ".age" };
+	bool is_denied = false;
+	char file[96], number[16] = "";
+	size_t k;
+
+	if (i > 0)
+		snprintf(number, sizeof(number), ".%03zu", i + 1);
+	for (k = 0; k < 2; k++) {
+		snprintf(file, sizeof(file), "%.64s.tar%s%s", seal->name,
+			 number, end[k]);
+		if (cart_s3_compare(&p->t.o, file, g->length,
+				    (const unsigned char (*)[CART_SHA256_SIZE])
+				    seal->chunks + g->first_chunk, g->n_chunks,
+				    err) == 0)
+			return 0;
+		if (err->class == CART_ERR_CRYPTO)
+			return -1;
+		is_denied |= err->class == CART_ERR_DENIED;
+	}
+	if (!is_denied)
 		return -1;
-	aws = cart_cmd_aws_new_upload(a, env, false, err);
-	if (aws == NULL)
-		return -1;
-	t.o.aws = cart_cmd_aws_client(aws);
-	snprintf(file, sizeof(file), "%s.seal.minisig", name);
-	if (cart_s3_put(&t.o, file, s->signature.data, s->signature.len,
-			err) < 0 &&
-	    err->code != 412)
-		goto out;
-	snprintf(file, sizeof(file), "%s.seal", name);
-	if (cart_s3_put(&t.o, file, s->seal.data, s->seal.len, err) < 0)
-		goto out;
-	snprintf(file, sizeof(file), "%s.state", name);
-	unlinkat(dirfd, file, 0);
-	rc = 0;
-out:
-	cart_cmd_aws_free(aws);
+	p->unknown++;
+	return 0;
+}
+
+static int compare_segments(struct partial *p, struct cart_err *err)
+{
+	struct cart_seal seal = { .n_segments = 0 };
+	int rc = cart_seal_parse(p->s.seal.data, p->s.seal.len, &seal, err);
+	size_t i;
+
+	for (i = 0; rc == 0 && i < seal.n_segments; i++)
+		rc = compare_segment(p, &seal, i, err);
+	cart_seal_clear(&seal);
 	return rc;
 }
 
-int cart_cmd_upload_partial(const struct cart_args *a, struct cart_env *env,
-			    int dirfd, const char *name)
+static int put_partial(struct cmd_collection *c, int dirfd, struct partial *p,
+		       struct cart_err *err)
 {
+	char file[96];
+
+	if (cart_cmd_collection_allow(c, err) < 0 ||
+	    read_target(c->args, (char *)p->s.location.data, c->allow, &p->t,
+			err) < 0)
+		return -1;
+	c->upload = cart_cmd_aws_new_upload(c->args, c->env, false, err);
+	if (c->upload == NULL)
+		return -1;
+	p->t.o.aws = cart_cmd_aws_client(c->upload);
+	if (compare_segments(p, err) < 0)
+		return -1;
+	snprintf(file, sizeof(file), "%s.seal.minisig", c->name);
+	if (cart_s3_put(&p->t.o, file, p->s.signature.data, p->s.signature.len,
+			err) < 0)
+		return -1;
+	snprintf(file, sizeof(file), "%s.seal", c->name);
+	if (cart_s3_put(&p->t.o, file, p->s.seal.data, p->s.seal.len, err) < 0)
+		return -1;
+	snprintf(file, sizeof(file), "%s.state", c->name);
+	unlinkat(dirfd, file, 0);
+	return 0;
+}
+
+int cart_cmd_upload_partial(struct cmd_collection *c, int dirfd)
+{
+	struct partial p = { .unknown = 0 };
+	const struct cart_partial *s = &p.s.partial;
 	struct cart_err err = { 0 };
-	struct cart_state s;
 	int status = CART_EXIT_GAPS;
 
-	if (cart_state_read(dirfd, name, &s, &err) < 0)
-		return cart_command_fail(a, &err);
-	if (put_partial(a, env, dirfd, name, &s, &err) < 0)
-		status = cart_command_fail(a, &err);
-	else
-		printf("Sealed    %s: partial, %zu closed segments, log lines "
-		       "to %" PRIu64 "\nBundle    %s%s\nRoot      %s (of the "
-		       "log)\nKey       id %s: the key of the run that died\n%s"
-		       "Next      collect again for what is missing\n", name,
-		       s.partial.segments, s.partial.log_size,
-		       (char *)s.location.data, name, s.partial.root,
-		       s.partial.signer, s.partial.changes.len ?
-		       (char *)s.partial.changes.data : "");
-	cart_state_clear(&s);
+	if (cart_state_read(dirfd, c->name, &p.s, &err) < 0)
+		return cart_command_fail(c->args, &err);
+	if (put_partial(c, dirfd, &p, &err) < 0) {
+		status = cart_command_fail(c->args, &err);
+		goto out;
+	}
+	if (p.unknown > 0)
+		cart_msg(CART_MSG_WARN, "these credentials may not look at %zu "
+			 "of the %zu segments (s3:GetObject): they were not "
+			 "compared with the seal", p.unknown, s->segments);
+	printf("Sealed    %s: partial, %zu closed segments, log lines to %"
+	       PRIu64 "\nBundle    %s%s\nRoot      %s (of the log)\nKey       "
+	       "id %s: signed the seal, by the state file\n%s"
+	       "Next      collect again for what is missing\n", c->name,
+	       s->segments, s->log_size, (char *)p.s.location.data, c->name,
+	       s->root, s->signer, s->changes.len ? (char *)s->changes.data :
+	       "");
+out:
+	cart_state_clear(&p.s);
 	return status;
 }

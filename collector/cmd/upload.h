@@ -17,16 +17,15 @@
 	{ "legal-hold", 0, NULL, false, \
 	  "Put a legal hold on the objects." }, \
 	{ "state", 0, "FOLDER", false, \
-	  "Where NAME.state lies while it runs; without it /dev/shm." }
+	  "Where NAME.state lies while it runs; without it a new folder." }
 
 /* --out s3://BUCKET/PREFIX: chooses c->name and makes c->sink and c->upload.
  * 0 or -1. */
 int cart_cmd_upload_open(struct cmd_collection *c, const char *url,
 			 struct cart_err *err);
 
-/* Seals in S3 what a run that died had closed, by its state file in the
- * folder dirfd; gives the exit status. */
-int cart_cmd_upload_partial(const struct cart_args *a, struct cart_env *env,
-			    int dirfd, const char *name);
+/* Seals in S3 what the run that died had closed, by the state file of c->name
+ * in the folder dirfd; gives the exit status. */
+int cart_cmd_upload_partial(struct cmd_collection *c, int dirfd);
 
 #endif

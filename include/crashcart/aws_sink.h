@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include <crashcart/aws.h>
+#include <crashcart/digest.h>
 #include <crashcart/sink.h>
 
 /*
@@ -26,6 +27,10 @@ struct cart_s3_sink_options {
 	bool legal_hold;
 	/* Folder for NAME.state (a tmpfs does), or -1: none is kept. */
 	int state_dirfd;
+	/* Or NULL: told, on the writer's thread, when NAME.state cannot be
+	 * written; the bundle goes on without. */
+	void (*state_failed)(void *arg, const struct cart_err *why);
+	void *state_arg;
 };
 
 /* Nothing is sent before the first chunk is whole.  NULL with err. */
@@ -41,8 +46,16 @@ int cart_s3_url(const char *url, char bucket[64], char prefix[1024],
 int cart_s3_exists(const struct cart_s3_sink_options *o, const char *file,
 		   struct cart_err *err);
 
-/* Puts BUCKET/PREFIX/file, which must not be there yet, with the options'
- * lock.  0 or -1. */
+/* Is the object of this length, and does S3 keep the checksum of a multipart
+ * upload of parts with these SHA-256?  0; or -1 with err (CRYPTO: it is
+ * another; else it could not be asked). */
+int cart_s3_compare(const struct cart_s3_sink_options *o, const char *file,
+		    uint64_t length,
+		    const unsigned char (*parts)[CART_SHA256_SIZE],
+		    size_t n_parts, struct cart_err *err);
+
+/* Puts BUCKET/PREFIX/file, which must not be there yet unless with the same
+ * checksum (an answer was lost), with the options' lock.  0 or -1. */
 int cart_s3_put(const struct cart_s3_sink_options *o, const char *file,
 		const void *data, size_t len, struct cart_err *err);
 

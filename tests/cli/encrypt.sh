@@ -162,6 +162,20 @@ for try in $(seq 20); do
 	hidden k
 	key=$(sed -n 's/.*sealed by the session key //p' collect.err)
 	[ "$(status "$CRASHCART" verify k -P "$key")" = 5 ] || fail 'no seal: 5'
+	cp -p k/K-b01.state kept
+	for edit in 's/^uuid .*/&\nchange \x1b[2J evidence intent/' \
+		'/^key /d' 's/^\(trusted comment: .*root=\)./\1z/'; do
+		sed "$edit" kept > k/K-b01.state
+		[ "$(status "$CRASHCART" resume k)" = 1 ] || fail "$edit"
+		grep -q 'state file' err || fail "$(cat err)"
+		! grep -q $'\x1b' out err || fail 'a control character'
+	done
+	mv kept k/real && ln -sf real k/K-b01.state
+	[ "$(status "$CRASHCART" resume k)" = 1 ] || fail 'a link'
+	mv k/real k/K-b01.state
+	chmod 620 k/K-b01.state
+	[ "$(status "$CRASHCART" resume k)" = 1 ] || fail 'others may write it'
+	chmod 600 k/K-b01.state
 	[ "$(status "$CRASHCART" resume k)" = 3 ] || fail "resume: $(cat err)"
 	grep -q '^Sealed .*partial' out || fail "resume: $(cat out)"
 	[ -e k/K-b01.seal ] && [ ! -e k/K-b01.state ] || fail 'after resume'

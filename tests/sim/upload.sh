@@ -72,6 +72,27 @@ says 'AccessDenied|not allowed|denied'
 	"${common[@]}" > out 2> err && die "no bucket"
 says NoSuchBucket
 
+# without --state: a folder of its own, gone afterwards, that nobody hinders
+expect 0 "$CRASHCART" collect ./m.json --case D --out "s3://$bucket/d" \
+	--trust-environment --segment 16M --json
+# shellcheck disable=SC2016 # the ` are those of the message
+own=$(sed -n 's/.*`crashcart resume \(.*\)` seals.*/\1/p' err)
+case $own in /dev/shm/crashcart-state-*) ;; *) die "the folder: $own";; esac
+[ ! -e "$own" ] || die "$own stayed"
+# a state that cannot be written does not end the collection
+mkdir -p hindered/N-b01.state
+touch hindered/N-b01.state/x
+expect 0 "$CRASHCART" collect ./m.json --case N --out "s3://$bucket/n" \
+	--trust-environment --segment 16M --json --state hindered
+says 'the state file could not be written'
+key=$(last_json .key)
+mkdir n
+aws s3 cp --quiet --recursive "s3://$bucket/n/" n
+expect 0 "$CRASHCART" verify n -P "$key"
+find n -name "N-b01.tar*" | sort -V | xargs cat | tar -xOf - --wildcards '*/log/*.jsonl' |
+	grep 'state file could not be written' > note ||
+	die 'no note of it'
+
 # encrypted, by the credentials of another profile
 mkdir -p .aws
 printf '[put]\naws_access_key_id=%s\naws_secret_access_key=%s\n' \
@@ -104,6 +125,33 @@ for try in $(seq 10); do
 	[ -e "state/K$try-b01.state" ] || continue
 	killed=1
 	key=$(sed -n 's/.*sealed by the session key \([A-Za-z0-9+/=]*\).*/\1/p' err)
+	# nothing that others may write, nothing that was altered, no lock
+	# that nobody can take back; and the state stays
+	cp -p "state/K$try-b01.state" kept
+	chmod 666 "state/K$try-b01.state"
+	expect 1 "$CRASHCART" resume state --trust-environment
+	says 'nobody else may write'
+	chmod 600 "state/K$try-b01.state"
+	expect 2 "$CRASHCART" resume state --trust-environment \
+		--retain compliance:1
+	says '--allow irreversible'
+	for edit in 's/^uuid .*/&\nchange \x1b[2J evidence intent/' \
+		's/^root ./root g/' \
+		's/^\(key .\{20\}\)A/\1B/;t;s/^\(key .\{20\}\)./\1A/' '/^key /d' \
+		's/^\(trusted comment: .*root=\)./\1z/'
+	do
+		sed "$edit" kept > "state/K$try-b01.state"
+		expect 1 "$CRASHCART" resume state --trust-environment
+		says 'state file'
+		! grep -q $'\x1b' out err || die 'a control character'
+	done
+	# segments that are not those of the seal
+	sed "s,^location .*,location s3://$bucket/cases/7/," kept \
+		> "state/K$try-b01.state"
+	expect 1 "$CRASHCART" resume state --trust-environment
+	says 'HeadObject'
+	[ -e "state/K$try-b01.state" ] || die 'the state is gone'
+	cp -p kept "state/K$try-b01.state"
 	expect 3 "$CRASHCART" resume state --trust-environment
 	prints '^Sealed .*partial'
 	[ -z "$(ls state)" ] || die "the state file stayed"
