@@ -78,6 +78,14 @@ ssize_t cart_fd_pread(int fd, void *data, size_t len, uint64_t offset,
 	return read_all(fd, data, len, (int64_t)offset, err);
 }
 
+bool cart_file_exists(int dirfd, const char *path)
+{
+	struct stat st;
+
+	/* faccessat() with this flag fails before Linux 5.8 */
+	return fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 int cart_file_read(int dirfd, const char *path, struct cart_buf *b,
 		   struct cart_err *err)
 {

@@ -212,7 +212,7 @@ static int next_entry(struct chain *c, uint64_t n, struct cart_err *err)
 	int rc;
 
 	entry_name(n, "", name);
-	if (faccessat(c->dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+	if (!cart_file_exists(c->dirfd, name))
 		return 0;
 	cart_buf_init(&b, ENTRY_MAX);
 	rc = cart_file_read(c->dirfd, name, &b, err);

@@ -50,13 +50,13 @@ static bool is_taken(int dirfd, const char *name)
 	char path[80];
 
 	snprintf(path, sizeof(path), "%s.tar", name);
-	if (faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	if (cart_file_exists(dirfd, path))
 		return true;
 	snprintf(path, sizeof(path), "%s.tar.age", name);
-	if (faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	if (cart_file_exists(dirfd, path))
 		return true;
 	snprintf(path, sizeof(path), "%s.seal", name);
-	return faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return cart_file_exists(dirfd, path);
 }
 
 /* CASE-b01, or the next number that is free in the folder. */

@@ -134,7 +134,7 @@ static void check_folder(struct cart_json *list, const char *out, bool is_file,
 		return;
 	}
 	snprintf(dir, sizeof(dir), "%s", out);
-	if (is_file && faccessat(AT_FDCWD, out, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+	if (is_file && cart_file_exists(AT_FDCWD, out)) {
 		row(list, "output", "missing", out, "it exists; evidence is "
 		    "never overwritten");
 		return;

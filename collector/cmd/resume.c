@@ -10,6 +10,7 @@
 
 #include "collection.h"
 #include "witness.h"
+#include "crashcart/fdio.h"
 #include "crashcart/msg.h"
 #include "upload.h"
 #include "crashcart/text.h"
@@ -37,7 +38,7 @@ static bool has_seal(int dirfd, const char *name)
 	char path[80];
 
 	snprintf(path, sizeof(path), "%.64s.seal", name);
-	return faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return cart_file_exists(dirfd, path);
 }
 
 static bool is_encrypted(int dirfd, const char *name)
@@ -45,7 +46,7 @@ static bool is_encrypted(int dirfd, const char *name)
 	char path[80];
 
 	snprintf(path, sizeof(path), "%.64s.tar.age", name);
-	return faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return cart_file_exists(dirfd, path);
 }
 
 /* A state file without a bundle beside it: that is in S3. */
@@ -55,7 +56,7 @@ static bool is_uploaded(int dirfd, const char *name)
 
 	snprintf(path, sizeof(path), "%.64s.state", name);
 	return !is_encrypted(dirfd, name) &&
-	       faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	       cart_file_exists(dirfd, path);
 }
 
 /* The one NAME.tar, NAME.tar.age or (in S3) NAME.state without a seal in the

@@ -2,6 +2,7 @@
 #ifndef CRASHCART_FDIO_H
 #define CRASHCART_FDIO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -21,6 +22,8 @@ ssize_t cart_fd_pread(int fd, void *data, size_t len, uint64_t offset,
  * dirfd (AT_FDCWD); "-" is standard input when dirfd is AT_FDCWD.  0 or -1. */
 int cart_file_read(int dirfd, const char *path, struct cart_buf *b,
 		   struct cart_err *err);
+/* Whether there is something by this name, a symbolic link too, on any kernel. */
+bool cart_file_exists(int dirfd, const char *path);
 /* Writes a new file (O_EXCL, mode), fsyncs it and its folder.  0 or -1; a
  * file that could not be written whole is removed. */
 int cart_file_write_new(int dirfd, const char *path, const void *data,

@@ -112,6 +112,19 @@ def main():
                  "r-%s-%s.html" % (made, old)], old, 0)
     run([CART, "custody", "release", "old-b01.tar", "--by", "A", "--to", "B",
          "--key", "k.key", "-P", "k.pub"], True, 0)
+    run([CART, "custody", "receive", "old-b01.tar", "--by", "B", "--from", "A",
+         "--key", "k.key", "-P", "k.pub"], True, 0)
+    shown = run([CART, "custody", "show", "old-b01.tar", "-P", "k.pub",
+                 "--json"], True, 0)
+    if json.loads(shown.splitlines()[-1])["entries"] != 2:
+        sys.exit("the old kernel shows %s" % shown)
+    # the next number that is free
+    p = subprocess.run([CART, "collect", "./m.json", "--case", "old", "--key",
+                        "k.key", "--json"], preexec_fn=old_kernel,
+                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                       stderr=subprocess.PIPE, text=True, check=False)
+    if p.returncode not in (0, 3) or not os.path.exists("old-b02.tar"):
+        sys.exit("no second bundle: %d\n%s" % (p.returncode, p.stderr))
     print("every command works without the calls that are younger than 3.10")
 
 
