@@ -37,6 +37,19 @@ static int seal_path(const char *bundle, const char *name, char out[4096],
 	return 0;
 }
 
+/* Output lies beside the seal; KMS needs the network. */
+static void enter_sandbox(const char *bundle, const char *key)
+{
+	char inside[4200];
+	struct stat st;
+
+	if (cart_key_is_kms(key))
+		return;
+	snprintf(inside, sizeof(inside), "%s%s", bundle,
+		 stat(bundle, &st) == 0 && S_ISDIR(st.st_mode) ? "/x" : "");
+	cart_verdict_sandbox(inside, NULL);
+}
+
 /* FORMAT.md F23: the counter-signature's fixed comments. */
 static int sign(struct cart_signer *signer, const struct cart_verdict *v,
 		const char *seal, char out_path[4200], struct cart_err *err)
@@ -89,8 +102,10 @@ static int countersign(const struct cart_args *a)
 		goto fail;
 	}
 	o.keys = keys;
-	if (cart_key_open(a, key, NULL, false, &key_of, &err) < 0 ||
-	    cart_verify(&o, &v, &err) < 0)
+	if (cart_key_open(a, key, NULL, false, &key_of, &err) < 0)
+		goto fail;
+	enter_sandbox(o.bundle, key);
+	if (cart_verify(&o, &v, &err) < 0)
 		goto fail;
 	cart_msg_progress_end();
 	if (v.kind == CART_VERDICT_INVALID) {

@@ -188,6 +188,9 @@ static int custody(const struct cart_args *a)
 		err.class = CART_ERR_USAGE;
 		return cart_command_fail(a, &err);
 	}
+	/* what adds an entry may need KMS, and a password */
+	if (strcmp(verb, "show") == 0)
+		cart_verdict_sandbox(NULL, NULL);
 	if (verify(&c, &err) < 0) {
 		cart_msg_progress_end();
 		status = cart_command_fail(a, &err);

@@ -12,6 +12,7 @@
 #include "crashcart/fdio.h"
 #include "crashcart/msg.h"
 #include "key_load.h"
+#include "verdict_print.h"
 
 #define READ_BYTES ((size_t)1 << 20)
 
@@ -117,6 +118,7 @@ static int decrypt(const struct cart_args *a)
 	d.ids = cart_identity_load(identity, &err);
 	if (d.ids != NULL)
 		d.reader = cart_age_reader_new(d.ids, &err);
+	cart_verdict_sandbox(out, NULL);
 	if (d.reader != NULL && open_both(&d, a->positional[0], out, &err) == 0)
 		rc = decrypt_all(&d, &err);
 	if (finish(&d, out, cart_args_flag(a, "partial"), rc, &err) < 0)

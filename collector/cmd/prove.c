@@ -61,6 +61,7 @@ static int check(const struct cart_args *a, const struct cart_public_key *keys,
 	struct cart_proof_verdict v;
 	struct cart_err err = { 0 };
 
+	cart_verdict_sandbox(NULL, NULL);
 	if (cart_prove_check(a->positional[0], keys, n_keys, &v, &err) < 0)
 		return cart_command_fail(a, &err);
 	print_check(&v, cart_args_flag(a, "json"));
@@ -86,6 +87,7 @@ static int write_proof(const struct cart_args *a,
 	if (o.out == NULL)
 		return cart_command_usage(a, "say where to: --out FOLDER "
 					  "(a new folder)");
+	cart_verdict_sandbox(o.out, NULL);
 	if (cart_prove(&o, &v, &err) < 0)
 		return cart_command_fail(a, &err);
 	if (v.kind == CART_VERDICT_INVALID) {

@@ -99,6 +99,36 @@ for where in y ./y/ "$PWD/y" y; do
 	expect 0 "$CRASHCART" extract o --out "$where"
 	rm -rf y
 done
+
+# ... and those that check, sign or decrypt with a key of one's own
+is_inside() { grep -q "sandbox: .*seccomp" err || die "$*: not inside"; }
+expect 5 "$CRASHCART" custody show o -P "$key" --debug	# no entry yet
+is_inside custody
+for what in "prove o e000001 --path $PWD/in/old --out p" "prove --check p"; do
+	# shellcheck disable=SC2086
+	expect 0 "$CRASHCART" $what -P "$key" --debug
+	is_inside "$what"
+done
+expect 0 "$CRASHCART" keygen -W k
+cp -r o o2
+for what in o o2/C-b01.tar; do
+	expect 0 "$CRASHCART" countersign "$what" --key k.key -P "$key" --debug
+	is_inside countersign
+	ls "${what%/*}"/C-b01.seal.*[0-9A-F].minisig
+done
+cp -r o o3
+rm o3/C-b01.seal.*[0-9A-F].minisig
+(cd o3 && expect 0 "$CRASHCART" countersign C-b01.tar --key ../k.key --debug)
+cmp o3/C-b01.seal.*[0-9A-F].minisig o2/C-b01.seal.*[0-9A-F].minisig
+expect 0 "$CRASHCART" keygen --age id
+recipient=$(grep -o 'age1[0-9a-z]*' out)
+expect 0 "$CRASHCART" collect ./m.json --case E --out e --json \
+	--encrypt-to "$recipient"
+expect 0 "$CRASHCART" decrypt e/E-b01.tar.age -i id.age --out plain.tar --debug
+is_inside decrypt
+tar tf plain.tar > listed
+"$CRASHCART" decrypt - -i id.age < e/E-b01.tar.age | cmp - plain.tar
+
 cd in
 expect 0 "$CRASHCART" report ../o --out page.html
 rm out err page.html
