@@ -136,9 +136,14 @@ static int call(const struct cart_s3_sink_options *o, const char *operation,
 		.body_sha256 = body ? body->sha256 : NULL,
 	};
 
-	if (cart_aws_call(o->aws, &c, ret, err) < 0)
-		return cart_err_prefix(err, "s3:%s", operation);
-	return 0;
+	if (cart_aws_call(o->aws, &c, ret, err) == 0)
+		return 0;
+	if (err && err->class == CART_ERR_DENIED && o->owner_assumed)
+		return cart_err_prefix(err, "s3:%s (expecting a bucket of %s, "
+				       "the account of these credentials; "
+				       "--bucket-owner if it is another's)",
+				       operation, o->owner);
+	return cart_err_prefix(err, "s3:%s", operation);
 }
 
 /* --- one part, on a thread --- */

@@ -307,6 +307,36 @@ struct cart_aws *cart_cmd_aws_client(struct cmd_aws *s)
 	return s != NULL ? s->aws : NULL;
 }
 
+int cart_cmd_aws_owner(struct cmd_aws *s, const struct cart_args *a,
+		       const char *option, char out[16], struct cart_err *err)
+{
+	const struct cart_aws_call call = { .service = "sts",
+					    .operation = "GetCallerIdentity" };
+	const char *id = cart_args_value(a, option);
+	struct cart_aws_reply reply = { 0 };
+	int rc = 0;
+
+	out[0] = '\0';
+	if (id != NULL && strcmp(id, "ANY") == 0)
+		return 0;
+	if (id == NULL) {
+		rc = cart_aws_call(s->aws, &call, &reply, err);
+		id = rc == 0 ? cart_json_get_string(reply.view, "Account") :
+			NULL;
+	}
+	if (rc < 0)
+		cart_err_prefix(err, "whose bucket it is to be (say --%s "
+				"ACCOUNT, or ANY)", option);
+	else if (id == NULL || strlen(id) != 12 ||
+		 strspn(id, "0123456789") != 12)
+		rc = cart_err_set(err, CART_ERR_USAGE, 0, "--%s: an account "
+				  "of 12 digits, or ANY", option);
+	else
+		snprintf(out, 16, "%s", id);
+	cart_aws_reply_clear(&reply);
+	return rc;
+}
+
 struct cart_net *cart_cmd_aws_net(struct cmd_aws *s)
 {
 	return s->net;

@@ -50,6 +50,10 @@ void cart_cmd_aws_free(struct cmd_aws *s);
 /* Ends the calls under way; arg is a struct cmd_aws. */
 void cart_cmd_aws_cancel(void *arg);
 struct cart_aws *cart_cmd_aws_client(struct cmd_aws *s);
+/* Which account is to own a bucket: that of --OPTION, none for ANY (out is
+ * ""), else that of the credentials (sts:GetCallerIdentity).  0 or -1. */
+int cart_cmd_aws_owner(struct cmd_aws *s, const struct cart_args *a,
+		       const char *option, char out[16], struct cart_err *err);
 struct cart_net *cart_cmd_aws_net(struct cmd_aws *s);
 struct cart_imds *cart_cmd_aws_imds(struct cmd_aws *s);
 /* From now on (and for what was kept) facts go into b's log. */

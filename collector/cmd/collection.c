@@ -496,6 +496,9 @@ static int run_and_seal(struct running *r, struct cart_seal_result *ret,
 		cart_cmd_aws_log_to(r->c->upload, r->bundle);
 		cart_cmd_aws_log_to(r->c->upload, NULL);
 	}
+	if (r->c->any_owner)
+		log_note(r, "the owner of the bucket was not checked "
+			 "(--bucket-owner ANY)");
 	if (atomic_load(&r->c->state_failed))
 		log_note(r, r->c->state_error);
 	return cart_bundle_seal(r->bundle, rc < 0 || result.stopped,

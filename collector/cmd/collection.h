@@ -37,6 +37,7 @@ struct cmd_collection {
 	/* Why there is no state file; state_failed is set behind it. */
 	char state_error[CART_ERR_TEXT_SIZE];
 	atomic_bool state_failed;
+	bool any_owner;			/* of the bucket: it is not checked */
 	/* resume only: */
 	struct cart_resume_point *resume;
 	struct cart_run_history *history;
@@ -50,6 +51,8 @@ struct cmd_collection {
 	  "Have this RFC 3161 authority stamp the seal (at most two)." }, \
 	{ "witness", 0, "s3://BUCKET/PREFIX", false, \
 	  "Put the log's heads there while it runs (verify --head)." }, \
+	{ "witness-owner", 0, "ID", false, \
+	  "Account that owns that bucket, or ANY; without it your own." }, \
 	{ "witness-every", 0, "DURATION", false, "How often (5m)." }, \
 	{ "password-fd", 0, "N", false, \
 	  "Read the key's password from descriptor N." }, \

@@ -23,6 +23,7 @@
 struct target {
 	struct cart_s3_sink_options o;
 	char bucket[64], prefix[1024], until[CART_CLOCK_TEXT_SIZE];
+	char owner[16];
 };
 
 /* "governance:365".  Compliance mode cannot be taken back by anyone. */
@@ -60,13 +61,28 @@ static int read_target(const struct cart_args *a, const char *url,
 	memset(t, 0, sizeof(*t));
 	t->o.bucket = t->bucket;
 	t->o.prefix = t->prefix;
-	t->o.owner = cart_args_value(a, "bucket-owner");
 	t->o.kms_key = cart_args_value(a, "upload-kms-key");
 	t->o.legal_hold = cart_args_flag(a, "legal-hold");
 	t->o.state_dirfd = -1;
 	if (cart_s3_url(url, t->bucket, t->prefix, err) < 0)
 		return -1;
 	return read_retain(a, allow, t, err);
+}
+
+/* The session that uploads, and whose bucket it is to be. */
+static int open_session(struct cmd_collection *c, struct target *t,
+			bool host_steps, struct cart_err *err)
+{
+	c->upload = cart_cmd_aws_new_upload(c->args, c->env, host_steps, err);
+	if (c->upload == NULL ||
+	    cart_cmd_aws_owner(c->upload, c->args, "bucket-owner", t->owner,
+			       err) < 0)
+		return -1;
+	c->any_owner = t->owner[0] == '\0';
+	t->o.aws = cart_cmd_aws_client(c->upload);
+	t->o.owner = c->any_owner ? NULL : t->owner;
+	t->o.owner_assumed = cart_args_value(c->args, "bucket-owner") == NULL;
+	return 0;
 }
 
 /* A folder of this run's own: a name that others could take before would let
@@ -169,11 +185,10 @@ int cart_cmd_upload_open(struct cmd_collection *c, const char *url,
 	t.o.encrypted = c->encrypt_to.n > 0;
 	if (c->segment_bytes == 0)
 		c->segment_bytes = (uint64_t)1 << 30;
-	c->upload = cart_cmd_aws_new_upload(c->args, c->env,
-				cart_manifest_has_host_steps(c->manifest), err);
-	if (c->upload == NULL || open_state(c, &t, err) < 0)
+	if (open_session(c, &t, cart_manifest_has_host_steps(c->manifest),
+			 err) < 0 ||
+	    open_state(c, &t, err) < 0)
 		return -1;
-	t.o.aws = cart_cmd_aws_client(c->upload);
 	if (choose_name(c, &t, err) == 0) {
 		t.o.name = c->name;
 		c->sink = cart_s3_sink(&t.o, err);
@@ -242,13 +257,9 @@ static int put_partial(struct cmd_collection *c, int dirfd, struct partial *p,
 
 	if (cart_cmd_collection_allow(c, err) < 0 ||
 	    read_target(c->args, (char *)p->s.location.data, c->allow, &p->t,
-			err) < 0)
-		return -1;
-	c->upload = cart_cmd_aws_new_upload(c->args, c->env, false, err);
-	if (c->upload == NULL)
-		return -1;
-	p->t.o.aws = cart_cmd_aws_client(c->upload);
-	if (compare_segments(p, err) < 0)
+			err) < 0 ||
+	    open_session(c, &p->t, false, err) < 0 ||
+	    compare_segments(p, err) < 0)
 		return -1;
 	snprintf(file, sizeof(file), "%s.seal.minisig", c->name);
 	if (cart_s3_put(&p->t.o, file, p->s.signature.data, p->s.signature.len,

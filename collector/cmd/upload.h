@@ -9,7 +9,7 @@
 	{ "upload-profile", 0, "NAME", false, \
 	  "Profile whose credentials upload (they need only put)." }, \
 	{ "bucket-owner", 0, "ID", false, \
-	  "Upload only if this account owns the bucket." }, \
+	  "Account that owns the bucket, or ANY; without it your own." }, \
 	{ "upload-kms-key", 0, "KEY", false, \
 	  "Encrypt the objects with this KMS key (SSE-KMS)." }, \
 	{ "retain", 0, "MODE:DAYS", false, \

@@ -15,6 +15,9 @@
 #define CALL_MS 20000u			/* for one head, with its retries */
 
 struct cmd_witness {
+	const struct cart_args *args;
+	char owner[16];			/* of the bucket, "" if any */
+	bool has_owner;			/* that was found out */
 	struct cmd_aws *aws;
 	struct cart_bundle *bundle;
 	char bucket[256], prefix[512], name[65];
@@ -84,12 +87,24 @@ static int put(struct cmd_witness *w, const struct cart_buf *note,
 	};
 	int rc;
 
+	if (!w->has_owner) {
+		rc = cart_cmd_aws_owner(w->aws, w->args, "witness-owner",
+					w->owner, err);
+		if (rc < 0) {
+			cart_json_free(input);
+			return -1;
+		}
+		w->has_owner = true;
+	}
 	snprintf(key, 800, "%s%s/%012" PRIu64 ".checkpoint", w->prefix, w->name,
 		 size);
 	cart_buf_init(&body, 8192);
 	cart_text_base64(note->data, note->len, &body);
 	cart_json_add(input, "Bucket", cart_json_new_string(w->bucket));
 	cart_json_add(input, "Key", cart_json_new_string(key));
+	if (w->owner[0] != '\0')
+		cart_json_add(input, "ExpectedBucketOwner",
+			      cart_json_new_string(w->owner));
 	cart_json_add(input, "IfNoneMatch", cart_json_new_string("*"));
 	cart_json_add(input, "Body",
 		      cart_json_new_string((const char *)body.data));
@@ -123,8 +138,9 @@ static void push(struct cmd_witness *w)
 	    size != w->last) {
 		if (put(w, &note, size, key, &err) == 0) {
 			snprintf(text, sizeof(text), "witness: the head of %"
-				 PRIu64 " lines is in s3://%s/%s", size,
-				 w->bucket, key);
+				 PRIu64 " lines is in s3://%s/%s%s", size,
+				 w->bucket, key, w->owner[0] != '\0' ? "" :
+				 ", whosever that is");
 			w->last = size;
 		} else {
 			snprintf(text, sizeof(text), "witness: the head of %"
@@ -173,6 +189,7 @@ struct cmd_witness *cart_witness_start(const struct cart_args *a,
 		return NULL;
 	}
 	w->aws = aws;
+	w->args = a;
 	w->bundle = b;
 	snprintf(w->name, sizeof(w->name), "%s", name);
 	pthread_condattr_init(&attr);

@@ -21,6 +21,7 @@ struct cart_s3_sink_options {
 	const char *name;		/* of the bundle */
 	bool encrypted;
 	const char *owner;		/* expected bucket owner, or NULL */
+	bool owner_assumed;		/* the operator did not name it */
 	const char *kms_key;		/* SSE-KMS key, or NULL: the bucket's */
 	const char *lock_mode;		/* GOVERNANCE, COMPLIANCE, or NULL */
 	const char *lock_until;		/* ISO 8601, with lock_mode */

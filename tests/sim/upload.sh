@@ -51,10 +51,26 @@ for k in S-b01.tar S-b01.tar.002 S-b01.seal S-b01.seal.minisig; do
 		die "$k could be deleted"
 done
 
+# owners AFTER: the bucket owners that requests to S3 expected since
+owners() {
+	tail -n +"$(($1 + 1))" "$SIM_LOG" | jq -r 'select(.service == "s3") |
+		.params.ExpectedBucketOwner // "none"' | sort -u
+}
+
 # a second run takes the next name; its own is never overwritten
+n=$(sim_requests)
 expect 0 "$CRASHCART" collect ./m.json --case S --out "s3://$bucket/cases/7/" \
 	"${common[@]}"
 [ "$(last_json .bundle)" = S-b02 ] || die "the name of a second run"
+[ "$(owners "$n")" = 123456789012 ] || die "owners: $(owners "$n")"
+n=$(sim_requests)
+expect 0 "$CRASHCART" collect ./m.json --case A --out "s3://$bucket/any" \
+	--bucket-owner ANY "${common[@]}"
+[ "$(owners "$n")" = none ] || die "any: $(owners "$n")"
+aws s3 cp --quiet --recursive "s3://$bucket/any/" any
+find any -name "A-b01.tar*" | sort -V | xargs cat |
+	tar -xOf - --wildcards '*/log/*.jsonl' |
+	grep 'owner of the bucket was not checked' > note || die 'no note of it'
 
 # refused before anything is written
 n=$(sim_requests)
@@ -68,6 +84,9 @@ expect 2 "$CRASHCART" collect ./m.json --out s3://x "${common[@]}"
 "$CRASHCART" collect ./m.json --out "s3://$bucket/x" --case W \
 	--bucket-owner 999999999999 "${common[@]}" > out 2> err && die "another owner"
 says 'AccessDenied|not allowed|denied'
+expect 2 "$CRASHCART" collect ./m.json --out "s3://$bucket/x" --case W \
+	--bucket-owner someone "${common[@]}"
+says '12 digits'
 "$CRASHCART" collect ./m.json --out "s3://no-such-bucket-here/x" --case W \
 	"${common[@]}" > out 2> err && die "no bucket"
 says NoSuchBucket

@@ -29,6 +29,9 @@ key=$(last_json .key)
 "$CRASHCART" call s3:ListObjectsV2 --input "{\"Bucket\":\"$bucket\",\"Prefix\":\"heads/W-b01/\"}" |
 	jq -r '.Contents[].Key' > keys
 [ -s keys ] || die "no head was put"
+[ "$(jq -r 'select(.operation == "PutObject") |
+	.params.ExpectedBucketOwner // "none"' "$SIM_LOG" | sort -u)" = \
+	123456789012 ] || die "whose bucket"
 n=0 heads=()
 while read -r name; do
 	n=$((n + 1))
