@@ -191,16 +191,37 @@ static int check_durable(const struct cmd_collection *c, struct cart_err *err)
 	return 0;
 }
 
+/* A lock that was asked for and not set would be found out when it is late. */
+static int refuse_upload(const struct cart_args *a, struct cart_err *err)
+{
+	static const char *const only[] = { "retain", "bucket-owner", "state",
+					    "upload-profile",
+					    "upload-kms-key" };
+	const char *name = cart_args_flag(a, "legal-hold") ? "legal-hold" :
+		NULL;
+	size_t i;
+
+	for (i = 0; i < sizeof(only) / sizeof(only[0]); i++)
+		if (cart_args_value(a, only[i]) != NULL)
+			name = only[i];
+	if (name == NULL)
+		return 0;
+	return cart_err_set(err, CART_ERR_USAGE, 0, "--%s is for --out "
+			    "s3://BUCKET/PREFIX", name);
+}
+
 static int open_output(struct cmd_collection *c, struct cart_err *err)
 {
 	const char *out = cart_args_value(c->args, "out");
 
 	if (out == NULL)
 		out = ".";
-	if (strcmp(out, "-") == 0)
-		return to_pipe(c, err);
 	if (strncmp(out, "s3://", 5) == 0)
 		return cart_cmd_upload_open(c, out, err);
+	if (refuse_upload(c->args, err) < 0)
+		return -1;
+	if (strcmp(out, "-") == 0)
+		return to_pipe(c, err);
 	if (ends_with(out, ".tar") || ends_with(out, ".tar.age"))
 		return to_file(c, out, err);
 	return to_folder(c, out, err);

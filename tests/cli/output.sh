@@ -15,6 +15,12 @@ for bad in 'x' '1K' '7M' '-1' '99999999999T'; do
 done
 expect 2 "$CRASHCART" collect ./m.json --case S --out -
 says 'seal'
+for o in '--retain governance:3' --legal-hold '--bucket-owner ANY'; do
+	# shellcheck disable=SC2086 # an option and its value
+	expect 2 "$CRASHCART" collect ./m.json --case L --out locked $o
+	says 'is for --out s3://'
+	[ ! -e locked ] || die 'something was written'
+done
 expect 2 "$CRASHCART" collect ./m.json --case S --out s3://bucket/x
 expect 1 "$CRASHCART" collect ./m.json --case S --out /proc/nothing
 expect 0 "$CRASHCART" collect ./m.json --case S --out s --segment 16M
