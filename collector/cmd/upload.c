@@ -41,7 +41,8 @@ static int read_retain(const struct cart_args *a, unsigned allow,
 		t->o.lock_mode = "COMPLIANCE";
 	if (t->o.lock_mode != NULL)
 		number = text + 11;
-	if (cart_text_u64(number, strlen(number), DAYS_MAX, &days) < 0 ||
+	if (t->o.lock_mode == NULL ||
+	    cart_text_u64(number, strlen(number), DAYS_MAX, &days) < 0 ||
 	    days == 0)
 		return cart_err_set(err, CART_ERR_USAGE, 0, "--retain %s: "
 				    "governance:DAYS or compliance:DAYS", text);
