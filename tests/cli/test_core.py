@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
+# run-tests: release-only (the address sanitizer handles SIGSEGV itself)
 # run-tests: native-only
 """A program that crashes with credentials in its memory leaves no core file,
 even where the limit was none; another program does, if cores are files here.
