@@ -249,6 +249,7 @@ int cart_prove(const struct cart_prove_options *o, struct cart_verdict *ret,
 {
 	struct cart_verify_options v = { 0 };
 	struct gather g = { .o = o };
+	struct cart_json *line = NULL;
 	int rc = -1;
 
 	cart_buf_init(&g.line, LINE_MAX_BYTES);
@@ -276,6 +277,13 @@ int cart_prove(const struct cart_prove_options *o, struct cart_verdict *ret,
 			     o->path != NULL ? o->path : "");
 		goto out;
 	}
+	/* a file set has no digest of its own: its files have */
+	line = cart_json_parse(g.found.data, g.found.len, NULL, NULL);
+	if (cart_json_get_string(line, "sha256") == NULL) {
+		cart_err_set(err, CART_ERR_USAGE, 0, "%s has no one content: "
+			     "say which file of it with --path", o->exhibit);
+		goto out;
+	}
 	if (mkdir(o->out, 0700) < 0) {
 		cart_err_errno(err, errno, "%s", o->out);
 		goto out;
@@ -291,6 +299,7 @@ int cart_prove(const struct cart_prove_options *o, struct cart_verdict *ret,
 	if (rc < 0)
 		remove_tree(o->out);
 out:
+	cart_json_free(line);
 	free(g.leaves);
 	cart_buf_clear(&g.line);
 	cart_buf_clear(&g.found);

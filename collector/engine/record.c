@@ -430,7 +430,7 @@ static int put_reply(const struct call_place *at,
 		cart_step_commit(key, ret->aws.raw.data, ret->aws.raw.len, hex);
 		snprintf(note, sizeof(note), "%d secret values masked; HMAC-SHA-"
 			 "256 with the key HMAC-SHA-256(mask key, \"%s\"), the "
-			 "mask key shown at the end of this session alone; of "
+			 "mask key shown when this part of the run ended; of "
 			 "the reply as received (%zu bytes, not kept): %s",
 			 masked, ret->call_id, ret->aws.raw.len, hex);
 		info.state = "masked";

@@ -121,7 +121,7 @@ static int put_leaf(struct crawl *w, const char *path,
 		info.media = "application/json";
 		info.note = "secret and session token masked; HMAC-SHA-256 with "
 			"the key HMAC-SHA-256(mask key, path), the mask key "
-			"shown at the end of this session alone";
+			"shown when this part of the run ended";
 	}
 	rc = w->c->ops->put(w->c, &info, data, len, NULL, err);
 	if (rc == 0)

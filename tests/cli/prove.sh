@@ -46,6 +46,9 @@ done
 proves "$files" --path "$PWD/tree/a"
 expect 1 "$CRASHCART" prove o "$files" --path "$PWD/tree/a" --out p
 expect 2 "$CRASHCART" prove o e999999 --out q
+# a file set as a whole has no digest that a proof could be of
+expect 2 "$CRASHCART" prove o "$files" --out q
+[ ! -e q ] || die "a proof of nothing was written"
 [ ! -e q ] || die "a folder was left"
 
 # every byte of every file

@@ -36,11 +36,12 @@ static int on_failed(void *arg, uint64_t offset, uint64_t length, int e)
 	return 0;
 }
 
-static int temporary(char name[64])
+static int temporary(char name[256])
 {
 	int fd;
 
-	snprintf(name, 64, "/tmp/host_block.XXXXXX");
+	snprintf(name, 256, "%s/host_block.XXXXXX",
+		 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
 	fd = mkstemp(name);
 	assert_true(fd >= 0);
 	return fd;
@@ -52,7 +53,7 @@ static void short_file(void **state)
 	struct ranges r = { 0 };
 	bool device;
 	uint64_t size;
-	char name[64];
+	char name[256];
 	size_t i;
 	int fd = temporary(name);
 
@@ -86,7 +87,7 @@ static void broken_device(void **state)
 {
 	static unsigned char buf[1 << 20];
 	struct ranges r = { 0 };
-	char name[64], dev[64];
+	char name[256], dev[64];
 	uint64_t size;
 	bool device;
 	int fd, backing, number = -1, ctl;
