@@ -8,30 +8,14 @@ import ssl
 import subprocess
 import sys
 import threading
-import urllib.request
+
+from checks import check, ended, sim
 
 ENV = os.environ
 CART = ENV["CRASHCART"]
 URL = ENV["AWS_ENDPOINT_URL"]
 INST = ENV["SIM_INSTANCE_ID"]
 ACCOUNT = ENV["SIM_ACCOUNT_ID"]
-passed = failed = 0
-
-
-def check(what, good, more=""):
-    global passed, failed
-    if good:
-        passed += 1
-    else:
-        failed += 1
-        print("FAIL %s: %s" % (what, str(more)[:900]), flush=True)
-    return good
-
-
-def sim(path, body=None):
-    data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(URL + "/_sim/" + path, data, 20) as r:
-        return json.load(r)
 
 
 class Plan:
@@ -352,8 +336,7 @@ def main():
     endpoints()
     tls()
     output()
-    print("%d passed, %d failed" % (passed, failed))
-    return 1 if failed else 0
+    return ended()
 
 
 if __name__ == "__main__":

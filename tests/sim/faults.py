@@ -10,9 +10,10 @@ import tarfile
 import threading
 import time
 import traceback
-import urllib.request
 
 import botocore.session
+
+from checks import check, ended, sim
 
 ENV = os.environ
 CART = ENV["CRASHCART"]
@@ -20,23 +21,7 @@ URL = ENV["AWS_ENDPOINT_URL"]
 INST = ENV["SIM_INSTANCE_ID"]
 RESPONDER = {"AWS_ACCESS_KEY_ID": ENV["SIM_RESPONDER_ACCESS_KEY_ID"],
              "AWS_SECRET_ACCESS_KEY": ENV["SIM_RESPONDER_SECRET_ACCESS_KEY"]}
-passed = failed = runs = 0
-
-
-def check(what, good, more=""):
-    global passed, failed
-    if good:
-        passed += 1
-    else:
-        failed += 1
-        print("FAIL %s: %s" % (what, str(more)[:600]), flush=True)
-    return good
-
-
-def sim(path, body=None):
-    data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(URL + "/_sim/" + path, data, 20) as r:
-        return json.load(r)
+runs = 0
 
 
 def call(step, what, given=None, **more):
@@ -408,8 +393,7 @@ def main():
                     if x.filename == __file__][-1]
             check("%s, line %d" % (name, line), False, repr(e))
             sim("faults", [])
-    print("%d passed, %d failed" % (passed, failed))
-    return 1 if failed else 0
+    return ended()
 
 
 if __name__ == "__main__":

@@ -7,29 +7,13 @@ import subprocess
 import sys
 import urllib.request
 
+from checks import check, ended, sim
+
 ENV = os.environ
 CART = ENV["CRASHCART"]
-URL = ENV["AWS_ENDPOINT_URL"]
 ACCOUNT = ENV["SIM_ACCOUNT_ID"]
 BUCKET = ENV["SIM_BUCKET"]
 ME = "arn:aws:iam::%s:user/breakglass-admin" % ACCOUNT
-passed = failed = 0
-
-
-def check(what, good, more=""):
-    global passed, failed
-    if good:
-        passed += 1
-    else:
-        failed += 1
-        print("FAIL %s: %s" % (what, str(more)[:1200]), flush=True)
-    return good
-
-
-def sim(path, body=None):
-    data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(URL + "/_sim/" + path, data, 20) as r:
-        return json.load(r)
 
 
 def cart(*args, env=None, without=()):
@@ -200,8 +184,7 @@ def main():
     gaps()
     others()
     debug()
-    print("%d passed, %d failed" % (passed, failed))
-    return 1 if failed else 0
+    return ended()
 
 
 if __name__ == "__main__":

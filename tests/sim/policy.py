@@ -19,20 +19,19 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import threading
-import urllib.request
 
 import botocore.session
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from simaws import actions as authorization  # noqa: E402
 
+from checks import check, ended, sim
+
 ENV = os.environ
 SEED = int(ENV.get("POLICY_SEED") or random.SystemRandom().randrange(1 << 32))
 MANY = int(ENV.get("POLICY_ACTIONS") or 0)
 RANDOM = random.Random(SEED)
 CART = ENV["CRASHCART"]
-URL = ENV["AWS_ENDPOINT_URL"]
 DENIALS = ("UnauthorizedOperation", "AccessDenied", "AccessDeniedException")
 PARALLEL = 6
 SWEPT = []
@@ -47,25 +46,6 @@ RECORD = {
              "aws:TokenIssueTime": "2026-01-01T00:00:00Z"}}}]},
         separators=(",", ":"))}
 TAGGED = ("ec2:CreateSnapshots", "ec2:CreateSnapshot", "ec2:CopySnapshot")
-passed = failed = 0
-lock = threading.Lock()
-
-
-def check(what, good, more=""):
-    global passed, failed
-    with lock:
-        if good:
-            passed += 1
-        else:
-            failed += 1
-            print("FAIL %s: %s" % (what, str(more)[:500]), flush=True)
-    return good
-
-
-def sim(path, body=None):
-    data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(URL + "/_sim/" + path, data, 30) as r:
-        return json.load(r)
 
 
 def cart(*args, env=None):
@@ -302,8 +282,7 @@ def main():
                     f.result()
                 except Exception as e:
                     check("a run", False, repr(e))
-    print("%d passed, %d failed" % (passed, failed))
-    return 1 if failed else 0
+    return ended()
 
 
 if __name__ == "__main__":

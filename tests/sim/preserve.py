@@ -18,9 +18,10 @@ import subprocess
 import sys
 import tarfile
 import time
-import urllib.request
 
 import botocore.session
+
+from checks import check, ended, sim
 
 ENV = os.environ
 CART = ENV["CRASHCART"]
@@ -36,23 +37,7 @@ CHANGES = [("CopySnapshot", 1), ("CreateGrant", 1),
            ("RevokeGrant", 1)]
 SEED = int(ENV.get("SEED") or time.time_ns() % 10**9)
 KILLS = int(ENV.get("PRESERVE_KILLS") or 2)
-passed = failed = runs = 0
-
-
-def check(what, good, more=""):
-    global passed, failed
-    if good:
-        passed += 1
-    else:
-        failed += 1
-        print("FAIL %s: %s" % (what, str(more)[:700]), flush=True)
-    return good
-
-
-def sim(path, body=None):
-    data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(URL + "/_sim/" + path, data, 20) as r:
-        return json.load(r)
+runs = 0
 
 
 session = botocore.session.get_session()
@@ -280,8 +265,7 @@ def main():
             operation)) == len([c for c in CHANGES if c[0] == operation]),
             len(r.asked(operation)))
         print("%s: %.1f s" % (what, time.monotonic() - t), flush=True)
-    print("%d passed, %d failed" % (passed, failed))
-    return 1 if failed else 0
+    return ended()
 
 
 if __name__ == "__main__":

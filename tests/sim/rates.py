@@ -6,25 +6,10 @@ import json
 import os
 import subprocess
 import sys
-import urllib.request
+
+from checks import check, ended, sim
 
 ENV = os.environ
-URL = ENV["AWS_ENDPOINT_URL"]
-passed = failed = 0
-
-
-def check(what, good, more=""):
-    global passed, failed
-    if good:
-        passed += 1
-    else:
-        failed += 1
-        print("FAIL %s: %s" % (what, str(more)[:500]), flush=True)
-
-
-def sim(path):
-    with urllib.request.urlopen(URL + "/_sim/" + path, timeout=60) as r:
-        return json.load(r)
 
 
 # (service, operation prefix, calls a second, bucket): AWS's own where it says
@@ -104,8 +89,7 @@ def main():
             check("enough pages to measure", len(ts) > 20, len(ts))
             check("LookupEvents at 95 % of its limit", 1.8 <= rate <= 2.0,
                   rate)
-    print("%d passed, %d failed" % (passed, failed))
-    return 1 if failed else 0
+    return ended()
 
 
 if __name__ == "__main__":

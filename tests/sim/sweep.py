@@ -19,6 +19,8 @@ import urllib.request
 import botocore.session
 from botocore.config import Config
 
+from checks import check, ended
+
 ENV = os.environ
 CART = ENV["CRASHCART"]
 HOME = "us-east-1"
@@ -26,7 +28,6 @@ BUCKETS = ("northwind-assets", "northwind-logs", "northwind-backups",
            "northwind-evidence")
 SERVICES = ENV.get("SWEEP_SERVICES", "kms sns logs guardduty macie2 "
                    "securityhub organizations s3").split()
-passed = failed = 0
 
 # topic, step, region, jq over the list of its replies (must print true)
 FACTS = [
@@ -106,16 +107,6 @@ ABSENT = [("s3control:GetPublicAccessBlock",
           ("macie2:GetMacieSession", "AccessDeniedException", 17),
           ("securityhub:DescribeHub", "InvalidAccessException", 17),
           ("securityhub:GetFindings", "InvalidAccessException", 17)]
-
-
-def check(what, good, more=""):
-    global passed, failed
-    if good:
-        passed += 1
-    else:
-        failed += 1
-        print("FAIL %s: %s" % (what, str(more)[:500]), flush=True)
-    return good
 
 
 def jq(program, doc):
@@ -363,8 +354,7 @@ def main():
         "GenerateCredentialReport"}, changed)
     print("%d facts, %d answers compared, %d calls, %d requests" % (
         len(FACTS), compared, len(b.calls), len(log)))
-    print("%d passed, %d failed" % (passed, failed))
-    return 1 if failed else 0
+    return ended()
 
 
 if __name__ == "__main__":
