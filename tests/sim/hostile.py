@@ -34,7 +34,8 @@ import traceback
 import urllib.request
 
 import faults
-from faults import ENV, URL, Run, call, check, manifest, sim
+from checks import check, ended, sim
+from faults import ENV, URL, Run, call, manifest
 
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 PORT = int(URL.rsplit(":", 1)[1])
@@ -399,8 +400,7 @@ def main():
         except Exception:
             check(f.__name__, False, traceback.format_exc()[-900:])
             sim("faults", [])
-    print("%d passed, %d failed" % (faults.passed, faults.failed))
-    return 1 if faults.failed else 0
+    return ended()
 
 
 if __name__ == "__main__":
