@@ -245,8 +245,10 @@ $(G)/man.S: $(MAN) $(G)/files scripts/embed
 $(G)/identity.S: $(IDENTITY) scripts/embed
 	@mkdir -p $(@D)
 	@scripts/embed table identity $(IDENTITY) > $@
-$(G)/roots.S: $(G)/roots.pem scripts/embed
+$(G)/roots.S: $(G)/roots.pem.zst scripts/embed Makefile
 	@scripts/embed blob roots $< > $@
+$(G)/roots.pem.zst: $(G)/roots.pem
+	@"$${ZSTD:-zstd}" -q -19 --single-thread -f -o $@ $<
 $(G)/source.S: $(G)/source.tar.zst scripts/embed
 	@scripts/embed blob source $< > $@
 $(G)/aws-model.S: $(G)/aws-model.bin scripts/embed

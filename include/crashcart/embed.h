@@ -15,8 +15,9 @@ struct cart_embed_file {
 	size_t len;			/* bytes, without the NUL */
 };
 
-/* CA roots, PEM, sorted by DER (linked with room net).  Empty only in a build
-   with DEV=system that never fetched the locked ca-certificates. */
+/* CA roots: one zstd frame of PEM text, sorted by DER (linked with room net).
+   The text is empty only in a build with DEV=system that never fetched the
+   locked ca-certificates. */
 extern const unsigned char cart_embed_roots[];
 extern const size_t cart_embed_roots_len;
 
