@@ -101,12 +101,14 @@ int cart_report_add_event(struct cart_report *r, const char *line, size_t len,
 void cart_report_settle(struct cart_report *r);
 uint64_t cart_report_hash(const char *s);
 
+/* --- report_text.c --- */
+/* Text of the bundle, escaped for a terminal's and for HTML's sake. */
+void cart_report_text(struct cart_buf *b, const char *s);
+
 /* --- report_page.c and what it calls --- */
 /* The page.  certification: with the draft for US evidence rule 902. */
 void cart_report_page(const struct cart_report *r, const struct cart_verdict *v,
 		      size_t n_keys, bool certification, struct cart_buf *out);
-/* Text of the bundle, escaped for a terminal's and for HTML's sake. */
-void cart_report_text(struct cart_buf *b, const char *s);
 /* report_timeline.c, report_902.c: sections of it. */
 void cart_report_timeline(const struct cart_report *r, struct cart_buf *b);
 void cart_report_902(const struct cart_report *r, const struct cart_verdict *v,

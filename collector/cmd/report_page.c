@@ -11,7 +11,6 @@
 #include "crashcart/json.h"
 #include "crashcart/text.h"
 #include "crashcart/version.h"
-#include "crashcart/xml.h"
 #include "report_data.h"
 
 static const char head[] =
@@ -48,18 +47,6 @@ static const char head[] =
 "@media print{body{max-width:none;padding:0;font-size:10pt}"
 "h2,h3{break-after:avoid}tr,.v,svg{break-inside:avoid}"
 "svg{min-width:0}.w{overflow:visible}}\n</style>\n";
-
-void cart_report_text(struct cart_buf *b, const char *s)
-{
-	struct cart_buf safe;
-
-	/* control and direction characters first, then HTML's own */
-	cart_buf_init(&safe, 262144);
-	cart_text_escape(s, strlen(s), &safe);
-	if (cart_buf_ok(&safe) && safe.data != NULL)
-		cart_xml_escape((char *)safe.data, safe.len, b);
-	cart_buf_clear(&safe);
-}
 
 static const char *get(const struct cart_json *j, const char *key)
 {
