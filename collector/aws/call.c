@@ -385,6 +385,18 @@ static unsigned attempt_timeout(const struct work *w)
 	return left < ms ? (unsigned)left : ms;
 }
 
+static int put_into(void *arg, const void *data, size_t len)
+{
+	const struct work *w = arg;
+	struct cart_aws_reply *ret = w->ret;
+
+	if (len > w->call->into_size - ret->into_len)
+		return -1;
+	memcpy((char *)w->call->into + ret->into_len, data, len);
+	ret->into_len += len;
+	return 0;
+}
+
 static int send_once(struct work *w, struct cart_http_reply *p)
 {
 	struct cart_http_request r = {
@@ -401,6 +413,11 @@ static int send_once(struct work *w, struct cart_http_reply *p)
 	struct message m;
 	int rc;
 
+	w->ret->into_len = 0;
+	if (w->call->into) {
+		r.sink = put_into;
+		r.sink_arg = w;
+	}
 	w->silent = cart_session_silent(w->a, w->host);
 	if (w->silent) {
 		r.stall_timeout_ms = STALL_SILENT_MS;

@@ -137,6 +137,10 @@ struct cart_aws_call {
 	const void *body;
 	size_t body_len;
 	const unsigned char *body_sha256;
+	/* If set, the body of a 2xx answer goes here instead of into raw and
+	 * view; a longer one is an error (LIMIT). */
+	void *into;
+	size_t into_size;
 };
 
 struct cart_aws_reply {
@@ -151,6 +155,7 @@ struct cart_aws_reply {
 	int64_t started_utc_ns;
 	uint64_t duration_ms;
 	struct cart_buf raw;		/* body as received (last attempt) */
+	size_t into_len;		/* bytes that went into call->into */
 	struct cart_json *view;		/* as the AWS CLI prints it; NULL on error */
 	char error_code[96];		/* AWS's code, "" if none */
 	char error_message[512];	/* escaped, cut */
