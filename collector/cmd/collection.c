@@ -389,6 +389,9 @@ static void print_words_end(const struct cmd_collection *c,
 		if (r->stamp[i].granted)
 			fprintf(out, "Time      %s, by %s\n", r->stamp[i].time,
 				r->stamp[i].by);
+		else
+			fprintf(out, "Time      none from %s\n",
+				c->timestamp[i]);
 	fprintf(out, "Bundle    %s\nRoot      %s\n"
 		"Key       %s (%s; note it down, away from this host)\n",
 		c->sink->location, r->root, key,
@@ -741,10 +744,13 @@ static int run_and_tell(struct running *r)
 	} else {
 		status = sealed.gaps ? CART_EXIT_GAPS : CART_EXIT_OK;
 		for (i = 0; i < c->n_timestamp; i++)
-			if (!sealed.stamp[i].granted)
+			if (!sealed.stamp[i].granted) {
+				/* the log had ended: a gap beside it */
+				status = CART_EXIT_GAPS;
 				cart_msg(CART_MSG_WARN, "no time stamp from "
 					 "%s: %s", c->timestamp[i],
 					 sealed.stamp[i].error);
+			}
 	}
 	cart_text_hex(r->mask_key, sizeof(r->mask_key), mask_key);
 	if (json)

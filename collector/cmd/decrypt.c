@@ -93,6 +93,10 @@ static int finish(struct decryption *d, const char *out, bool partial, int rc,
 	d->out = -1;
 	if (saved >= 0 && close(saved) < 0 && rc == 0)
 		rc = cart_err_errno(err, errno, "%s", out ? out : "output");
+	if (rc == 0)
+		cart_msg(CART_MSG_NOTE, "%s: %" PRIu64 " bytes of plaintext, "
+			 "authenticated to the end", out != NULL ? out :
+			 "standard output", d->written);
 	if (rc == 0 || saved < 0)
 		return rc;
 	if (partial) {

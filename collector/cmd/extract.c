@@ -58,7 +58,7 @@ static int conclude(const struct cart_args *a, const struct cart_extract_options
 		return CART_EXIT_FAILED;
 	}
 	cart_msg(CART_MSG_NOTE, "written to %s", o->out);
-	return CART_EXIT_OK;
+	return (int)v->kind;		/* valid or cannot tell, as verify's */
 }
 
 static int extract(const struct cart_args *a)
@@ -130,6 +130,8 @@ const struct cart_command cart_cmd_extract = {
 "EXHIBIT is an id such as e000007 (`crashcart list`); none means all.  Parts\n"
 "are joined and inflated, file sets become a tree, and each result is hashed\n"
 "again and compared with the log.  Nothing outside FOLDER is touched, whatever\n"
-"names the evidence holds.\n",
+"names the evidence holds.\n"
+"The exit status is that of verify: 5 if all was written and is whole, but no\n"
+"key that you named with --pubkey vouches for it; 4 if it is not to be relied on.\n",
 	.run = extract,
 };

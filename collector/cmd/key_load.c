@@ -158,12 +158,21 @@ int cart_identity_option(const struct cart_args *a,
 static int load_public(const char *text, struct cart_public_key *ret,
 		       struct cart_err *err)
 {
+	size_t len = strlen(text);
 	struct cart_buf b;
 	int rc;
 
 	/* the bare key is 56 base64 characters; no file has such a name */
-	if (strlen(text) == 56 && strncmp(text, "RW", 2) == 0)
-		return cart_minisign_parse_public(text, 56, ret, err);
+	if (len == 56 && strncmp(text, "RW", 2) == 0) {
+		if (cart_minisign_parse_public(text, 56, ret, err) == 0)
+			return 0;
+		return cart_err_prefix(err, "public key %s (mistyped?)", text);
+	}
+	if (len > 40 && len < 80 && strncmp(text, "RW", 2) == 0 &&
+	    strchr(text, '.') == NULL && access(text, F_OK) < 0)
+		return cart_err_set(err, CART_ERR_USAGE, 0, "public key %s: a "
+				    "key has 56 characters, this has %zu; copy "
+				    "all of it, and nothing else", text, len);
 	cart_buf_init(&b, 4096);
 	rc = cart_file_read(AT_FDCWD, text, &b, err);
 	if (rc == 0)

@@ -15,6 +15,7 @@ enum list_form { LIST_WORDS, LIST_JSON, LIST_CSV };
 struct list {
 	enum list_form form;
 	bool gaps;		/* gap lines too */
+	bool only_gaps;		/* and nothing else */
 	bool files;		/* file lines too */
 	struct cart_buf out;	/* printed when the verdict is known */
 };
@@ -87,6 +88,14 @@ static void list_exhibit(struct list *l, const struct cart_json *line)
 
 static void list_gap(struct list *l, const struct cart_json *line)
 {
+	if (l->form == LIST_CSV) {
+		add_csv(&l->out, text_of(line, "reason"), false);
+		add_csv(&l->out, text_of(line, "step"), false);
+		add_csv(&l->out, text_of(line, "instance"), false);
+		add_csv(&l->out, text_of(line, "what"), false);
+		add_csv(&l->out, text_of(line, "detail"), true);
+		return;
+	}
 	cart_buf_adds(&l->out, "gap      ");
 	cart_buf_addf(&l->out, "%-12s %-20.20s ", text_of(line, "reason"),
 		      text_of(line, "step"));
@@ -118,7 +127,7 @@ static int on_line(void *arg, const struct cart_json *line, struct cart_err *err
 {
 	struct list *l = arg;
 	const char *type = text_of(line, "type");
-	bool exhibit = strcmp(type, "exhibit") == 0;
+	bool exhibit = strcmp(type, "exhibit") == 0 && !l->only_gaps;
 	bool gap = strcmp(type, "gap") == 0 && l->gaps;
 	bool file = strcmp(type, "file") == 0 && l->files;
 
@@ -129,11 +138,10 @@ static int on_line(void *arg, const struct cart_json *line, struct cart_err *err
 		cart_buf_addc(&l->out, '\n');
 	} else if (exhibit) {
 		list_exhibit(l, line);
+	} else if (gap) {
+		list_gap(l, line);
 	} else if (l->form == LIST_WORDS) {
-		if (gap)
-			list_gap(l, line);
-		else
-			list_file(l, line);
+		list_file(l, line);
 	}
 	return cart_buf_check(&l->out, "the listing", err);
 }
@@ -147,12 +155,14 @@ static int list(const struct cart_args *a)
 	struct cart_verdict v;
 	struct cart_err err = { 0 };
 	int status;
+	size_t i;
 
 	cart_buf_init(&l.out, LIST_MAX);
 	l.form = cart_args_flag(a, "json") ? LIST_JSON :
 		cart_args_flag(a, "csv") ? LIST_CSV : LIST_WORDS;
-	l.gaps = !cart_args_flag(a, "csv");
-	l.files = cart_args_flag(a, "files");
+	l.only_gaps = cart_args_flag(a, "gaps");
+	l.gaps = l.only_gaps || l.form != LIST_CSV;
+	l.files = cart_args_flag(a, "files") && !l.only_gaps;
 	o.bundle = a->positional[0];
 	o.seal_path = cart_args_value(a, "seal");
 	o.progress = cart_verdict_progress;
@@ -176,9 +186,15 @@ static int list(const struct cart_args *a)
 	}
 	cart_msg_progress_end();
 	if (l.form == LIST_CSV)
-		printf("exhibit,step,name,media,size,sha256,state,path\n");
+		printf("%s\n", l.only_gaps ? "reason,step,instance,what,detail" :
+		       "exhibit,step,name,media,size,sha256,state,path");
 	if (l.out.len > 0)
 		fwrite(l.out.data, 1, l.out.len, stdout);
+	/* asked for behind the log's end, so the log cannot say it */
+	for (i = 0; i < v.n_stamps; i++)
+		if (v.stamp[i].error[0] != '\0')
+			cart_msg(CART_MSG_WARN, "no time stamp from %s: %s",
+				 v.stamp[i].url, v.stamp[i].error);
 	if (v.kind == CART_VERDICT_INVALID)
 		cart_msg(CART_MSG_ERROR, "INVALID: %s; do not rely on this list",
 			 v.reason);
@@ -196,6 +212,7 @@ out:
 
 static const struct cart_option options[] = {
 	{ "csv", 0, NULL, false, "Exhibits as comma-separated values." },
+	{ "gaps", 0, NULL, false, "Only what is missing, and why." },
 	{ "files", 0, NULL, false, "Also each file of the file sets." },
 	{ "pubkey", 'P', "FILE|BASE64", true, "A key that you trust." },
 	CMD_IDENTITY_OPTION,
@@ -207,7 +224,7 @@ static const struct cart_option options[] = {
 const struct cart_command cart_cmd_list = {
 	.name = "list",
 	.summary = "List the exhibits and gaps of a bundle, verifying it.",
-	.usage = "BUNDLE [--files] [--json|--csv]",
+	.usage = "BUNDLE [--files|--gaps] [--json|--csv]",
 	.min_positional = 1,
 	.max_positional = 1,
 	.options = options,

@@ -60,6 +60,11 @@ static int report(const struct cart_args *a)
 	if (cart_buf_check(&page, "the page", &err) < 0 ||
 	    write_out(out, &page, &err) < 0)
 		goto fail;
+	cart_msg(CART_MSG_NOTE, "%s: %s, %zu bytes", out,
+		 v.kind == CART_VERDICT_VALID ? "report of a valid bundle" :
+		 v.kind == CART_VERDICT_INVALID ? "report of an invalid bundle" :
+		 "report of a bundle that no key you named vouches for",
+		 page.len);
 	if (v.kind == CART_VERDICT_INVALID)
 		cart_msg(CART_MSG_ERROR, "INVALID: %s; the page says so on top",
 			 v.reason);

@@ -461,7 +461,8 @@ static void print_words(const struct cart_verdict *v, size_t n_keys,
 		       v->rule[0] ? " (rule " : "", v->rule,
 		       v->rule[0] ? ")" : "");
 	if (v->name[0] != '\0')
-		printf("Bundle        %s, case %s%s\n", v->name, v->case_id,
+		printf("Bundle        %s%s%s%s\n", v->name,
+		       v->case_id[0] ? ", case " : "", v->case_id,
 		       v->extracted ? " (extracted bag: inner seal only)" : "");
 	if (v->kind == CART_VERDICT_INVALID) {
 		printf("Read up to    byte %" PRIu64 "\n", v->bytes_parsed);

@@ -69,7 +69,7 @@ for p, st in want.items():
 print(len(got), "files", [k for k in got[top + b"/a/one"]])
 P
 python3 compare.py || die "the list is not what os.walk and sha256 say"
-"$CRASHCART" extract o --out x > out 2> err || { cat err; die "extract"; }
+"$CRASHCART" extract o --out x > out 2> err || [ $? = 5 ] || { cat err; die "extract"; }
 # everything is in one tree, large files too
 tree=$(find x -type d -path "*$PWD/t" | head -n 1)
 [ -n "$tree" ] || { find x | head; die "no tree was extracted"; }

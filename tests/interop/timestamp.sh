@@ -85,11 +85,11 @@ prints 'rule F24'
 
 # each byte of the stamp in the bundle: refused
 python3 - "$CRASHCART" "$key" << 'P' || die "a changed stamp is accepted"
-import subprocess, sys
+import os, subprocess, sys
 data = open('o/C-b01.tar', 'rb').read()
 at = data.index(b'C-b01/seal/tagmanifest-sha256.txt.tsr\0')
 size = int(data[at + 124:at + 135], 8)
-for i in range(at + 512, at + 512 + size, 9):
+for i in range(at + 512, at + 512 + size, 1 if os.environ.get('CART_LONG') else 9):
     bad = bytearray(data)
     bad[i] ^= 1
     open('o/C-b01.tar', 'wb').write(bad)
@@ -102,7 +102,7 @@ open('o/C-b01.tar', 'wb').write(data)
 P
 # ... and alone, where no seal covers it: never laxer than openssl
 python3 - "$DRIVERS/attest_identity_driver" << 'P' || die "a changed stamp holds"
-import subprocess, sys
+import os, subprocess, sys
 sig = 'C-b01/seal/tagmanifest-sha256.txt.minisig'
 good = open('C-b01/seal/tagmanifest-sha256.txt.tsr', 'rb').read()
 
@@ -119,7 +119,8 @@ def ask(data):
 
 assert ask(good) == (True, True), ask(good)
 accepted = []
-for i in range(0, len(good), 3):
+step = 1 if os.environ.get('CART_LONG') else 3
+for i in range(0, len(good), step):
     bad = bytearray(good)
     bad[i] ^= 2
     ours, theirs = ask(bad)
@@ -127,7 +128,7 @@ for i in range(0, len(good), 3):
     if ours:
         accepted.append(i)
 # what remains is in the copy of the root and in names of algorithms
-print(len(accepted), 'of', len(good) // 3, 'changes are none:', accepted)
+print(len(accepted), 'of', len(good) // step, 'changes are none:', accepted)
 P
 # another file's stamp
 expect 1 "$DRIVERS/attest_identity_driver" tsr \
@@ -136,7 +137,7 @@ says 'about something else'
 
 # an authority that does wrong: recorded, and the bundle is sealed all the same
 for how in refuse error junk bare replay; do
-	expect 0 "$CRASHCART" collect ./m.json --case "$how" --out p --json \
+	expect 3 "$CRASHCART" collect ./m.json --case "$how" --out p --json \
 		--timestamp "$url/$how" --timestamp "$url/tsa"
 	says "no time stamp from $url/$how: "
 	key=$(last_json .key)
@@ -151,7 +152,7 @@ tar -xOf p/replay-b01.tar replay-b01/seal/timestamps.txt |
 tar -xOf p/refuse-b01.tar refuse-b01/seal/timestamps.txt |
 	grep -q '/refuse failed .*refused (status 2)' || die "refuse"
 # nobody there
-expect 0 "$CRASHCART" collect ./m.json --case none --out p \
+expect 3 "$CRASHCART" collect ./m.json --case none --out p \
 	--timestamp http://127.0.0.1:9/tsa
 says 'no time stamp from http://127.0.0.1:9/tsa'
 for bad in ftp://a/ 'http://a/ b' nonsense; do
