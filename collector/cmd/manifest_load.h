@@ -17,7 +17,8 @@ struct cart_manifest *cart_manifest_load(const struct cart_args *a,
 
 /* DESIGN.md, the manifest, rule 8: may --allow count here?  Yes with a
  * terminal, a built-in manifest, or a signature PATH.minisig that
- * --manifest-key accepts.  0 or -1 (USAGE). */
+ * --manifest-key accepts; once a key is named, every file must be signed.
+ * 0 or -1 (USAGE). */
 int cart_manifest_trusted(const struct cart_args *a, const char *name,
 			  bool builtin, const struct cart_manifest *m,
 			  struct cart_err *err);

@@ -55,7 +55,7 @@ async def main():
                "event_delay": args.event_delay,
                "lookup_rate": args.lookup_rate,
                "page_cap": args.page_cap, "creds_ttl": args.creds_ttl,
-               "iam_delay": args.iam_delay}
+               "iam_delay": args.iam_delay, "user_data": ""}
     world = world_mod.World(args.seed, ref, options)
     incident.seed(world, args.users, args.extra_events)
     faults = Faults(os.path.join(args.state, "faults.json"), args.seed)

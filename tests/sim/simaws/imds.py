@@ -143,7 +143,7 @@ class Imds:
         dyn = {"instance-identity": ident,
                "fws": {"instance-monitoring": "disabled"}}
         out = {"meta-data": meta, "dynamic": dyn,
-               "user-data": i.get("_user_data")}
+               "user-data": w.options["user_data"] or i.get("_user_data")}
         if version != "latest":
             for k, v in SINCE.items():
                 if version < v:
