@@ -323,6 +323,8 @@ struct cart_bundle {
 	pthread_cond_t waiters;		/* sync and seal */
 	struct cart_ticket *head, **tail;
 	size_t queued;			/* bytes of small tickets */
+	bool gathering;			/* the writer lets more come */
+	bool hurry;			/* ... and should not */
 	struct cart_index index;	/* slugs by all, the rest by the writer */
 	bool failed;			/* err is set for good */
 	bool full;			/* no new exhibits, parts, files */

@@ -18,6 +18,10 @@
 #define END_BYTES ((uint64_t)8 << 20)
 #define GROUP_BYTES ((uint64_t)64 << 20)
 #define NS_PER_S 1000000000LL
+/* How long the writer lets small tickets gather: waking it for each of them
+ * costs more than writing them. */
+#define GATHER_NS 4000000LL
+#define GATHER_MAX (QUEUE_MAX / 4)
 #define SEGMENT_NS (600 * NS_PER_S)
 
 /* --- failure --- */
@@ -103,6 +107,12 @@ void cart_ticket_free(struct cart_bundle *b, struct cart_ticket *t)
 	free(t);
 }
 
+/* Under the lock: is there anything that the writer should not wait with? */
+static bool hurried(const struct cart_bundle *b)
+{
+	return b->hurry || b->failed || b->stopping || b->queued > GATHER_MAX;
+}
+
 /* Under the lock. */
 static void enqueue(struct cart_bundle *b, struct cart_ticket *t, bool job)
 {
@@ -115,10 +125,11 @@ static void enqueue(struct cart_bundle *b, struct cart_ticket *t, bool job)
 		t->b = b;
 		t->job.run = cart_part_run;
 		cart_pool_submit(b->pool, &t->job);
-	} else if (b->head == t) {
-		pthread_cond_signal(&b->head_ready);
 	}
 	b->queued += t->queued;
+	b->hurry = b->hurry || job || t->wait;
+	if (b->gathering ? hurried(b) : t->ready && b->head == t)
+		pthread_cond_signal(&b->head_ready);
 	if (t->counter)
 		++*t->counter;
 }
@@ -310,19 +321,34 @@ static int process(struct cart_bundle *b, struct cart_ticket *t,
 	return cart_err_set(err, CART_ERR_INTERNAL, 0, "a ticket of no kind");
 }
 
-/* Under the lock: waits for a ticket, or until the time is over. */
+/* Under the lock.  False when the time is over. */
+static bool wait_until(struct cart_bundle *b, int64_t mono_ns)
+{
+	struct timespec until = {
+		.tv_sec = (time_t)(mono_ns / NS_PER_S),
+		.tv_nsec = (long)(mono_ns % NS_PER_S),
+	};
+
+	return !pthread_cond_timedwait(&b->head_ready, &b->lock, &until);
+}
+
+/* Under the lock: waits for a ticket and for others after it, or until the
+ * time is over. */
 static void wait_head(struct cart_bundle *b, int64_t wait_ns)
 {
-	struct timespec until;
+	int64_t now = cart_clock_mono_ns();
 
-	if (wait_ns < 0) {
+	if (wait_ns < 0)
 		pthread_cond_wait(&b->head_ready, &b->lock);
+	else
+		wait_until(b, now + wait_ns);
+	if (!b->head || !b->head->ready)
 		return;
-	}
-	wait_ns += cart_clock_mono_ns();
-	until.tv_sec = (time_t)(wait_ns / NS_PER_S);
-	until.tv_nsec = (long)(wait_ns % NS_PER_S);
-	pthread_cond_timedwait(&b->head_ready, &b->lock, &until);
+	now = cart_clock_mono_ns();
+	b->gathering = true;
+	while (!hurried(b) && wait_until(b, now + GATHER_NS))
+		;
+	b->gathering = false;
 }
 
 /* Under the lock, in the writer. */
@@ -365,8 +391,10 @@ static void *writer_main(void *arg)
 		quiet = dead || b->ended;
 		if (t && t->ready) {
 			b->head = t->next;
-			if (!b->head)
+			if (!b->head) {
 				b->tail = &b->head;
+				b->hurry = false;
+			}
 			pthread_mutex_unlock(&b->lock);
 			rc = dead ? -1 : process(b, t, &err);
 			if (rc < 0 && !dead)

@@ -530,8 +530,9 @@ static int op_submit(struct cart_step_ctx *c, const struct cart_step_call *call,
 	*r->jobs_end = j;
 	r->jobs_end = &j->next;
 	x->queued++;
-	pthread_cond_signal(&r->work);
 	pthread_mutex_unlock(&r->lock);
+	/* whoever wakes finds the lock free */
+	pthread_cond_signal(&r->work);
 	return 0;
 }
 
@@ -588,6 +589,7 @@ static int op_next(struct cart_step_ctx *c, struct cart_step_reply *ret,
 	struct context *x = context_of(c);
 	struct run *r = x->in->run;
 	struct call_job *j;
+	bool held = false;
 	int rc = 0;
 
 	pthread_mutex_lock(&r->lock);
@@ -605,12 +607,15 @@ static int op_next(struct cart_step_ctx *c, struct cart_step_reply *ret,
 		if (!x->finished)
 			x->finished_end = &x->finished;
 		x->unfetched--;
-		pthread_cond_signal(&r->work);
+		held = r->jobs != NULL;
 		rc = 1;
 	}
 	pthread_mutex_unlock(&r->lock);
 	if (!j)
 		return 0;
+	/* there is room for one that take_job() held back */
+	if (held)
+		pthread_cond_signal(&r->work);
 	*ret = j->reply;
 	memset(&j->reply, 0, sizeof(j->reply));
 	*ret_rc = j->rc;
