@@ -55,6 +55,7 @@ struct s3_sink {
 	pthread_cond_t changed;
 	struct job queue[BUFFERS];
 	unsigned n_queued, n_busy;
+	uint64_t pending;		/* bytes of these */
 	unsigned char *free[BUFFERS];
 	unsigned n_free;
 	struct part *parts;		/* of the open segment */
@@ -217,6 +218,7 @@ static void *worker(void *arg)
 			s->err = err;
 		}
 		s->n_busy--;
+		s->pending -= job.len;
 		s->free[s->n_free++] = job.data;
 		pthread_cond_broadcast(&s->changed);
 	}
@@ -297,6 +299,7 @@ static int s3_chunk(struct cart_sink *sink, const unsigned char sha256[32],
 	job.number = ++s->n_parts;
 	memcpy(s->parts[job.number - 1].sha256, sha256, sizeof(job.sha256));
 	s->queue[s->n_queued++] = job;
+	s->pending += job.len;
 	pthread_cond_broadcast(&s->changed);
 	while (s->n_free == 0)
 		pthread_cond_wait(&s->changed, &s->lock);
@@ -496,6 +499,17 @@ static int s3_companion(struct cart_sink *sink, const char *suffix,
 	return cart_s3_put(&s->o, file, data, len, err);
 }
 
+static uint64_t s3_pending(struct cart_sink *sink)
+{
+	struct s3_sink *s = of(sink);
+	uint64_t n;
+
+	pthread_mutex_lock(&s->lock);
+	n = s->pending;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
 static void s3_free(struct cart_sink *sink)
 {
 	struct s3_sink *s = of(sink);
@@ -596,6 +610,7 @@ struct cart_sink *cart_s3_sink(const struct cart_s3_sink_options *o,
 		.segment = s3_segment,
 		.ending = s3_ending,
 		.companion = s3_companion,
+		.pending = s3_pending,
 		.free = s3_free,
 		.durable_by_segment = 1,
 		.wants_state = 1,

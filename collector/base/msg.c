@@ -124,6 +124,25 @@ void cart_msg(enum cart_msg_level level, const char *fmt, ...)
 	emit(level, NULL, text, strlen(text));
 }
 
+void cart_msg_answer(const char *text)
+{
+	struct cart_buf b;
+
+	cart_buf_init(&b, (size_t)1 << 20);
+	pthread_mutex_lock(&lock);
+	if (options.json) {
+		cart_buf_adds(&b, text);
+	} else {
+		cart_buf_adds(&b, "crashcart: ");
+		cart_text_escape(text, strlen(text), &b);
+	}
+	cart_buf_addc(&b, '\n');
+	if (cart_buf_ok(&b))
+		put_line(&b);
+	pthread_mutex_unlock(&lock);
+	cart_buf_clear(&b);
+}
+
 void cart_msg_err(const struct cart_err *err)
 {
 	emit(CART_MSG_ERROR, cart_err_class_name(err->class), err->text,

@@ -166,6 +166,8 @@ struct cart_stream {
 	struct cart_segment *segment;
 	size_t n_segments, segment_cap;
 	int64_t segment_since_ns;	/* first byte of this segment, mono */
+	void (*pace)(void *arg, size_t len);	/* or NULL */
+	void *pace_arg;
 	struct cart_blocks chunks;
 	struct cart_sha256 chunk_sha;
 	uint64_t chunk_fill;

@@ -14,6 +14,9 @@
  * between two blocks of the tar.
  */
 
+/* What may go at once when a rate is to be kept. */
+#define PACE_BYTES ((size_t)256 << 10)
+
 static const unsigned char zeros[2 * TAR_BLOCK];
 
 int cart_stream_add_segment(struct cart_stream *s, struct cart_err *err)
@@ -166,11 +169,16 @@ static int put_stored(struct cart_stream *s, const void *data, size_t len,
 				return -1;
 			segment = &s->segment[s->n_segments - 1];
 		}
-		if (segment->length == 0)
-			s->segment_since_ns = cart_clock_mono_ns();
 		n = len;
 		if (n > CHUNK_BYTES - s->chunk_fill)
 			n = (size_t)(CHUNK_BYTES - s->chunk_fill);
+		if (s->pace) {
+			if (n > PACE_BYTES)
+				n = PACE_BYTES;
+			s->pace(s->pace_arg, n);
+		}
+		if (segment->length == 0)
+			s->segment_since_ns = cart_clock_mono_ns();
 		cart_sha256_update(&s->chunk_sha, p, n);
 		if (to_sink(s, p, n, err) < 0)
 			return -1;

@@ -357,6 +357,10 @@ static void note_counts(struct cart_bundle *b)
 	b->counts.lines = b->log.lines;
 	b->counts.members = b->index.payload.n + b->index.tags.n;
 	b->counts.bytes = b->stream.total;
+	b->counts.segment = b->stream.n_segments;
+	if (b->stream.n_segments)
+		b->counts.segment_bytes =
+			b->stream.segment[b->stream.n_segments - 1].length;
 	b->full = b->stream.sink->low;
 }
 
@@ -542,6 +546,8 @@ struct cart_bundle *cart_bundle_make(const struct cart_bundle_options *o,
 			     (uint64_t)(o->start_utc_ns / NS_PER_S),
 			     o->segment_bytes, err) < 0)
 		goto fail;
+	b->stream.pace = o->pace;
+	b->stream.pace_arg = o->pace_arg;
 	if (o->encrypt_to &&
 	    cart_stream_encrypt(&b->stream, o->encrypt_to, err) < 0)
 		goto fail;

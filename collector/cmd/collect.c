@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -59,8 +60,60 @@ static bool is_taken(int dirfd, const char *name)
 	return cart_file_exists(dirfd, path);
 }
 
+static bool has_seal(int dirfd, const char *name)
+{
+	char path[80];
+
+	snprintf(path, sizeof(path), "%s.seal", name);
+	return cart_file_exists(dirfd, path);
+}
+
+/* Its writer locks the segment that it writes. */
+static bool is_written(int dirfd, const char *name)
+{
+	static const char *const end[] = { "", ".age" };
+	char path[96], number[16] = "";
+	bool busy = false, any = true;
+	unsigned i, k;
+	int fd;
+
+	for (i = 1; any && !busy; i++) {
+		if (i > 1)
+			snprintf(number, sizeof(number), ".%03u", i);
+		any = false;
+		for (k = 0; k < 2; k++) {
+			snprintf(path, sizeof(path), "%s.tar%s%s", name, number,
+				 end[k]);
+			fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC |
+				    O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+			if (fd < 0)
+				continue;
+			any = true;
+			busy |= flock(fd, LOCK_SH | LOCK_NB) < 0 &&
+				errno == EWOULDBLOCK;
+			close(fd);
+		}
+	}
+	return busy;
+}
+
+/* Two runs never mix, and none is forgotten beside the next. */
+static int refuse_open(struct cmd_collection *c, int dirfd, const char *dir,
+		       struct cart_err *err)
+{
+	if (is_written(dirfd, c->name))
+		return cart_err_set(err, CART_ERR_USAGE, 0, "another process is "
+				    "writing %s there: let it end, or give "
+				    "another --case or another folder", c->name);
+	return cart_err_set(err, CART_ERR_USAGE, 0, "%s is there without a "
+			    "seal: `crashcart resume %s --name %s` goes on with "
+			    "it; or give another --case or another folder",
+			    c->name, dir, c->name);
+}
+
 /* CASE-b01, or the next number that is free in the folder. */
-static int free_name(struct cmd_collection *c, int dirfd, struct cart_err *err)
+static int free_name(struct cmd_collection *c, int dirfd, const char *dir,
+		     struct cart_err *err)
 {
 	unsigned i;
 
@@ -72,6 +125,8 @@ static int free_name(struct cmd_collection *c, int dirfd, struct cart_err *err)
 		snprintf(c->name, sizeof(c->name), "%.60s-b%02u", c->case_id, i);
 		if (dirfd < 0 || !is_taken(dirfd, c->name))
 			return 0;
+		if (!has_seal(dirfd, c->name))
+			return refuse_open(c, dirfd, dir, err);
 	}
 	return cart_err_set(err, CART_ERR_USAGE, 0,
 			    "there are 999 bundles of case %s already",
@@ -107,9 +162,13 @@ static int to_folder(struct cmd_collection *c, const char *dir,
 
 	if (open_folder(c, dir, &fd, err) < 0)
 		return -1;
-	rc = free_name(c, fd, err);
+	rc = free_name(c, fd, dir, err);
 	if (rc == 0)
 		c->sink = file_sink(c, fd, dir, err);
+	/* begun between our look and now */
+	if (rc == 0 && c->sink == NULL && err->class == CART_ERR_SYSTEM &&
+	    err->code == EEXIST)
+		refuse_open(c, fd, dir, err);
 	close(fd);
 	return c->sink != NULL ? 0 : -1;
 }
@@ -141,7 +200,9 @@ static int to_file(struct cmd_collection *c, const char *path,
 	snprintf(c->name, sizeof(c->name), "%.*s", (int)len, base);
 	if (open_folder(c, dir, &fd, err) < 0)
 		return -1;
-	if (is_taken(fd, c->name))
+	if (is_taken(fd, c->name) && !has_seal(fd, c->name))
+		refuse_open(c, fd, dir, err);
+	else if (is_taken(fd, c->name))
 		cart_err_set(err, CART_ERR_USAGE, 0, "--out %s exists; "
 			     "evidence is never overwritten", path);
 	else
@@ -166,7 +227,7 @@ static int to_pipe(struct cmd_collection *c, struct cart_err *err)
 		return cart_err_set(err, CART_ERR_USAGE, 0,
 				    "--out - would write the bundle to this "
 				    "terminal: pipe it somewhere");
-	if (free_name(c, -1, err) < 0)
+	if (free_name(c, -1, "", err) < 0)
 		return -1;
 	/* words that go to stdout by mistake must not end up in the stream */
 	fd = dup(STDOUT_FILENO);
@@ -316,16 +377,19 @@ static int collect(const struct cart_args *a)
 	c.expect_account = cart_args_value(a, "expect-account");
 	c.manifest = cart_manifest_load(a, name, true, &builtin, &err);
 	if (c.manifest == NULL || cart_cmd_collection_allow(&c, &err) < 0 ||
+	    cart_cmd_priority(a, cart_manifest_has_host_steps(c.manifest),
+			      &c.priority, &err) < 0 ||
 	    cart_run_check_allow(c.manifest, c.allow, &err) < 0 ||
 	    cart_manifest_trusted(a, name, builtin, c.manifest, &err) < 0 ||
 	    set_case(&c, &err) < 0 || read_recipients(&c, &err) < 0 ||
 	    cart_cmd_collection_stamps(&c, &err) < 0 ||
 	    cart_witness_check(a, &err) < 0 || read_segment(&c, &err) < 0 ||
+	    (c.watch = cart_watch_new(a, &err)) == NULL ||
 	    open_output(&c, &err) < 0 || check_durable(&c, &err) < 0)
 		status = cart_command_fail(a, &err);
 	else
 		status = cart_cmd_collection_run(&c);
-	cart_cmd_collection_clear(&c);
+	cart_cmd_collection_clear(&c, status);
 	cart_env_free(c.env);
 	return status;
 }
@@ -383,6 +447,11 @@ const struct cart_command cart_cmd_collect = {
 "closed: FOLDER is that of --state, or the new one in /dev/shm that is printed.\n"
 "  crashcart collect host-triage --out s3://evidence/IR-7 \\\n"
 "      --retain governance:365 --upload-profile put-only\n"
+"\n"
+"kill -USR1 PID has a running collection say how it stands, in words or, with\n"
+"--json, as the object that --status writes.  A limit that is reached stops the\n"
+"run as Ctrl-C does, with a gap.  A case whose bundle there has no seal is not\n"
+"collected again: resume it, or give another --case.\n"
 "\n"
 "With --encrypt-to only ciphertext is written: NAME.tar.age, a new segment\n"
 "every GiB, every ten minutes and before each change.  A file\n"

@@ -74,7 +74,8 @@ static struct cart_json *host_json(void)
 static struct cart_json *options_json(const struct cmd_collection *c)
 {
 	static const char *const kept[] = {
-		"profile", "region", "endpoint-url", "expect-account", NULL
+		"profile", "region", "endpoint-url", "expect-account",
+		"max-bytes", "max-time", "bytes-per-second", NULL
 	};
 	struct cart_json *j = cart_json_new_object(), *list;
 	char recipient[CART_AGE_RECIPIENT_SIZE];
@@ -100,6 +101,7 @@ static struct cart_json *options_json(const struct cmd_collection *c)
 		cart_age_recipient_print(c->encrypt_to.key[i], recipient);
 		cart_json_append(list, cart_json_new_string(recipient));
 	}
+	add_optional(j, "priority", c->priority);
 	for (i = 0; kept[i] != NULL; i++)
 		add_optional(j, kept[i], cart_args_value(c->args, kept[i]));
 	if (c->order != NULL) {
@@ -305,12 +307,15 @@ static struct cart_bundle *open_bundle(const struct cmd_collection *c,
 	o.examiner = examiner;
 	o.stamps = stamps->n > 0 ? stamps : NULL;
 	o.budget = budget;
+	o.pace = cart_watch_pace;
+	o.pace_arg = c->watch;
 	o.session_line = line;
 	o.manifest = cart_manifest_bytes(c->manifest, &o.manifest_len);
 	o.plan = text.data;
 	o.plan_len = text.len;
 	bundle = c->resume != NULL ? cart_bundle_resume(&o, c->resume, err) :
 		cart_bundle_open(&o, err);
+	cart_watch_set(c->watch, c->name, bundle, c->sink);
 out:
 	cart_json_free(plan);
 	cart_json_free(line);
@@ -435,6 +440,20 @@ static int log_never_durable(const struct running *r, struct cart_err *err)
 	return rc;
 }
 
+static int log_gap(struct running *r, const char *what, const char *reason,
+		   const char *detail, struct cart_err *err)
+{
+	struct cart_json *j = cart_json_new_object();
+	int rc;
+
+	cart_json_add(j, "what", cart_json_new_string(what));
+	cart_json_add(j, "reason", cart_json_new_string(reason));
+	cart_json_add(j, "detail", cart_json_new_string(detail));
+	rc = cart_bundle_log(r->bundle, "gap", "", j, err);
+	cart_json_free(j);
+	return rc;
+}
+
 static int run_steps(struct running *r, struct cart_run_result *result,
 		     struct cart_err *err)
 {
@@ -457,12 +476,21 @@ static int run_steps(struct running *r, struct cart_run_result *result,
 	o.expect_account = c->expect_account;
 	o.history = c->history;
 	o.mask_key = r->mask_key;
+	o.observe = cart_watch_steps;
+	o.observe_arg = c->watch;
 	if (c->sink->never_durable &&
 	    (c->allow & cart_manifest_changes(c->manifest)) != 0 &&
 	    log_never_durable(r, err) < 0)
 		return -1;
+	cart_watch_budget(c->watch, r->budget);
+	cart_watch_phase(c->watch, "collecting");
 	rc = cart_run(&o, result, err);
+	cart_watch_phase(c->watch, "sealing");
+	cart_watch_budget(c->watch, NULL);
 	cart_msg_progress_end();
+	if (rc == 0 && result->stopped && cart_stop_reason() != NULL)
+		rc = log_gap(r, "what was left when a limit was reached",
+			     "limit", cart_stop_reason(), err);
 	r->masked += result->masked;
 	return rc;
 }
@@ -527,6 +555,7 @@ static int begin_again(struct running *r, const char *dir, struct cart_err *err)
 
 	if (fd < 0)
 		return cart_err_errno(err, errno, "%s", dir);
+	cart_watch_set(c->watch, c->name, NULL, NULL);
 	cart_bundle_free(r->bundle);
 	r->bundle = NULL;
 	cart_sink_free(c->sink);
@@ -563,20 +592,6 @@ out:
 	return rc;
 }
 
-static int log_full(struct running *r, const char *detail, struct cart_err *err)
-{
-	struct cart_json *j = cart_json_new_object();
-	int rc;
-
-	cart_json_add(j, "what", cart_json_new_string(
-		      "all that was to be collected from here on"));
-	cart_json_add(j, "reason", cart_json_new_string("failed"));
-	cart_json_add(j, "detail", cart_json_new_string(detail));
-	rc = cart_bundle_log(r->bundle, "gap", "", j, err);
-	cart_json_free(j);
-	return rc;
-}
-
 /*
  * The disk is full, but the sink kept space for the end: seals what is
  * durable.  The engine is told to stop, so that it starts nothing and writes
@@ -604,8 +619,10 @@ static int seal_full(struct running *r, struct cart_seal_result *ret,
 		goto out;
 	if (r->aws != NULL)
 		cart_cmd_aws_log_to(r->aws, r->bundle);
-	cart_stop_request();
-	if (log_full(r, why, err) < 0 || run_steps(r, &result, err) < 0)
+	cart_stop_request(NULL);
+	if (log_gap(r, "all that was to be collected from here on", "failed",
+		    why, err) < 0 ||
+	    run_steps(r, &result, err) < 0)
 		goto out;
 	rc = cart_bundle_seal(r->bundle, true, "the disk is full", ret, err);
 out:
@@ -856,6 +873,7 @@ int cart_cmd_collection_run(struct cmd_collection *c)
 	}
 	cart_cmd_aws_free(r.aws);
 	cart_cmd_aws_free(r.sealing);
+	cart_watch_set(c->watch, c->name, NULL, NULL);
 	cart_bundle_free(r.bundle);
 	cart_budget_free(r.budget);
 	cart_signer_free(r.session);
@@ -882,8 +900,10 @@ int cart_cmd_collection_allow(struct cmd_collection *c, struct cart_err *err)
 	return 0;
 }
 
-void cart_cmd_collection_clear(struct cmd_collection *c)
+void cart_cmd_collection_clear(struct cmd_collection *c, int status)
 {
+	cart_watch_free(c->watch, status);
+	c->watch = NULL;
 	free(c->order);
 	free(c->order_minisig);
 	c->order = c->order_minisig = NULL;

@@ -9,6 +9,7 @@
 #include "crashcart/bundle.h"
 #include "crashcart/engine.h"
 #include "crashcart/manifest.h"
+#include "watch.h"
 
 /*
  * What collect and resume share: from a manifest and an output to a sealed
@@ -30,6 +31,8 @@ struct cmd_collection {
 	 * the caller copied from the first session. */
 	char *timestamp[CART_STAMPS_MAX];
 	size_t n_timestamp;
+	struct cart_watch *watch;
+	const char *priority;		/* "low", "normal" */
 	struct cart_sink *sink;
 	struct cmd_aws *upload;		/* of a sink in S3, or NULL */
 	char state_dir[4096];		/* its state file's folder, or "" */
@@ -59,7 +62,8 @@ struct cmd_collection {
 	{ "time-server", 0, "ADDRESS[:PORT]", false, \
 	  "Record this NTP server's time too (on EC2 Amazon's is asked)." }, \
 	{ "expect-account", 0, "ID", false, \
-	  "Refuse to collect with credentials of another account." }
+	  "Refuse to collect with credentials of another account." }, \
+	CMD_WATCH_OPTIONS
 
 /* Adds an authority: an http or https URL.  USAGE if it cannot be one. */
 int cart_cmd_collection_stamp(struct cmd_collection *c, const char *url,
@@ -81,7 +85,7 @@ int cart_cmd_collection_partial(const struct cart_args *a, int dirfd,
 int cart_cmd_collection_run(struct cmd_collection *c);
 /* --allow, into c->allow.  0 or -1 (USAGE). */
 int cart_cmd_collection_allow(struct cmd_collection *c, struct cart_err *err);
-/* Frees what the caller filled in. */
-void cart_cmd_collection_clear(struct cmd_collection *c);
+/* Frees what the caller filled in; the exit status is for --status. */
+void cart_cmd_collection_clear(struct cmd_collection *c, int status);
 
 #endif

@@ -237,7 +237,10 @@ static int resume(const struct cart_args *a)
 		status = cart_cmd_collection_partial(a, dirfd, dir, c.name);
 	} else if (dirfd < 0 || load(&c, dir, dirfd, &r, &err) < 0 ||
 		   cart_cmd_collection_stamps(&c, &err) < 0 ||
-	    cart_witness_check(a, &err) < 0) {
+		   cart_witness_check(a, &err) < 0 ||
+		   cart_cmd_priority(a, cart_manifest_has_host_steps(c.manifest),
+				     &c.priority, &err) < 0 ||
+		   (c.watch = cart_watch_new(a, &err)) == NULL) {
 		status = cart_command_fail(a, &err);
 	} else {
 		cart_msg(CART_MSG_NOTE, "going on after log line %" PRIu64
@@ -246,7 +249,7 @@ static int resume(const struct cart_args *a)
 	}
 	if (dirfd >= 0)
 		close(dirfd);
-	cart_cmd_collection_clear(&c);
+	cart_cmd_collection_clear(&c, status);
 	cart_json_free(r.first);
 	cart_env_free(c.env);
 	return status;

@@ -118,6 +118,49 @@ static void on_state_failed(void *arg, const struct cart_err *why)
 	atomic_store(&c->state_failed, true);
 }
 
+static int refuse_run(struct cmd_collection *c, const char *url,
+		      struct cart_err *err)
+{
+	return cart_err_set(err, CART_ERR_USAGE, 0, "a run of %s to %.200s was "
+			    "begun and is not sealed (%s.run says where): let "
+			    "it end; if it died, `crashcart resume` on its host; "
+			    "or give another --case or prefix", c->name, url,
+			    c->name);
+}
+
+/* Says that this run has the name, so that no other takes it while nothing else
+ * is there yet.  Shows at once, too, whether we may put. */
+static int put_marker(struct cmd_collection *c, const struct target *t,
+		      const char *url, struct cart_err *err)
+{
+	char start[CART_CLOCK_TEXT_SIZE], file[96], host[256] = "";
+	struct cart_json *j = cart_json_new_object();
+	struct cart_buf b;
+	int rc = -1;
+
+	cart_buf_init(&b, 8192);
+	cart_clock_text(c->start_utc_ns, 0, start);
+	if (gethostname(host, sizeof(host) - 1) < 0 ||
+	    !cart_text_is_utf8(host, strlen(host)))
+		host[0] = '\0';
+	cart_json_add(j, "crashcart_run", cart_json_new_int(1));
+	cart_json_add(j, "bundle", cart_json_new_string(c->name));
+	cart_json_add(j, "uuid", cart_json_new_string(c->uuid));
+	cart_json_add(j, "start", cart_json_new_string(start));
+	cart_json_add(j, "host", cart_json_new_string(host));
+	cart_json_add(j, "state", cart_json_new_string(c->state_dir));
+	cart_json_print(j, 0, &b);
+	cart_buf_addc(&b, '\n');
+	snprintf(file, sizeof(file), "%s.run", c->name);
+	if (cart_buf_check(&b, file, err) == 0)
+		rc = cart_s3_put(&t->o, file, b.data, b.len, err);
+	if (rc < 0 && strstr(err->text, "PreconditionFailed") != NULL)
+		refuse_run(c, url, err);
+	cart_buf_clear(&b);
+	cart_json_free(j);
+	return rc;
+}
+
 static int open_state(struct cmd_collection *c, struct target *t,
 		      struct cart_err *err)
 {
@@ -147,12 +190,33 @@ static int open_state(struct cmd_collection *c, struct target *t,
 	return 0;
 }
 
+/* 1: a sealed one has this name; 0: it is free; -1: not free, or not known. */
+static int ask_name(struct cmd_collection *c, const struct target *t,
+		    const char *url, struct cart_err *err)
+{
+	const char *const end[] = { "seal", "run",
+				    t->o.encrypted ? "tar.age" : "tar" };
+	char file[96];
+	size_t i;
+	int rc;
+
+	for (i = 0; i < 3; i++) {
+		snprintf(file, sizeof(file), "%s.%s", c->name, end[i]);
+		rc = cart_s3_exists(&t->o, file, err);
+		if (rc < 0 || (rc == 1 && i == 0))
+			return rc;
+		if (rc == 1)
+			return refuse_run(c, url, err);
+	}
+	return 0;
+}
+
 /* CASE-bNN, the next that is free.  Credentials that may only put cannot ask:
  * then the start is in the name. */
 static int choose_name(struct cmd_collection *c, const struct target *t,
-		       struct cart_err *err)
+		       const char *url, struct cart_err *err)
 {
-	char file[96], start[CART_CLOCK_TEXT_SIZE];
+	char start[CART_CLOCK_TEXT_SIZE];
 	unsigned i;
 	int rc = 1;
 
@@ -162,9 +226,7 @@ static int choose_name(struct cmd_collection *c, const struct target *t,
 				    "name of a bundle in S3");
 	for (i = 1; rc == 1 && i < 1000; i++) {
 		snprintf(c->name, sizeof(c->name), "%.44s-b%02u", c->case_id, i);
-		snprintf(file, sizeof(file), "%s.tar%s", c->name,
-			 t->o.encrypted ? ".age" : "");
-		rc = cart_s3_exists(&t->o, file, err);
+		rc = ask_name(c, t, url, err);
 	}
 	if (rc == 0)
 		return 0;
@@ -190,7 +252,8 @@ int cart_cmd_upload_open(struct cmd_collection *c, const char *url,
 			 err) < 0 ||
 	    open_state(c, &t, err) < 0)
 		return -1;
-	if (choose_name(c, &t, err) == 0) {
+	if (choose_name(c, &t, url, err) == 0 &&
+	    put_marker(c, &t, url, err) == 0) {
 		t.o.name = c->name;
 		c->sink = cart_s3_sink(&t.o, err);
 		rc = c->sink != NULL ? 0 : -1;

@@ -260,7 +260,11 @@ static int64_t op_now(struct cart_step_ctx *c)
 static void op_progress(struct cart_step_ctx *c, const char *what,
 			uint64_t done, uint64_t total, const char *unit)
 {
-	(void)c;
+	struct rstep *rs = &run_of(c)->steps[context_of(c)->in->step];
+
+	atomic_store(&rs->done, done);
+	atomic_store(&rs->total, total);
+	atomic_store(&rs->unit, unit);
 	cart_msg_progress(what, done, total, unit);
 }
 

@@ -320,6 +320,9 @@ struct rstep {
 	bool quiet;			/* skipped as the manifest said */
 	bool partial_input;
 	bool serial;
+	/* as the step says itself, for who watches */
+	atomic_uint_fast64_t done, total;
+	_Atomic(const char *) unit;
 	atomic_size_t kept_values[KEEPS_MAX * 2];
 };
 

@@ -531,20 +531,55 @@ static void cancel_calls(struct run *r)
 	pthread_mutex_lock(&r->lock);
 }
 
+/* Lock held. */
+static void observe(struct run *r, struct cart_run_step *view)
+{
+	struct rstep *rs;
+	size_t i;
+
+	for (i = 0; view && i < r->m->n_steps; i++) {
+		rs = &r->steps[i];
+		view[i] = (struct cart_run_step){
+			.id = r->m->steps[i].id, .state = "waiting",
+			.instances = rs->n, .ended = rs->ended
+		};
+		if (rs->state == RSTEP_ENDED)
+			view[i].state = cart_outcome_name(rs->outcome);
+		if (rs->state != RSTEP_RUNNING)
+			continue;
+		view[i].state = "running";
+		if (rs->n != 1)
+			continue;
+		view[i].unit = atomic_load(&rs->unit);
+		view[i].done = atomic_load(&rs->done);
+		view[i].total = atomic_load(&rs->total);
+	}
+	if (view)
+		r->o->observe(r->o->observe_arg, view, r->m->n_steps);
+}
+
 static void schedule(struct run *r)
 {
+	struct cart_run_step *view = NULL;
+	const char *why;
+
+	if (r->o->observe)
+		view = calloc(r->m->n_steps, sizeof(*view));
 	pthread_mutex_lock(&r->lock);
 	for (;;) {
 		if (cart_stop_requested() && !r->stopped_mono_ns) {
 			r->stopped_mono_ns = cart_clock_mono_ns();
-			cart_msg(CART_MSG_NOTE, "stopping: calls under way may "
-				 "end, then what is there is sealed; again to "
-				 "end at once, without a seal");
-			stop(r, "stopped by a signal");
+			why = cart_stop_reason();
+			cart_msg(CART_MSG_NOTE, "%s%sstopping: calls under way "
+				 "may end, then what is there is sealed; %s to "
+				 "end at once, without a seal", why ? why : "",
+				 why ? ": " : "", why ? "two signals" : "again");
+			stop(r, why ? why : "stopped by a signal");
 		}
 		cancel_calls(r);
 		if (advance(r))
 			continue;
+		observe(r, view);
 		if (all_ended(r))
 			break;
 		if (r->stop && !r->busy && r->identity != LOOKUP_RUNNING &&
@@ -552,7 +587,9 @@ static void schedule(struct run *r)
 			break;
 		wait_a_little(r);
 	}
+	observe(r, view);
 	pthread_mutex_unlock(&r->lock);
+	free(view);
 }
 
 /* What a stop left undone is a gap. */

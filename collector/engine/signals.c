@@ -5,17 +5,19 @@
 
 #include <crashcart/engine.h>
 
-static volatile sig_atomic_t stop_flag;
+static volatile sig_atomic_t stop_flag, signalled;
+static _Atomic(const char *) stop_why;
 
 /* The first signal asks; the second, of whatever kind, ends the process the
  * way it would have ended without us. */
 static void on_signal(int number)
 {
-	if (stop_flag) {
+	if (signalled) {
 		signal(number, SIG_DFL);
 		raise(number);
 		return;
 	}
+	signalled = 1;
 	stop_flag = 1;
 }
 
@@ -55,7 +57,14 @@ bool cart_stop_requested(void)
 	return stop_flag != 0;
 }
 
-void cart_stop_request(void)
+void cart_stop_request(const char *why)
 {
+	if (why && !stop_flag)
+		stop_why = why;
 	stop_flag = 1;
+}
+
+const char *cart_stop_reason(void)
+{
+	return stop_why;
 }

@@ -57,6 +57,10 @@ struct cart_bundle_options {
 	uint64_t segment_bytes;		/* 0: a single segment */
 	/* NULL: plain.  The sink must be one for encrypted bundles. */
 	const struct cart_age_recipients *encrypt_to;
+	/* Told before so many bytes are stored, on the writer's thread; may
+	 * sleep.  May be NULL. */
+	void (*pace)(void *arg, size_t len);
+	void *pace_arg;
 	unsigned threads;		/* of the pool; 0: one a core */
 	int level;			/* zstd, 0: 1 */
 	/* Keys of the session line after "step", in order of FORMAT.md; the
@@ -137,6 +141,7 @@ int cart_bundle_head(struct cart_bundle *b, struct cart_buf *ret_note,
 
 struct cart_bundle_counts {
 	uint64_t exhibits, calls, gaps, changes, lines, members, bytes;
+	uint64_t segment, segment_bytes;	/* the open one, from 1 */
 };
 void cart_bundle_counts(struct cart_bundle *b, struct cart_bundle_counts *ret);
 

@@ -18,6 +18,17 @@
 /* "evidence" -> bit; 0 if it is no such word. */
 unsigned cart_change_class(const char *word);
 
+/* Where a step stands, for whoever watches. */
+struct cart_run_step {
+	const char *id;
+	const char *state;		/* "waiting", "running", or its outcome */
+	size_t instances, ended;
+	/* Of a running step with one instance that knows: what it has done, of
+	 * what (0: unknown), in what unit ("bytes", ...), or NULL. */
+	uint64_t done, total;
+	const char *unit;
+};
+
 /*
  * One run of a manifest: expands instances, schedules them, and writes all
  * that happens into the bundle.  The caller made the bundle and the session
@@ -41,6 +52,11 @@ struct cart_run_options {
 	 * after a signal, when calls have not ended by themselves.  May be NULL. */
 	void (*cancel)(void *arg);
 	void *cancel_arg;
+	/* Told some times a second where the steps stand, in order of the
+	 * manifest; all is borrowed.  Must be quick, and call nothing of the
+	 * engine.  May be NULL. */
+	void (*observe)(void *arg, const struct cart_run_step *steps, size_t n);
+	void *observe_arg;
 	/* Lines of earlier sessions, fed by cart_run_replay; or NULL. */
 	struct cart_run_history *history;
 };
@@ -95,7 +111,10 @@ int cart_check(const struct cart_check_options *o, struct cart_json *list,
  * asks. */
 int cart_signals_setup(struct cart_err *err);
 bool cart_stop_requested(void);
-void cart_stop_request(void);
+/* why: for people, kept by the caller; NULL: it is known otherwise.  The next
+ * signal is still the first. */
+void cart_stop_request(const char *why);
+const char *cart_stop_reason(void);	/* or NULL */
 
 /* Which line does the terminal get for what happens (gaps, steps)?  The
  * engine calls cart_msg itself. */

@@ -23,6 +23,9 @@ struct cart_msg_options {
 void cart_msg_setup(const struct cart_msg_options *o);
 void cart_msg(enum cart_msg_level level, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* What somebody asked for, quiet or not: words, or with --json an object that
+ * the caller made. */
+void cart_msg_answer(const char *text);
 /* "crashcart: <text of err>" */
 void cart_msg_err(const struct cart_err *err);
 

@@ -42,6 +42,9 @@ struct cart_sink {
 	 * returns. */
 	int (*companion)(struct cart_sink *s, const char *suffix,
 			 const void *data, size_t len, struct cart_err *err);
+	/* Bytes that it took and that are not where they go yet; from any
+	 * thread.  May be NULL: none. */
+	uint64_t (*pending)(struct cart_sink *s);
 	void (*free)(struct cart_sink *s);
 	int never_durable;
 	/* Does a closed segment count as durable only when closed (S3)?  Then

@@ -72,6 +72,16 @@ find any -name "A-b01.tar*" | sort -V | xargs cat |
 	tar -xOf - --wildcards '*/log/*.jsonl' |
 	grep 'owner of the bucket was not checked' > note || die 'no note of it'
 
+# one that was begun and is not sealed: refused, nothing is touched
+aws s3 cp --quiet "s3://$bucket/cases/7/S-b01.run" run.json
+jq -e '.bundle == "S-b01" and .crashcart_run == 1' run.json > /dev/null ||
+	die "$(cat run.json)"
+aws s3 cp --quiet run.json "s3://$bucket/begun/S-b01.run"
+expect 2 "$CRASHCART" collect ./m.json --case S --out "s3://$bucket/begun" \
+	"${common[@]}"
+says 'S-b01 .*was begun and is not sealed'
+[ "$(aws s3 ls --recursive "s3://$bucket/begun/" | wc -l)" = 1 ] || die "mixed"
+
 # refused before anything is written
 n=$(sim_requests)
 expect 2 "$CRASHCART" collect ./m.json --out "s3://$bucket/x" \

@@ -843,7 +843,7 @@ static void test_resume_does_not_repeat_blindly(void **state)
 static int stop_in_b(struct cart_step_ctx *c, struct cart_err *err)
 {
 	if (!strcmp(c->step, "b")) {
-		cart_stop_request();
+		cart_stop_request(NULL);
 		return c->ops->sleep(c, 60000, err);
 	}
 	return 0;

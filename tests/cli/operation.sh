@@ -1,0 +1,125 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# run-tests: release-only
+# While it runs: how it stands, by file and by signal; limits of bytes, time and
+# rate, each a gap in a sealed bundle; it gives way to the host; a second run on
+# the same case is refused.
+. "$TOP/tests/lib/cart.sh"
+mkdir image
+head -c 60M /dev/urandom > image/disk
+cat > m.json <<E
+{ "crashcart": 1, "name": "m", "title": "m", "steps": [
+  { "id": "i", "do": "block.image", "with": { "path": "$PWD/image/disk" } },
+  { "id": "late", "do": "host.files", "after": "i",
+    "with": { "paths": ["$PWD/m.json"] } } ] }
+E
+log_of() { tar -xOf "$1" --wildcards '*/log/*.jsonl'; }
+# stopped NAME PATTERN: sealed with gaps, and the log says why.
+stopped() {
+	says "$2.*stopping"
+	log_of "$1/$1-b01.tar" > log
+	jq -se --arg why "$2" 'any(.[]; .type == "gap" and .reason == "limit" and
+		(.detail | test($why))) and any(.[]; .type == "gap" and
+		.step == "late" and .reason == "interrupted") and
+		any(.[]; .type == "end" and .outcome == "gaps" and
+		(.reason | test($why)))' log > /dev/null || die "$1: no gap: $2"
+	expect 0 "$CRASHCART" verify "$1" -P "$key"
+}
+
+# usage errors: nothing is touched
+for o in --max-bytes=x --max-bytes=0 --max-time=soon --bytes-per-second=1 \
+	--priority=high; do
+	expect 2 "$CRASHCART" collect ./m.json --case U --out u "$o"
+	says "${o%=*}"
+	[ ! -e u ] || die "$o left something"
+done
+# what is no status is not replaced
+cp m.json kept
+expect 2 "$CRASHCART" collect ./m.json --case U --out u --status kept
+says 'something else'
+cmp m.json kept
+expect 2 "$CRASHCART" collect ./m.json --case U --out u --status no/where
+
+# bytes: never more than was said
+expect 3 "$CRASHCART" collect ./m.json --case B --out B --max-bytes 48M \
+	--status status --json
+key=$(last_json .key)
+stopped B max-bytes
+size=$(stat -c %s B/B-b01.tar)
+[ "$size" -lt $((48 << 20)) ] && [ "$size" -gt 8000000 ] || die "$size bytes"
+jq -e --argjson size "$size" '.state == "sealed" and .exit == 3 and
+	.bundle == "B-b01" and .bytes == $size and (.limit | test("max-bytes"))' \
+	status > /dev/null || { cat status; die "the last status"; }
+[ ! -e status.new ] || die "a temporary file stayed"
+
+# time and rate; meanwhile it answers
+"$CRASHCART" collect ./m.json --case T --out T --max-time 4s \
+	--bytes-per-second 4M --status status --json > out 2> err &
+pid=$!
+for _ in $(seq 100); do
+	! jq -e '.state == "collecting" and .bytes > 1000000' status \
+		> /dev/null || break
+	kill -0 $pid || { cat err; die "ended early"; }
+	sleep 0.1
+done
+cp status seen
+kill -s USR1 $pid
+# a second run on the same case is refused, and touches nothing
+got=0
+"$CRASHCART" collect ./m.json --case T --out T > out2 2> err2 || got=$?
+[ $got = 2 ] && grep -q 'another process is writing T-b01' err2 ||
+	{ cat err2; die "a second run: exit $got"; }
+got=0
+"$CRASHCART" resume T > out2 2> err2 || got=$?
+[ $got = 1 ] && grep -q 'another process' err2 ||
+	{ cat err2; die "resume of a running one: exit $got"; }
+# nice and in the last class of the disk's queue, all of it
+for task in /proc/$pid/task/*; do
+	[ "$(awk '{ print $19 }' "$task/stat")" -ge 10 ] || die "$task: not nice"
+done
+ionice -p $pid | grep -q 'best-effort: prio 7' || die "$(ionice -p $pid)"
+got=0
+wait $pid || got=$?
+[ $got = 3 ] || { cat err; die "exit $got"; }
+key=$(last_json .key)
+cp err all
+stopped T max-time
+[ "$(find T -name 'T-b02*' | wc -l)" = 0 ] || die "mixed"
+jq -e '.bytes_per_s | . < 4900000 and . > 2000000' status > /dev/null ||
+	{ cat status; die "the rate was not kept"; }
+jq -e '.steps[0].state == "running" and .steps[0].total == 62914560 and
+	.steps[1].state == "waiting" and .segment == 1' seen > /dev/null ||
+	{ cat seen; die "status while it ran"; }
+grep crashcart_status all | jq -e '.bundle == "T-b01" and .bytes > 0 and
+	.steps[0].unit == "bytes"' > /dev/null || { cat all; die "SIGUSR1"; }
+jq -se '.[0].options | .priority == "low" and .["max-time"] == "4s" and
+	.["bytes-per-second"] == "4M"' log > /dev/null || die "the session line"
+
+# in words; killed: the next is told to resume
+"$CRASHCART" collect ./m.json --case K --out K --bytes-per-second 8M \
+	--priority normal > out 2> err &
+pid=$!
+for _ in $(seq 100); do
+	! grep -q 'bundle K-b01' err || break
+	sleep 0.1
+done
+sleep 1
+kill -s USR1 $pid
+for _ in $(seq 50); do
+	! grep -q 'segment 1' err || break
+	sleep 0.1
+done
+says 'collecting K-b01 for [0-9]+ s: 0 of 2 steps ended'
+says 'running: i \([0-9.]+ MiB of 60.* MiB'
+[ "$(awk '{ print $19 }' "/proc/$pid/stat")" = "$(nice)" ] ||
+	die "nice all the same"
+kill -9 $pid
+wait $pid || :
+for out in K K/K-b01.tar; do
+	expect 2 "$CRASHCART" collect ./m.json --case K --out $out
+	says 'without a seal: .crashcart resume K --name K-b01'
+done
+expect 3 "$CRASHCART" resume K --status status --json
+key=$(last_json .key)
+jq -e '.state == "sealed" and .exit == 3' status > /dev/null || die "resumed"
+expect 0 "$CRASHCART" verify K -P "$key"
