@@ -5,9 +5,11 @@
  * reading of hosts.
  */
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cmd/command.h"
+#include "cmd/verify_remote.h"
 #include "crashcart/core.h"
 #include "crashcart/digest.h"
 
@@ -18,6 +20,34 @@ extern const struct cart_command cart_cmd_extract;
 const struct cart_command *const cart_commands[] = {
 	&cart_cmd_verify, &cart_cmd_list, &cart_cmd_extract, NULL
 };
+
+const struct cart_option cart_verify_options[] = {
+	CMD_VERIFY_OPTIONS,
+	{ NULL, 0, NULL, false, NULL }
+};
+
+int cart_verify_remote_open(const struct cart_args *a, struct cart_source **ret,
+			    struct cart_err *err)
+{
+	*ret = NULL;
+	if (strncmp(a->positional[0], "s3://", 5) != 0)
+		return 0;
+	return cart_err_set(err, CART_ERR_USAGE, 0, "this program makes no "
+			    "connection: download the bundle first (aws s3 cp "
+			    "--recursive %.200s DIR), or use `crashcart "
+			    "verify`", a->positional[0]);
+}
+
+void cart_verify_remote_close(struct cart_source *s)
+{
+	(void)s;
+}
+
+struct cart_json *cart_verify_remote_objects(struct cart_source *s)
+{
+	(void)s;
+	return NULL;
+}
 
 const char *const cart_program_name = "crashcart-verify";
 const char *const cart_program_about =

@@ -22,6 +22,7 @@
  * Reading a bundle.  The path of a byte:
  *
  *	verify_input.c	which files there are
+ *	verify_source.c	likewise, of a bundle that is elsewhere
  *	crew.c		the threads
  *	verify_load.c	chunks, read and hashed ahead by the crew (F22)
  *	walker.c	chunks -> members (F1, F3-F7)
@@ -361,7 +362,7 @@ struct cart_counter_sig {
 };
 
 enum cart_input_kind {
-	INPUT_FILES,			/* .tar, .tar.002 ... */
+	INPUT_FILES,			/* .tar, .tar.002 ..., also of a source */
 	INPUT_PIPE,
 	INPUT_FOLDER			/* an extracted bag */
 };
@@ -371,6 +372,8 @@ struct cart_input {
 	int dirfd;			/* of the files; the bag itself */
 	char *base;			/* file name without ".tar" */
 	bool encrypted;			/* as the names say: ".tar.age" */
+	struct cart_source *source;	/* instead of dirfd; borrowed */
+	size_t *files;			/* its numbers of the segments */
 	uint64_t *lengths;		/* of the segments */
 	size_t n_segments;
 	int pipe_fd;
@@ -384,10 +387,33 @@ struct cart_input {
 int cart_input_open(const char *bundle, const char *seal_path,
 		    struct cart_input *ret, struct cart_err *err);
 void cart_input_close(struct cart_input *in);
-/* A descriptor of segment i, from 0: files are opened when they are read,
- * since there may be more of them than descriptors. */
+/* Likewise, of o->source. */
+int cart_input_open_source(const struct cart_verify_options *o,
+			   struct cart_input *ret, struct cart_err *err);
+/* SEAL.minisig (a), or SEAL.KEYID.minisig: where its bytes go.  name: of the
+ * file, for messages; end: after "SEAL".  NULL with err. */
+struct cart_buf *cart_input_signature(struct cart_input *in, const char *name,
+				      const char *end, struct cart_err *err);
+/* "0042" and, if it is encrypted, "0042.age". */
+bool cart_input_is_further(const char *s, bool encrypted);
+/* The seal that lies elsewhere, with what signs it. */
+int cart_input_named_seal(struct cart_input *in, const char *path,
+			  struct cart_err *err);
+/* Segment i, from 0, to be read; files are opened only then, since there may
+ * be more of them than descriptors. */
+struct cart_input_segment {
+	int fd;				/* -1: none, of a source */
+	size_t number;
+};
 int cart_input_segment(const struct cart_input *in, size_t i,
-		       struct cart_err *err);
+		       struct cart_input_segment *ret, struct cart_err *err);
+/* As cart_fd_pread. */
+ssize_t cart_input_pread(const struct cart_input *in,
+			 const struct cart_input_segment *s, void *data,
+			 size_t len, uint64_t offset, struct cart_err *err);
+void cart_input_segment_close(struct cart_input_segment *s);
+
+#define SIGNATURE_MAX ((size_t)4096)
 
 /* Opens a member of an extracted bag, following no link on the way.  A
  * descriptor, or -1. */

@@ -187,6 +187,62 @@ static int check_lengths(const struct check *c, struct cart_err *err)
 	return 0;
 }
 
+/* --- or not read: what whoever stores it says of it --- */
+
+static int compare_stored(const struct check *c, size_t i, uint64_t *lengths,
+			  unsigned char (*sha256)[CART_SHA256_SIZE],
+			  struct cart_err *err)
+{
+	const struct cart_seal_segment *g = &c->seal.segments[i];
+	struct cart_source *s = c->o->source;
+	uint64_t want;
+	size_t n, k;
+
+	if (s->parts(s, c->in.files[i], lengths, sha256, g->n_chunks + 1, &n,
+		     err) < 0)
+		return -1;
+	if (n == 0)
+		return cart_err_set(err, CART_ERR_INPUT, 0, "segment %zu: no "
+				    "SHA-256 of its parts is kept there, so "
+				    "that it must be read to be checked", i + 1);
+	if (n != g->n_chunks)
+		return cart_rule(err, 22, "segment %zu: %s parts are stored "
+				 "than were sealed", i + 1,
+				 n < g->n_chunks ? "fewer" : "more");
+	for (k = 0; k < n; k++) {
+		want = g->length - k * CHUNK_BYTES;
+		if (lengths[k] != (want < CHUNK_BYTES ? want : CHUNK_BYTES) ||
+		    memcmp(sha256[k], c->seal.chunks[g->first_chunk + k],
+			   CART_SHA256_SIZE) != 0)
+			return cart_rule(err, 22, "part %zu of segment %zu is "
+					 "not as sealed, by what is said of it "
+					 "where it is stored", k + 1, i + 1);
+	}
+	return 0;
+}
+
+static int take_stored(struct check *c, struct cart_err *err)
+{
+	size_t max = 0, i;
+	unsigned char (*sha256)[CART_SHA256_SIZE];
+	uint64_t *lengths;
+	int rc;
+
+	if (check_lengths(c, err) < 0)
+		return -1;
+	for (i = 0; i < c->seal.n_segments; i++)
+		if (c->seal.segments[i].n_chunks > max)
+			max = c->seal.segments[i].n_chunks;
+	lengths = calloc(max + 1, sizeof(*lengths));
+	sha256 = calloc(max + 1, sizeof(*sha256));
+	rc = lengths && sha256 ? 0 : cart_err_nomem(err);
+	for (i = 0; rc == 0 && i < c->seal.n_segments; i++)
+		rc = compare_stored(c, i, lengths, sha256, err);
+	free(lengths);
+	free(sha256);
+	return rc;
+}
+
 struct stream {
 	struct cart_walker *walker;
 	struct cart_loader *loader;
@@ -515,14 +571,22 @@ static int verify_outside(struct check *c, struct cart_err *err)
 	if (check_outside(c, err) < 0 || check_counters(c, err) < 0)
 		return -1;
 	/* the key that would tell lies inside: only one of the reader's can */
-	c->v->bytes_intact = c->v->signed_ok;
+	c->v->bytes_intact = c->v->signed_ok && !c->o->stored_only;
 	c->v->signer_claimed = !c->v->signed_ok || c->v->countersigned;
-	c->unknown = c->v->signed_ok ?
-		"the stored bytes are as sealed; they are encrypted, and "
-		"what is inside was not checked: give --identity" :
-		"no key that you named made the seal, so that its signature "
-		"was not checked, and what is inside is encrypted: give "
-		"--pubkey and --identity";
+	if (c->o->stored_only)
+		c->unknown = c->v->signed_ok ?
+			"what is stored is as sealed, by the word of whoever "
+			"stores it; nothing of it was read" :
+			"what is stored is as the seal says, by the word of "
+			"whoever stores it; but no key that you named made the "
+			"seal, so that its signature was not checked";
+	else
+		c->unknown = c->v->signed_ok ?
+			"the stored bytes are as sealed; they are encrypted, and "
+			"what is inside was not checked: give --identity" :
+			"no key that you named made the seal, so that its signature "
+			"was not checked, and what is inside is encrypted: give "
+			"--pubkey and --identity";
 	return 0;
 }
 
@@ -532,6 +596,13 @@ static int verify_stream(struct check *c, struct cart_err *err)
 		return -1;
 	if (c->unknown)
 		return 0;
+	c->v->stored_only = c->o->stored_only;
+	if (c->o->stored_only) {
+		if (!c->has_seal)
+			return cart_err_set(err, CART_ERR_INPUT, 0, "there is "
+					    "no seal to compare with");
+		return take_stored(c, err) < 0 ? -1 : verify_outside(c, err);
+	}
 	if (take_stream(c, err) < 0) {
 		if (!c->truncated)
 			return -1;
@@ -623,7 +694,9 @@ static void judge(struct check *c)
 
 static int run(struct check *c, struct cart_err *err)
 {
-	if (cart_input_open(c->o->bundle, c->o->seal_path, &c->in, err) < 0 ||
+	if ((c->o->source ? cart_input_open_source(c->o, &c->in, err) :
+	     cart_input_open(c->o->bundle, c->o->seal_path, &c->in,
+			     err)) < 0 ||
 	    cart_crew_start(&c->crew, c->o->threads, err) < 0)
 		return -1;
 	/* the outer or inner seal, and each counter-signature */
@@ -722,7 +795,7 @@ static void report(struct check *c)
 	v->exhibits = b->log.exhibits;
 	v->gaps = b->log.gaps;
 	v->bytes = b->payload_bytes;
-	if (!c->sealed_only || !c->has_seal)
+	if ((!c->sealed_only && !v->stored_only) || !c->has_seal)
 		return;
 	/* all that is known is what the seal says */
 	memcpy(v->name, c->seal.name, sizeof(v->name));

@@ -36,7 +36,6 @@ int cart_attest_init(struct cart_attest *a, struct cart_err *err)
 {
 	size_t i;
 
-	a->fd = -1;
 	cart_buf_init(&a->line, MEMBER_MAX);
 	cart_buf_init(&a->stored, MEMBER_MAX);
 	a->lists = calloc(N_KINDS, sizeof(*a->lists));
@@ -65,8 +64,8 @@ void cart_attest_clear(struct cart_attest *a)
 	free(a->recent);
 	cart_buf_clear(&a->line);
 	cart_buf_clear(&a->stored);
-	if (a->lists && a->fd >= 0)
-		close(a->fd);
+	if (a->is_open)
+		cart_input_segment_close(&a->segment);
 	memset(a, 0, sizeof(*a));
 }
 
@@ -212,17 +211,18 @@ static int read_stream(struct cart_attest *a, uint64_t at, void *data,
 	for (i = 0; i < in->n_segments && len > 0; begin += in->lengths[i++]) {
 		if (at - begin >= in->lengths[i])
 			continue;
-		if (a->fd < 0 || a->segment != i) {
-			if (a->fd >= 0)
-				close(a->fd);
-			a->fd = cart_input_segment(in, i, err);
-			a->segment = i;
-			if (a->fd < 0)
+		if (!a->is_open || a->segment.number != i) {
+			if (a->is_open)
+				cart_input_segment_close(&a->segment);
+			a->is_open = cart_input_segment(in, i, &a->segment,
+							err) == 0;
+			if (!a->is_open)
 				return -1;
 		}
-		n = cart_fd_pread(a->fd, p, len < in->lengths[i] - (at - begin) ?
-				  len : (size_t)(in->lengths[i] - (at - begin)),
-				  at - begin, err);
+		n = cart_input_pread(in, &a->segment, p,
+				     len < in->lengths[i] - (at - begin) ? len :
+				     (size_t)(in->lengths[i] - (at - begin)),
+				     at - begin, err);
 		if (n < 0)
 			return -1;
 		if (n == 0)

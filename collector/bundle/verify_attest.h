@@ -66,8 +66,8 @@ struct cart_attest {
 	struct cart_verdict *v;
 	struct cart_attest_list *lists;	/* one a kind */
 	const struct cart_attest_kind *now;
-	int fd;				/* of the segment read last, or -1 */
-	size_t segment;
+	bool is_open;
+	struct cart_input_segment segment;	/* read last, if open */
 	struct cart_buf line, stored;
 	struct cart_attest_recent *recent;	/* parts 1 of late */
 	unsigned n_recent;

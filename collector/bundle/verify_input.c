@@ -15,8 +15,6 @@
 
 /* Which files make up the bundle that was named (section 1 of FORMAT.md). */
 
-#define SIGNATURE_MAX ((size_t)4096)
-
 static int open_regular(int dirfd, const char *name, struct cart_err *err)
 {
 	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY |
@@ -77,8 +75,7 @@ static bool ends_with(const char *s, const char *end)
 	return n > m && strcmp(s + n - m, end) == 0;
 }
 
-/* "0042" and "0042.age" -> true */
-static bool is_further(const char *s, bool encrypted)
+bool cart_input_is_further(const char *s, bool encrypted)
 {
 	size_t n = strspn(s, "0123456789");
 
@@ -101,13 +98,35 @@ static DIR *open_dir(int dirfd, struct cart_err *err)
 /* --- segments --- */
 
 int cart_input_segment(const struct cart_input *in, size_t i,
-		       struct cart_err *err)
+		       struct cart_input_segment *ret, struct cart_err *err)
 {
 	char name[NAME_MAX + 32];
 
+	ret->fd = -1;
+	ret->number = i;
+	if (in->source)
+		return 0;
 	cart_segment_name(in->base, i + 1, in->encrypted, name,
 			  sizeof(name));
-	return open_regular(in->dirfd, name, err);
+	ret->fd = open_regular(in->dirfd, name, err);
+	return ret->fd < 0 ? -1 : 0;
+}
+
+ssize_t cart_input_pread(const struct cart_input *in,
+			 const struct cart_input_segment *s, void *data,
+			 size_t len, uint64_t offset, struct cart_err *err)
+{
+	if (in->source)
+		return in->source->read(in->source, in->files[s->number],
+					offset, data, len, err);
+	return cart_fd_pread(s->fd, data, len, offset, err);
+}
+
+void cart_input_segment_close(struct cart_input_segment *s)
+{
+	if (s->fd >= 0)
+		close(s->fd);
+	s->fd = -1;
 }
 
 /* How many files BASE.tar.DIGITS (and ".age") there are. */
@@ -124,7 +143,7 @@ static int count_segments(const struct cart_input *in, size_t *ret,
 	while ((e = readdir(d)) != NULL)
 		if (strncmp(e->d_name, in->base, n) == 0 &&
 		    strncmp(e->d_name + n, ".tar.", 5) == 0 &&
-		    is_further(e->d_name + n + 5, in->encrypted))
+		    cart_input_is_further(e->d_name + n + 5, in->encrypted))
 			++*ret;
 	closedir(d);
 	return 0;
@@ -178,26 +197,31 @@ static int find_segments(struct cart_input *in, struct cart_err *err)
 
 /* --- the seal and what signs it --- */
 
-static int add_counter(struct cart_input *in, int dirfd, const char *name,
-		       const char *id, struct cart_err *err)
+struct cart_buf *cart_input_signature(struct cart_input *in, const char *name,
+				      const char *end, struct cart_err *err)
 {
 	struct cart_counter_sig *c;
+	const char *id = end + 1;
 
+	if (strcmp(end, ".minisig") == 0) {
+		in->has_signature = true;
+		return &in->signature;
+	}
 	if (strlen(id) != 16 + 8 || strspn(id, "0123456789ABCDEF") != 16)
 		return cart_rule(err, 23, "%s: not a name of a "
-				 "counter-signature", name);
+				 "counter-signature", name), NULL;
 	if (in->n_counters == COUNTERS_MAX)
 		return cart_err_set(err, CART_ERR_LIMIT, 0,
 				    "more than %u counter-signatures",
-				    COUNTERS_MAX);
+				    COUNTERS_MAX), NULL;
 	c = realloc(in->counters, (in->n_counters + 1) * sizeof(*c));
 	if (!c)
-		return cart_err_nomem(err);
+		return cart_err_nomem(err), NULL;
 	in->counters = c;
 	c = &c[in->n_counters++];
 	memset(c, 0, sizeof(*c));
 	memcpy(c->id, id, 16);
-	return read_small(dirfd, name, SIGNATURE_MAX, &c->data, err);
+	return &c->data;
 }
 
 /* Files SEAL.minisig and SEAL.KEYID.minisig beside the seal. */
@@ -205,6 +229,7 @@ static int find_signatures(struct cart_input *in, int dirfd, const char *seal,
 			   struct cart_err *err)
 {
 	size_t n = strlen(seal);
+	struct cart_buf *to;
 	struct dirent *e;
 	DIR *d = open_dir(dirfd, err);
 	int rc = 0;
@@ -215,14 +240,9 @@ static int find_signatures(struct cart_input *in, int dirfd, const char *seal,
 		if (strncmp(e->d_name, seal, n) != 0 || e->d_name[n] != '.' ||
 		    !ends_with(e->d_name, ".minisig"))
 			continue;
-		if (strcmp(e->d_name + n, ".minisig") == 0) {
-			in->has_signature = true;
-			rc = read_small(dirfd, e->d_name, SIGNATURE_MAX,
-					&in->signature, err);
-		} else {
-			rc = add_counter(in, dirfd, e->d_name,
-					 e->d_name + n + 1, err);
-		}
+		to = cart_input_signature(in, e->d_name, e->d_name + n, err);
+		rc = to ? read_small(dirfd, e->d_name, SIGNATURE_MAX, to, err) :
+			-1;
 	}
 	closedir(d);
 	return rc;
@@ -259,8 +279,8 @@ static const char *split(const char *path, int *ret_dirfd, struct cart_err *err)
 	return *ret_dirfd < 0 ? NULL : slash ? slash + 1 : path;
 }
 
-static int named_seal(struct cart_input *in, const char *path,
-		      struct cart_err *err)
+int cart_input_named_seal(struct cart_input *in, const char *path,
+			  struct cart_err *err)
 {
 	int dirfd = -1, rc;
 	const char *name = split(path, &dirfd, err);
@@ -387,7 +407,7 @@ static int find_all(struct cart_input *in, const char *bundle,
 	if (in->kind == INPUT_FILES && find_segments(in, err) < 0)
 		return -1;
 	if (seal_path)
-		return named_seal(in, seal_path, err);
+		return cart_input_named_seal(in, seal_path, err);
 	if (in->kind != INPUT_FILES)
 		return 0;
 	snprintf(seal, sizeof(seal), "%s.seal", in->base);
@@ -418,6 +438,7 @@ void cart_input_close(struct cart_input *in)
 	free(in->counters);
 	free(in->base);
 	free(in->lengths);
+	free(in->files);
 	cart_buf_clear(&in->seal);
 	cart_buf_clear(&in->signature);
 	memset(in, 0, sizeof(*in));

@@ -98,22 +98,23 @@ static int pipe_turn(struct cart_chunk *c)
 /* Hashes what was just read, while it is in the cache. */
 static int file_read(struct cart_chunk *c, struct cart_sha256 *sha)
 {
-	int fd = cart_input_segment(c->loader->o.input, c->segment, &c->err);
+	const struct cart_input *in = c->loader->o.input;
+	struct cart_input_segment s;
 	ssize_t n;
 
-	if (fd < 0)
+	if (cart_input_segment(in, c->segment, &s, &c->err) < 0)
 		return -1;
 	do {
-		n = cart_fd_pread(fd, c->data + c->len,
-				  c->want - c->len < PIECE ? c->want - c->len :
-							     PIECE,
-				  c->offset + c->len, &c->err);
+		n = cart_input_pread(in, &s, c->data + c->len,
+				     c->want - c->len < PIECE ?
+				     c->want - c->len : PIECE,
+				     c->offset + c->len, &c->err);
 		if (n > 0) {
 			cart_sha256_update(sha, c->data + c->len, (size_t)n);
 			c->len += (size_t)n;
 		}
 	} while (n > 0 && c->len < c->want);
-	close(fd);
+	cart_input_segment_close(&s);
 	return n < 0 ? -1 : 0;
 }
 

@@ -133,6 +133,7 @@ void cart_findings_add(void *arg, const struct cart_attestation *a)
 void cart_findings_clear(struct cart_findings *f)
 {
 	cart_json_free(f->list);
+	cart_json_free(f->objects);
 	memset(f, 0, sizeof(*f));
 }
 
@@ -264,8 +265,8 @@ static void add_findings(struct cart_json *j, const struct cart_verdict *v,
 /* Is it not even known whether the seal is its signer's? */
 static bool unchecked(const struct cart_verdict *v)
 {
-	return v->kind == CART_VERDICT_UNKNOWN && v->signer_claimed &&
-		!v->bytes_intact;
+	return v->kind == CART_VERDICT_UNKNOWN && !v->bytes_intact &&
+		(v->signer_claimed || v->stored_only);
 }
 
 static void print_json(const struct cart_verdict *v,
@@ -291,6 +292,9 @@ static void print_json(const struct cart_verdict *v,
 	cart_json_add(j, "root", cart_json_new_string(v->root));
 	cart_json_add(j, "bytes_intact", unchecked(v) ?
 		      cart_json_new_null() : cart_json_new_bool(v->bytes_intact));
+	if (v->stored_only)
+		cart_json_add(j, "stored_as_sealed", cart_json_new_bool(
+			      v->kind != CART_VERDICT_INVALID));
 	cart_json_add(j, "encrypted", cart_json_new_bool(v->encrypted));
 	cart_json_add(j, "opened", cart_json_new_bool(v->opened));
 	cart_json_add(j, "signer", cart_json_new_string(v->signer_id));
@@ -336,6 +340,8 @@ static void print_json(const struct cart_verdict *v,
 	}
 	if (f != NULL) {
 		add_findings(j, v, f);
+		if (f->objects != NULL)
+			cart_json_add(j, "objects", cart_json_copy(f->objects));
 		cart_json_add(j, "sandbox", cart_json_new_string(f->sandbox));
 	}
 	cart_buf_init(&b, (size_t)64 << 20);
@@ -448,6 +454,41 @@ static void print_order(const struct cart_verdict_order *o)
 	       "              it too; program and time are as the log states\n");
 }
 
+static void print_lock(const struct cart_json *o)
+{
+	const char *mode = cart_json_get_string(o, "lock_mode");
+	const char *until = cart_json_get_string(o, "lock_until");
+	const char *hold = cart_json_get_string(o, "legal_hold");
+
+	if (mode != NULL && mode[0] == '?')
+		printf("lock unknown: %s", mode + 1);
+	else
+		printf("%s%s%s", mode != NULL ? mode : "not locked",
+		       until != NULL ? " until " : "",
+		       until != NULL ? until : "");
+	if (hold != NULL && hold[0] == '?')
+		printf("; legal hold unknown: %s\n", hold + 1);
+	else
+		printf("; legal hold %s\n", hold != NULL ? hold : "none");
+}
+
+static void print_objects(const struct cart_json *list)
+{
+	const struct cart_json *o = cart_json_first(list);
+	const char *version;
+	unsigned n = 0;
+
+	for (; o != NULL && n < SHOWN_MAX; o = cart_json_next(o), n++) {
+		version = cart_json_get_string(o, "version_id");
+		printf("In S3         %s, %s%s: ", cart_json_get_string(o, "name"),
+		       version != NULL ? "version " : "no versions",
+		       version != NULL ? version : "");
+		print_lock(o);
+	}
+	if (o != NULL)
+		printf("              and more of them (--json)\n");
+}
+
 static void print_words(const struct cart_verdict *v, size_t n_keys,
 			const struct cart_findings *f)
 {
@@ -474,7 +515,11 @@ static void print_words(const struct cart_verdict *v, size_t n_keys,
 	       strcmp(v->state, "partial") == 0 ?
 	       "sealed as partial: how much was to follow is not known" :
 	       v->state);
-	if (unchecked(v))
+	if (v->stored_only)
+		printf("Bytes intact  not read here: %s, of which S3 says that "
+		       "it holds every part with\n              the length and "
+		       "SHA-256 of the seal\n", size);
+	else if (unchecked(v))
 		printf("Bytes intact  not checked: %s of ciphertext, as an "
 		       "unchecked seal says\n", size);
 	else if (v->encrypted && !v->opened)
@@ -490,7 +535,10 @@ static void print_words(const struct cart_verdict *v, size_t n_keys,
 	for (i = 1; i < v->sessions && i <= 8; i++)
 		printf("Note          continued by a further session key from "
 		       "log line %" PRIu64 "\n", v->continued_line[i - 1]);
-	print_time(v);
+	if (f != NULL)
+		print_objects(f->objects);
+	if (!v->stored_only)
+		print_time(v);
 	if (v->heads_kept > 0)
 		printf("Witness       the log begins as each of the %" PRIu64
 		       " heads says that you kept\n", v->heads_kept);
@@ -502,9 +550,13 @@ static void print_words(const struct cart_verdict *v, size_t n_keys,
 		printf("What it shows the bytes are unchanged since sealing; "
 		       "whoever controlled the\n              host while it "
 		       "collected could have chosen them\n");
-	if (f != NULL && (!v->encrypted || v->opened))
+	if (f != NULL && !v->stored_only && (!v->encrypted || v->opened))
 		print_others(v, f);
-	if (v->encrypted && !v->opened)
+	if (v->stored_only)
+		printf("Not checked   the bytes themselves (AWS's word), and "
+		       "all that is inside: bag, log,\n              exhibits, "
+		       "time, inner seal (verify without --no-download)\n");
+	else if (v->encrypted && !v->opened)
 		printf("Not checked   all that is inside: bag, log, exhibits, "
 		       "inner seal (--identity FILE)\n");
 	else

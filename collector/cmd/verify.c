@@ -10,6 +10,7 @@
 #include "crashcart/timestamp.h"
 #include "key_load.h"
 #include "verdict_print.h"
+#include "verify_remote.h"
 
 static int load_trust(const struct cart_args *a, struct cart_trust *ret,
 		      struct cart_err *err)
@@ -95,8 +96,12 @@ static int verify(const struct cart_args *a)
 	o.seal_path = cart_args_value(a, "seal");
 	if (strcmp(o.bundle, "-") == 0 && o.seal_path == NULL)
 		return cart_command_usage(a, "a bundle on a pipe wants --seal FILE");
+	if (cart_verify_remote_open(a, &o.source, &err) < 0)
+		return cart_command_fail(a, &err);
+	o.stored_only = cart_args_flag(a, "no-download");
 	if (cart_key_public_all(a, "pubkey", &keys, &o.n_keys, &err) < 0) {
 		err.class = CART_ERR_USAGE;
+		cart_verify_remote_close(o.source);
 		return cart_command_fail(a, &err);
 	}
 	o.keys = keys;
@@ -108,6 +113,7 @@ static int verify(const struct cart_args *a)
 		free_heads(&o);
 		cart_buf_clear(&roots);
 		cart_trust_clear(&trust);
+		cart_verify_remote_close(o.source);
 		return cart_command_fail(a, &err);
 	}
 	if (cart_args_value(a, "trust") != NULL)
@@ -124,11 +130,13 @@ static int verify(const struct cart_args *a)
 		status = cart_command_fail(a, &err);
 	} else {
 		cart_msg_progress_end();
+		findings.objects = cart_verify_remote_objects(o.source);
 		cart_verdict_print_all(&v, o.n_keys + trust.n, &findings,
 				       cart_args_flag(a, "json"));
 		status = (int)v.kind;
 	}
 	cart_findings_clear(&findings);
+	cart_verify_remote_close(o.source);
 	cart_age_identities_free(ids);
 	free(keys);
 	cart_buf_clear(&roots);
@@ -137,31 +145,24 @@ static int verify(const struct cart_args *a)
 	return status;
 }
 
-static const struct cart_option options[] = {
-	{ "pubkey", 'P', "FILE|BASE64", true,
-	  "A key that you trust; it must come from outside the bundle." },
-	{ "trust", 0, "FILE", false,
-	  "Whose keys count, and when (see below)." },
-	{ "tsa-ca", 0, "FILE", true,
-	  "Roots (PEM) of time stamping authorities that you trust." },
-	CMD_IDENTITY_OPTION,
-	{ "head", 0, "FILE", true,
-	  "A head of the log that was put away while it ran (--witness)." },
-	{ "seal", 0, "FILE", false,
-	  "The seal, where it does not lie beside the bundle." },
-	{ NULL, 0, NULL, false, NULL }
-};
-
 const struct cart_command cart_cmd_verify = {
 	.name = "verify",
 	.summary = "Check a bundle, offline: is it whole, and who sealed it?",
 	.usage = "BUNDLE [--pubkey FILE|BASE64]... [--seal FILE]",
 	.min_positional = 1,
 	.max_positional = 1,
-	.options = options,
+	.options = cart_verify_options,
 	.about =
 "BUNDLE is NAME.tar, NAME.seal, the folder that holds them, an extracted bag,\n"
-"or - (standard input, with --seal).  Nothing is extracted or changed.\n"
+"- (standard input, with --seal), or s3://BUCKET/PREFIX (/NAME.tar if there are\n"
+"more; needs s3:ListBucket and s3:GetObject; crashcart-verify makes no connection:\n"
+"download first).  Nothing is extracted or changed.\n"
+"\n"
+"--no-download compares the seal with the length and SHA-256 of each part that\n"
+"S3 says it holds, and shows versions, locks and legal holds.  If all agrees:\n"
+"5 cannot tell, since that is AWS's word; bytes and what is inside were not\n"
+"read.  Needs s3:GetObjectAttributes and, for locks, s3:GetObjectRetention and\n"
+"s3:GetObjectLegalHold (with Version before Attributes, in versioned buckets).\n"
 "\n"
 "Exit status: 0 valid; 4 invalid: something does not match, whoever signed;\n"
 "5 cannot tell: all holds, but no key that you named signed it, or (with\n"

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <crashcart/bundle.h>
 #include <crashcart/age.h>
@@ -125,8 +126,38 @@ struct cart_kept_head {
 int cart_kept_head_parse(const char *text, size_t len,
 			 struct cart_kept_head *ret, struct cart_err *err);
 
+/*
+ * The folder of a bundle that is elsewhere (in S3).  Hostile, like all that is
+ * read.  Files are known by the number that list gave them, from 0.
+ */
+struct cart_source {
+	const char *where;		/* for messages: "s3://bucket/prefix/" */
+	const char *name;		/* of the bundle, if one was named: "IR-7",
+					 * or a file of it; "" else */
+	/* Each file; -1 of file ends it.  First of all, and once. */
+	int (*list)(struct cart_source *s,
+		    int (*file)(void *arg, const char *name, uint64_t size,
+				struct cart_err *err),
+		    void *arg, struct cart_err *err);
+	/* Segments, in the order in which they will be read through: may be
+	 * fetched ahead. */
+	void (*plan)(struct cart_source *s, const size_t *files, size_t n);
+	/* From any thread.  Bytes read, fewer only at the end; or -1. */
+	ssize_t (*read)(struct cart_source *s, size_t file, uint64_t offset,
+			void *data, size_t len, struct cart_err *err);
+	/* What whoever stores the file says that it holds: length and SHA-256
+	 * of each of its parts, of which there are n at most; *ret_n 0: it does
+	 * not say.  0 or -1. */
+	int (*parts)(struct cart_source *s, size_t file, uint64_t *ret_lengths,
+		     unsigned char (*ret_sha256)[CART_SHA256_SIZE], size_t n,
+		     size_t *ret_n, struct cart_err *err);
+};
+
 struct cart_verify_options {
 	const char *bundle;		/* .tar, .tar.age, .seal, folder, extracted bag, or "-" */
+	struct cart_source *source;	/* instead of bundle; borrowed; or NULL */
+	/* Segments are not read: the seal is compared with source->parts. */
+	bool stored_only;
 	const char *seal_path;		/* --seal, or NULL */
 	const struct cart_public_key *keys;	/* that the reader trusts */
 	size_t n_keys;
@@ -195,6 +226,8 @@ struct cart_verdict {
 	bool encrypted;			/* with age ... */
 	bool opened;			/* ... and read with an identity */
 	bool extracted;			/* an extracted bag: inner seal only */
+	bool stored_only;		/* not read: whoever stores it says that it
+					 * holds bytes with the seal's digests */
 	char signer_id[17];		/* key id of the outer signature */
 	char signer_kind[16];		/* "session" or "examiner" */
 	struct cart_public_key trusted;	/* which named key */
