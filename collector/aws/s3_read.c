@@ -244,7 +244,8 @@ static int ask_lock(const struct cart_s3_reader *r, const char *name,
 	add(j, "VersionId", f->version);
 	out[0] = '\0';
 	rc = call(r, &c, operation, j, reply, &err);
-	if (rc < 0 && reply->status != 404 && reply->status != 400)
+	if (rc < 0 && reply->status != 404 &&
+	    strcmp(reply->error_code, "InvalidRequest") != 0)
 		snprintf(out, size, "?%s", err.text);
 	cart_json_free(j);
 	return rc;

@@ -532,6 +532,15 @@ def retention(ctx, p):
                           "RetainUntilDate": o["lock"][1]}}
 
 
+@op("s3", "GetObjectLegalHold")
+def legal_hold(ctx, p):
+    b, o = need(ctx, p)
+    if not o.get("hold"):
+        raise none("NoSuchObjectLockConfiguration", "The specified object "
+                   "does not have a ObjectLock configuration")
+    return {"LegalHold": {"Status": "ON"}}
+
+
 @op("s3", "GetObjectTagging")
 def object_tagging(ctx, p):
     need(ctx, p)
@@ -553,12 +562,16 @@ def attributes(ctx, p):
         out["Checksum"] = dict(o["checksum"], ChecksumType="COMPOSITE"
                                if o["parts"] else "FULL_OBJECT")
     if "ObjectParts" in want and o["parts"]:
+        after = int(p.get("PartNumberMarker") or 0)
+        limit = min(int(p.get("MaxParts") or 1000), 2)
+        parts = [x for x in o["parts"] if x[0] > after]
+        last = parts[:limit][-1][0] if parts else after
         out["ObjectParts"] = {
-            "TotalPartsCount": len(o["parts"]), "PartNumberMarker": 0,
-            "NextPartNumberMarker": len(o["parts"]), "MaxParts": 1000,
-            "IsTruncated": False, "Parts": [
+            "TotalPartsCount": len(o["parts"]), "PartNumberMarker": after,
+            "NextPartNumberMarker": last, "MaxParts": limit,
+            "IsTruncated": len(parts) > limit, "Parts": [
                 dict(c, PartNumber=n, Size=size)
-                for n, size, c in o["parts"]]}
+                for n, size, c in parts[:limit]]}
     return out
 
 
