@@ -575,38 +575,61 @@ void cart_trail_chain_end(struct cart_trail_chain *c)
 
 /* ---- logs ---------------------------------------------------------------------- */
 
+void cart_trail_log_read(const void *object, size_t len, size_t max_bytes,
+			 struct cart_trail_log *ret)
+{
+	struct cart_err err = { 0 };
+	struct cart_buf text;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->why = "";
+	cart_buf_init(&text, max_bytes);
+	if (!object) {
+		ret->state = CART_TRAIL_UNKNOWN;
+		ret->why = "the object is missing";
+	} else if (cart_gunzip(object, len, &text, &err) == 0) {
+		ret->state = CART_TRAIL_VALID;
+		cart_sha256(text.data ? (void *)text.data : "", text.len,
+			    ret->sha256);
+	} else if (err.class == CART_ERR_INPUT) {
+		ret->state = CART_TRAIL_INVALID;
+		ret->why = "it is not one gzip member and nothing more";
+	} else {
+		ret->state = CART_TRAIL_UNKNOWN;
+		ret->why = "it inflates to more than is looked at";
+	}
+	cart_buf_clear(&text);
+}
+
+enum cart_trail_verdict cart_trail_log_judge(const struct cart_json *entry,
+					     const struct cart_trail_log *log,
+					     char ret_reason[160])
+{
+	const char *want = cart_json_get_string(entry, "hashValue");
+	const char *alg = cart_json_get_string(entry, "hashAlgorithm");
+	enum cart_trail_verdict v = log->state;
+	char got[CART_SHA256_HEX_SIZE];
+	const char *why = log->why;
+
+	cart_text_hex(log->sha256, sizeof(log->sha256), got);
+	if (!want || (alg && strcmp(alg, "SHA-256") != 0)) {
+		v = CART_TRAIL_UNKNOWN;
+		why = "the digest gives no SHA-256 of it";
+	} else if (v == CART_TRAIL_VALID && strcmp(got, want) != 0) {
+		v = CART_TRAIL_INVALID;
+		why = "its hash is not the one in the digest";
+	}
+	snprintf(ret_reason, 160, "%.159s", why);
+	return v;
+}
+
 enum cart_trail_verdict cart_trail_log_check(const struct cart_json *entry,
 					     const void *object, size_t len,
 					     size_t max_bytes,
 					     char ret_reason[160])
 {
-	const char *want = cart_json_get_string(entry, "hashValue");
-	const char *alg = cart_json_get_string(entry, "hashAlgorithm");
-	enum cart_trail_verdict v = CART_TRAIL_VALID;
-	char got[CART_SHA256_HEX_SIZE];
-	struct cart_err err = { 0 };
-	struct cart_buf text;
-	const char *why = "";
+	struct cart_trail_log log;
 
-	cart_buf_init(&text, max_bytes);
-	if (!want || (alg && strcmp(alg, "SHA-256") != 0)) {
-		v = CART_TRAIL_UNKNOWN;
-		why = "the digest gives no SHA-256 of it";
-	} else if (!object) {
-		v = CART_TRAIL_UNKNOWN;
-		why = "the object is missing";
-	} else if (cart_gunzip(object, len, &text, &err) < 0) {
-		v = err.class == CART_ERR_INPUT ? CART_TRAIL_INVALID :
-			CART_TRAIL_UNKNOWN;
-		why = err.text;
-	} else {
-		cart_sha256_hex(text.data, text.len, got);
-		if (strcmp(got, want) != 0) {
-			v = CART_TRAIL_INVALID;
-			why = "its hash is not the one in the digest";
-		}
-	}
-	snprintf(ret_reason, 160, "%.159s", why);
-	cart_buf_clear(&text);
-	return v;
+	cart_trail_log_read(object, len, max_bytes, &log);
+	return cart_trail_log_judge(entry, &log, ret_reason);
 }

@@ -355,6 +355,10 @@ static void print_file(struct cart_fileset *f, const struct cart_file *file,
 	if (file->target)
 		cart_tail_bytes(t, "target", file->target, file->target_len);
 	cart_tail_text(t, "state", file->state ? file->state : "ok");
+	if (file->origin) {
+		cart_buf_adds(t, ",\"origin\":");
+		cart_buf_add(t, file->origin, file->origin_len);
+	}
 	if (doubts.len) {
 		cart_buf_adds(t, ",\"note\":");
 		cart_json_quote((const char *)doubts.data, doubts.len, t);

@@ -111,7 +111,7 @@ static const struct log_key k_file[] = {
 	OPT("part", INT), OPT("offset", INT), OPT("in", EXHIBIT),
 	OPT_OR("target", TEXT), OPT("target_b64", BASE64),
 	WORDS("state", "ok grew shrank changed unreadable listed"),
-	OPT("note", TEXT), END
+	OPT("origin", OBJECT), OPT("note", TEXT), END
 };
 
 static const struct log_key k_gap[] = {

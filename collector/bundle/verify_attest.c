@@ -24,12 +24,13 @@ struct cart_attest_list {
 	void *state;
 };
 
-/* Part 1 of an exhibit whose line did not come yet. */
+/* A part of an exhibit whose line did not come yet. */
 struct cart_attest_recent {
-	uint32_t exhibit;
+	uint32_t exhibit, part;
 	uint32_t member_len;
 	uint64_t member_at;
 	unsigned char stored;
+	unsigned char instance[16];
 };
 
 int cart_attest_init(struct cart_attest *a, struct cart_err *err)
@@ -38,6 +39,7 @@ int cart_attest_init(struct cart_attest *a, struct cart_err *err)
 
 	cart_buf_init(&a->line, MEMBER_MAX);
 	cart_buf_init(&a->stored, MEMBER_MAX);
+	cart_buf_init(&a->part, MEMBER_MAX + 1);
 	a->lists = calloc(N_KINDS, sizeof(*a->lists));
 	a->recent = calloc(RECENT, sizeof(*a->recent));
 	if (!a->lists || !a->recent)
@@ -64,6 +66,7 @@ void cart_attest_clear(struct cart_attest *a)
 	free(a->recent);
 	cart_buf_clear(&a->line);
 	cart_buf_clear(&a->stored);
+	cart_buf_clear(&a->part);
 	if (a->is_open)
 		cart_input_segment_close(&a->segment);
 	memset(a, 0, sizeof(*a));
@@ -91,19 +94,62 @@ static uint32_t exhibit_of(const struct cart_json *line)
 	return (uint32_t)strtoul(text(line, "exhibit") + 1, NULL, 10);
 }
 
+static void hash_instance(const struct cart_json *line, unsigned char out[16])
+{
+	const char *instance = text(line, "instance");
+	unsigned char sha256[CART_SHA256_SIZE];
+
+	cart_sha256(instance, strlen(instance), sha256);
+	memcpy(out, sha256, 16);
+}
+
+static struct cart_attest_recent *find_part(const struct cart_attest *a,
+					    uint32_t exhibit, uint32_t part)
+{
+	unsigned i;
+
+	for (i = 0; i < RECENT; i++) {
+		if (a->recent[i].exhibit == exhibit && a->recent[i].part == part)
+			return &a->recent[i];
+	}
+	return NULL;
+}
+
 static void note_part(struct cart_attest *a, const struct cart_json *line)
 {
 	const struct cart_group *g = a->bag->log.group;
-	struct cart_attest_recent *r;
+	const char *encoding = text(line, "encoding");
+	uint32_t exhibit = exhibit_of(line);
+	struct cart_attest_recent *r, *before;
+	uint64_t part = number(line, "part");
+	unsigned char instance[16] = { 0 };
 
-	if (number(line, "part") != 1 || !cart_json_get(line, "path"))
+	if ((part != 1 && strcmp(encoding, "tar.zst") != 0) ||
+	    !cart_json_get(line, "path"))
 		return;
+	before = find_part(a, exhibit, (uint32_t)part - 1);
+	if (before)
+		memcpy(instance, before->instance, sizeof(instance));
+	else
+		hash_instance(line, instance);
 	r = &a->recent[a->n_recent++ % RECENT];
-	r->exhibit = exhibit_of(line);
+	memcpy(r->instance, instance, sizeof(instance));
+	r->exhibit = exhibit;
+	r->part = (uint32_t)part;
 	r->member_at = g->m[g->last].offset;
 	r->member_len = (uint32_t)g->m[g->last].size;
-	r->stored = strcmp(text(line, "encoding"), "zstd") == 0 ?
-		CART_ATTEST_ZSTD : CART_ATTEST_PART;
+	r->stored = strcmp(encoding, "zstd") == 0 ? CART_ATTEST_ZSTD :
+		strcmp(encoding, "tar.zst") == 0 ? CART_ATTEST_FILE :
+		CART_ATTEST_PART;
+	a->n_parts += r->stored == CART_ATTEST_FILE;
+}
+
+static void take_place(const struct cart_attest_recent *r,
+		       struct cart_attest_item *it)
+{
+	it->stored = r->stored;
+	it->member_at = r->member_at;
+	it->member_len = r->member_len;
 }
 
 /* Where its bytes lie. */
@@ -112,8 +158,7 @@ static void find_member(const struct cart_attest *a,
 			struct cart_attest_item *it)
 {
 	const struct cart_group *g = a->bag->log.group;
-	uint32_t exhibit = exhibit_of(line);
-	unsigned i;
+	const struct cart_attest_recent *r;
 
 	it->stored = CART_ATTEST_SPLIT;
 	if (cart_json_get(line, "path")) {
@@ -124,13 +169,9 @@ static void find_member(const struct cart_attest *a,
 	}
 	if (number(line, "parts") != 1 || cart_json_get(line, "files"))
 		return;
-	for (i = 0; i < RECENT; i++) {
-		if (a->recent[i].exhibit != exhibit)
-			continue;
-		it->stored = a->recent[i].stored;
-		it->member_at = a->recent[i].member_at;
-		it->member_len = a->recent[i].member_len;
-	}
+	r = find_part(a, exhibit_of(line), 1);
+	if (r)
+		take_place(r, it);
 }
 
 static int keep(struct cart_attest_list *l, const struct cart_attest_item *it,
@@ -171,24 +212,37 @@ int cart_attest_line(struct cart_attest *a, const struct cart_json *line,
 {
 	const struct cart_json *origin = cart_json_get(line, "origin");
 	const char *type = text(line, "type");
+	const struct cart_attest_recent *part = NULL;
+	unsigned char instance[16];
 	struct cart_attest_item it;
 	size_t i;
 	int rc;
 
 	if (strcmp(type, "part") == 0)
 		note_part(a, line);
-	if (strcmp(type, "exhibit") != 0)
+	if (strcmp(type, "file") == 0 && origin)
+		part = find_part(a, exhibit_of(line),
+				 (uint32_t)number(line, "part"));
+	if (strcmp(type, "exhibit") != 0 &&
+	    (!part || part->stored != CART_ATTEST_FILE))
 		return 0;
+	if (part)
+		memcpy(instance, part->instance, sizeof(instance));
+	else
+		hash_instance(line, instance);
 	if (cart_json_get(origin, "etag") || cart_json_get(origin, "version_id"))
 		a->v->recheckable++;
 	for (i = 0; i < N_KINDS; i++) {
 		memset(&it, 0, sizeof(it));
-		rc = kinds[i]->wants(a->lists[i].state, line, &it);
+		rc = kinds[i]->wants(a->lists[i].state, line, instance, &it);
 		if (rc < 0)
 			return cart_err_nomem(err);
 		if (rc == 0)
 			continue;
-		find_member(a, line, &it);
+		if (part)
+			take_place(part, &it);
+		else
+			find_member(a, line, &it);
 		find_line(a, &it);
 		if (keep(&a->lists[i], &it, err) < 0)
 			return -1;
@@ -296,6 +350,64 @@ struct cart_json *cart_attest_get_line(struct cart_attest *a,
 	return cart_log_line_parse(a->line.data, a->line.len, err);
 }
 
+/* The part that holds the file, inflated: 1, 0 with *ret_why, -1. */
+static int inflate_set(struct cart_attest *a, const struct cart_attest_item *it,
+		       const struct cart_json *line, const char **ret_why,
+		       struct cart_err *err)
+{
+	uint32_t exhibit = exhibit_of(line);
+	uint32_t number_ = (uint32_t)number(line, "part");
+	struct cart_err bad = { 0 };
+	char path[101];
+
+	if (a->part_exhibit == exhibit && a->part_number == number_)
+		return 1;
+	/* whoever made the bundle chose in which order we come by */
+	*ret_why = "its part would have to be inflated too often";
+	if (a->n_inflated++ > 64 + 8 * a->n_parts)
+		return 0;
+	a->part_exhibit = 0;
+	snprintf(path, sizeof(path), "data/%.24s/%08" PRIu32 ".tar.zst",
+		 text(line, "exhibit"), number_);
+	if (read_again(a, path, it->member_at, it->member_len, &a->stored,
+		       err) < 0)
+		return -1;
+	cart_buf_reset(&a->part);
+	*ret_why = "its part cannot be inflated";
+	if (cart_zstd_decompress(a->stored.data, a->stored.len, NULL, 0,
+				 &a->part, &bad) < 0)
+		return bad.class == CART_ERR_MEMORY ? cart_err_nomem(err) : 0;
+	a->part_exhibit = exhibit;
+	a->part_number = number_;
+	return 1;
+}
+
+static int get_file(struct cart_attest *a, const struct cart_attest_item *it,
+		    const struct cart_json *line, struct cart_buf *out,
+		    const char **ret_why, struct cart_err *err)
+{
+	uint64_t offset = number(line, "offset"), size = number(line, "size");
+	char hex[CART_SHA256_HEX_SIZE];
+	int rc = inflate_set(a, it, line, ret_why, err);
+
+	if (rc <= 0)
+		return rc;
+	cart_buf_reset(out);
+	*ret_why = "it is larger than anything that is signed";
+	if (size >= out->max)
+		return 0;
+	*ret_why = "it is not what its line says";
+	if (size > a->part.len || offset > a->part.len - size)
+		return 0;
+	cart_buf_add(out, a->part.data + offset, size);
+	cart_buf_addc(out, '\0');
+	if (!cart_buf_ok(out))
+		return cart_err_nomem(err);
+	out->len--;
+	cart_sha256_hex(out->data, out->len, hex);
+	return strcmp(hex, text(line, "sha256")) == 0;
+}
+
 int cart_attest_get_data(struct cart_attest *a,
 			 const struct cart_attest_item *it,
 			 const struct cart_json *line, struct cart_buf *out,
@@ -306,6 +418,8 @@ int cart_attest_get_data(struct cart_attest *a,
 	struct cart_err bad = { 0 };
 	char path[101], hex[CART_SHA256_HEX_SIZE];
 
+	if (it->stored == CART_ATTEST_FILE)
+		return get_file(a, it, line, out, ret_why, err);
 	*ret_why = "it lies in several parts, which are not joined here";
 	if (it->stored == CART_ATTEST_SPLIT)
 		return 0;

@@ -21,6 +21,7 @@ enum cart_attest_stored {
 	CART_ATTEST_PLAIN,		/* one member */
 	CART_ATTEST_ZSTD,		/* one part, compressed */
 	CART_ATTEST_PART,		/* one part, as it is */
+	CART_ATTEST_FILE,		/* a file in a part of a file set */
 	CART_ATTEST_SPLIT		/* several parts: not joined here */
 };
 
@@ -43,9 +44,11 @@ struct cart_attest;
 struct cart_attest_kind {
 	const char *name;
 	bool bundle_keys;		/* as in struct cart_attestation */
-	/* Is this line of an exhibit one that the check needs?  1: the kind's
-	 * own fields of *it are filled in; 0; -1: no memory. */
+	/* Is this line of an exhibit, or of a file that has an origin, one that
+	 * the check needs?  instance: hash of its instance.  1: the kind's own
+	 * fields of *it are filled in; 0; -1: no memory. */
 	int (*wants)(void *state, const struct cart_json *line,
+		     const unsigned char instance[16],
 		     struct cart_attest_item *it);
 	/* items: in the order of the log.  -1: no memory, or the files cannot
 	 * be read any more. */
@@ -69,8 +72,12 @@ struct cart_attest {
 	bool is_open;
 	struct cart_input_segment segment;	/* read last, if open */
 	struct cart_buf line, stored;
-	struct cart_attest_recent *recent;	/* parts 1 of late */
+	struct cart_attest_recent *recent;	/* parts of late */
 	unsigned n_recent;
+	/* The part of a file set that was inflated last. */
+	struct cart_buf part;
+	uint32_t part_exhibit, part_number;
+	uint64_t n_parts, n_inflated;
 };
 
 /* NULL fields are filled: a is cleared whatever happens. */
@@ -88,7 +95,7 @@ int cart_attest_run(struct cart_attest *a, struct cart_err *err);
 struct cart_json *cart_attest_get_line(struct cart_attest *a,
 				       const struct cart_attest_item *it,
 				       struct cart_err *err);
-/* The exhibit's logical bytes again, its hash compared with the line.  1: in
+/* The exhibit's or file's bytes again, the hash compared with the line.  1: in
  * out; 0: not to be had, *ret_why says why; -1. */
 int cart_attest_get_data(struct cart_attest *a,
 			 const struct cart_attest_item *it,

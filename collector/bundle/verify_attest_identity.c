@@ -22,15 +22,13 @@
 #define DOCUMENT CART_IDENTITY_KINDS
 
 static int wants(void *state, const struct cart_json *line,
-		 struct cart_attest_item *it)
+		 const unsigned char instance[16], struct cart_attest_item *it)
 {
 	const char *path = cart_json_get_string(cart_json_get(line, "origin"),
 						"imds");
-	const char *instance = cart_json_get_string(line, "instance");
-	unsigned char sha256[CART_SHA256_SIZE];
 	unsigned k;
 
-	if (!path || !instance || strncmp(path, FOLDER, strlen(FOLDER)) != 0)
+	if (!path || strncmp(path, FOLDER, strlen(FOLDER)) != 0)
 		return 0;
 	path += strlen(FOLDER);
 	for (k = 0; k < CART_IDENTITY_KINDS; k++)
@@ -39,8 +37,7 @@ static int wants(void *state, const struct cart_json *line,
 	if (k == CART_IDENTITY_KINDS && strcmp(path, "document") != 0)
 		return 0;
 	it->tag = (unsigned char)k;
-	cart_sha256(instance, strlen(instance), sha256);
-	memcpy(it->name, sha256, sizeof(it->name));
+	memcpy(it->name, instance, sizeof(it->name));
 	return 1;
 }
 

@@ -8,6 +8,7 @@
 
 #include <crashcart/attest_cloudtrail.h>
 #include <crashcart/clock.h>
+#include <crashcart/text.h>
 
 /*
  * CloudTrail: digest objects, their user metadata, ListPublicKeys answers and
@@ -65,18 +66,20 @@ static void hash_place(const char *bucket, const char *key,
 	memcpy(out, sha256, 16);
 }
 
-static int intern(struct state *s, const char *instance, const char *bucket,
-		  const struct cart_trail_name *name, uint32_t *ret)
+static int intern(struct state *s, const unsigned char instance[16],
+		  const char *bucket, const struct cart_trail_name *name,
+		  uint32_t *ret)
 {
 	struct chain *bigger, c = { .name = *name };
-	char all[700];
+	char all[700], hex[33];
 	size_t i, cap;
 
-	snprintf(all, sizeof(all), "%.255s %.127s %s %s %s %s %d", instance,
-		 bucket, name->account, name->region, name->trail,
-		 name->home_region, name->backfill);
+	cart_text_hex(instance, 16, hex);
+	snprintf(all, sizeof(all), "%s %.127s %s %s %s %s %d", hex, bucket,
+		 name->account, name->region, name->trail, name->home_region,
+		 name->backfill);
 	hash_place("chain", all, c.id);
-	hash_place("instance", instance, c.instance);
+	memcpy(c.instance, instance, sizeof(c.instance));
 	for (i = 0; i < s->n_chains; i++) {
 		if (memcmp(s->chains[i].id, c.id, sizeof(c.id)) == 0) {
 			*ret = (uint32_t)i;
@@ -109,14 +112,14 @@ static bool is_log(const char *key)
 }
 
 static int wants(void *state, const struct cart_json *line,
-		 struct cart_attest_item *it)
+		 const unsigned char instance[16], struct cart_attest_item *it)
 {
 	const struct cart_json *origin = cart_json_get(line, "origin");
 	const char *operation = text(origin, "operation");
 	const char *bucket = text(origin, "bucket"), *key = text(origin, "key");
 	struct cart_trail_name name;
 
-	hash_place("instance", text(line, "instance"), it->name);
+	memcpy(it->name, instance, sizeof(it->name));
 	if (strcmp(operation, "ListPublicKeys") == 0 &&
 	    strcmp(text(origin, "service"), "cloudtrail") == 0) {
 		it->tag = KEYS;
@@ -131,8 +134,7 @@ static int wants(void *state, const struct cart_json *line,
 	if (cart_trail_digest_name(key, &name) == 0) {
 		it->tag = DIGEST;
 		it->order = name.end_ns;
-		return intern(state, text(line, "instance"), bucket, &name,
-			      &it->group);
+		return intern(state, instance, bucket, &name, &it->group);
 	}
 	if (!is_log(key))
 		return 0;
@@ -177,6 +179,7 @@ struct check {
 	struct state *s;
 	struct cart_attest_item *items, *logs;
 	size_t n, n_logs, n_again;
+	struct cart_trail_log *read;	/* of each log; item->group */
 	struct cart_trail_keys *keys;
 	struct cart_buf data;
 	/* of the chain that is being checked */
@@ -314,31 +317,23 @@ static struct cart_attest_item *first_log(struct check *c,
 static int check_log(struct check *c, const struct cart_json *entry,
 		     struct cart_attest_item *it, struct cart_err *err)
 {
-	struct cart_json *line = cart_attest_get_line(c->a, it, err);
-	enum cart_trail_verdict v = CART_TRAIL_UNKNOWN;
 	char reason[160], what[2048];
-	const char *why;
-	int rc;
+	enum cart_trail_verdict v = cart_trail_log_judge(
+		entry, &c->read[it->group], reason);
+	struct cart_json *line;
 
+	c->log[v]++;
+	cart_attest_count(c->a, verdict_of(v));
+	if (v == CART_TRAIL_VALID)
+		return 0;
+	line = cart_attest_get_line(c->a, it, err);
 	if (!line)
 		return -1;
-	rc = cart_attest_get_data(c->a, it, line, &c->data, &why, err);
-	snprintf(reason, sizeof(reason), "%.159s", rc < 0 ? "" : why);
-	if (rc > 0)
-		v = cart_trail_log_check(entry, c->data.data, c->data.len,
-					 LOG_INFLATED_MAX, reason);
-	if (rc >= 0) {
-		c->log[v]++;
-		cart_attest_count(c->a, verdict_of(v));
-	}
-	if (rc >= 0 && v != CART_TRAIL_VALID) {
-		snprintf(what, sizeof(what), "s3://%.255s/%.1023s: %s",
-			 text(entry, "s3Bucket"), text(entry, "s3Object"),
-			 reason);
-		say(c, "log", verdict_of(v), text(line, "exhibit"), -1, what);
-	}
+	snprintf(what, sizeof(what), "s3://%.255s/%.1023s: %s",
+		 text(entry, "s3Bucket"), text(entry, "s3Object"), reason);
+	say(c, "log", verdict_of(v), text(line, "exhibit"), -1, what);
 	cart_json_free(line);
-	return rc < 0 ? -1 : 0;
+	return 0;
 }
 
 /* A log that is named again by the same hash says nothing new, and a hostile
@@ -558,6 +553,48 @@ static void say_rest(struct check *c)
 	}
 }
 
+/* Inflates and hashes every log, in the order in which they lie there: each
+ * part of a file set is opened once.  Nothing of them is kept but a hash. */
+static int read_logs(struct check *c, struct cart_err *err)
+{
+	struct cart_attest_item *it;
+	struct cart_json *line;
+	bool digests = false;
+	const char *why;
+	size_t i;
+	uint32_t n = 0;
+	int rc;
+
+	for (i = 0; i < c->n; i++) {
+		digests = digests || c->items[i].tag == DIGEST;
+		n += c->items[i].tag == LOG;
+	}
+	if (!digests || n == 0)
+		return 0;
+	c->read = calloc(n, sizeof(*c->read));
+	if (!c->read)
+		return cart_err_nomem(err);
+	for (i = 0, n = 0; i < c->n; i++) {
+		it = &c->items[i];
+		if (it->tag != LOG)
+			continue;
+		it->group = n;
+		line = cart_attest_get_line(c->a, it, err);
+		if (!line)
+			return -1;
+		rc = cart_attest_get_data(c->a, it, line, &c->data, &why, err);
+		cart_json_free(line);
+		if (rc < 0)
+			return -1;
+		cart_trail_log_read(rc > 0 ? c->data.data : NULL, c->data.len,
+				    LOG_INFLATED_MAX, &c->read[n]);
+		if (rc == 0)
+			c->read[n].why = why;
+		n++;
+	}
+	return 0;
+}
+
 static int read_aids(struct check *c, struct cart_err *err)
 {
 	size_t i;
@@ -582,8 +619,10 @@ static int check(struct cart_attest *a, void *state,
 	size_t from, to;
 	int rc = -1;
 
-	qsort(items, n, sizeof(*items), order);
 	cart_buf_init(&c.data, ANSWER_MAX);
+	if (read_logs(&c, err) < 0)
+		goto out;
+	qsort(items, n, sizeof(*items), order);
 	c.keys = cart_trail_keys_new(err);
 	if (!c.keys || read_aids(&c, err) < 0)
 		goto out;
@@ -599,6 +638,7 @@ static int check(struct cart_attest *a, void *state,
 out:
 	cart_trail_keys_free(c.keys);
 	cart_buf_clear(&c.data);
+	free(c.read);
 	return rc;
 }
 

@@ -28,7 +28,7 @@ export const TYPES = {
 		'instance? name? media?',
 	'file': 'exhibit path|path_b64 kind size sha256? mode uid gid mtime ' +
 		'ctime atime btime? ino dev nlink part? offset? in? ' +
-		'target|target_b64? state note?',
+		'target|target_b64? state origin? note?',
 	'gap': 'instance? what reason detail exhibit? call? offset? length? ' +
 		'count? path|path_b64?',
 	'change': 'uuid event class instance call input? made? detail?',
@@ -127,7 +127,7 @@ function valueOk(kind, key, value) {
 
 	if (words !== undefined)
 		return isText(value) && words.split(' ').includes(value);
-	if (kind === 'exhibit' && key === 'origin')
+	if ((kind === 'exhibit' || kind === 'file') && key === 'origin')
 		return isMap(value);
 	return Object.hasOwn(FORMS, key) ? FORMS[key](value) : isText(value);
 }

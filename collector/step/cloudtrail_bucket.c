@@ -490,9 +490,8 @@ const char *cart_trail_meta(const struct cart_step_reply *reply,
 	return NULL;
 }
 
-int cart_trail_put(struct cart_step_ctx *c, const char *bucket, const char *key,
-		   const struct cart_step_reply *reply,
-		   char ret_id[CART_EXHIBIT_ID_SIZE], struct cart_err *err)
+struct cart_json *cart_trail_origin(const char *bucket, const char *key,
+				    const struct cart_step_reply *reply)
 {
 	static const char *const copied[][2] = {
 		{ "VersionId", "version_id" }, { "ETag", "etag" },
@@ -501,14 +500,9 @@ int cart_trail_put(struct cart_step_ctx *c, const char *bucket, const char *key,
 		{ "SSEKMSKeyId", "kms_key" },
 	};
 	struct cart_json *origin = cart_json_new_object();
-	struct cart_exhibit_info info = { 0 };
 	const struct cart_json *v;
-	const char *slug = strrchr(key, '/');
-	char name[1200];
 	size_t i;
-	int rc;
 
-	snprintf(name, sizeof(name), "s3://%s/%s", bucket, key);
 	cart_json_add(origin, "service", cart_json_new_string("s3"));
 	cart_json_add(origin, "operation", cart_json_new_string("GetObject"));
 	cart_json_add(origin, "call", cart_json_new_string(reply->call_id));
@@ -519,16 +513,28 @@ int cart_trail_put(struct cart_step_ctx *c, const char *bucket, const char *key,
 		if (v != NULL)
 			cart_json_add(origin, copied[i][1], cart_json_copy(v));
 	}
+	return origin;
+}
+
+int cart_trail_put(struct cart_step_ctx *c, const char *key,
+		   const struct cart_json *origin,
+		   const struct cart_step_reply *reply,
+		   char ret_id[CART_EXHIBIT_ID_SIZE], struct cart_err *err)
+{
+	const char *slug = strrchr(key, '/');
+	struct cart_exhibit_info info = { 0 };
+	char name[1200];
+
+	snprintf(name, sizeof(name), "s3://%s/%s",
+		 cart_json_get_string(origin, "bucket"), key);
 	info.name = name;
 	info.slug = slug != NULL ? slug + 1 : key;
 	info.media = "application/gzip";
 	info.origin = origin;
 	info.repeatable = true;
-	rc = c->ops->put(c, &info, reply->aws.raw.data != NULL ?
-			 (void *)reply->aws.raw.data : "", reply->aws.raw.len,
-			 ret_id, err);
-	cart_json_free(origin);
-	return rc;
+	return c->ops->put(c, &info, reply->aws.raw.data != NULL ?
+			   (void *)reply->aws.raw.data : "",
+			   reply->aws.raw.len, ret_id, err);
 }
 
 /* ---- lines ------------------------------------------------------------------------ */
@@ -556,12 +562,14 @@ static void lines_info(const struct cart_trail_lines *l,
 	info->origin = l->origin;
 }
 
-static int lines_flush(struct cart_trail_lines *l, struct cart_err *err)
+int cart_trail_lines_flush(struct cart_trail_lines *l, struct cart_err *err)
 {
 	struct cart_exhibit_info info;
 	unsigned char *part;
 	size_t at = 0, n;
 
+	if (l->buf.len == 0)
+		return 0;
 	if (l->out == NULL) {
 		lines_info(l, &info);
 		l->out = l->c->ops->exhibit(l->c, &info, true, err);
@@ -589,7 +597,7 @@ int cart_trail_lines_line(struct cart_trail_lines *l, struct cart_err *err)
 	if (cart_buf_check(&l->buf, l->slug, err) < 0)
 		return -1;
 	l->n++;
-	return l->buf.len >= GATHER_MAX ? lines_flush(l, err) : 0;
+	return l->buf.len >= GATHER_MAX ? cart_trail_lines_flush(l, err) : 0;
 }
 
 int cart_trail_lines_block(struct cart_trail_lines *l,
@@ -602,7 +610,7 @@ int cart_trail_lines_block(struct cart_trail_lines *l,
 	if (cart_buf_check(&l->buf, l->slug, err) < 0)
 		return -1;
 	l->n += n;
-	return l->buf.len >= GATHER_MAX ? lines_flush(l, err) : 0;
+	return l->buf.len >= GATHER_MAX ? cart_trail_lines_flush(l, err) : 0;
 }
 
 int cart_trail_lines_close(struct cart_trail_lines *l, const char *state,
@@ -619,7 +627,7 @@ int cart_trail_lines_close(struct cart_trail_lines *l, const char *state,
 				    (void *)l->buf.data : "", l->buf.len, NULL,
 				    err);
 	} else {
-		rc = l->buf.len > 0 ? lines_flush(l, err) : 0;
+		rc = cart_trail_lines_flush(l, err);
 		out = l->out;
 		l->out = NULL;
 		if (l->c->ops->close(out, rc < 0 ? "truncated" : state, NULL,

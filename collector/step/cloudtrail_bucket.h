@@ -57,9 +57,13 @@ int cart_trail_walk(const struct cart_trail_walk *w, struct cart_err *err);
 /* Submits an s3:GetObject; the reply comes from ops->next. */
 int cart_trail_get(struct cart_step_ctx *c, const char *bucket, const char *key,
 		   void *tag, struct cart_err *err);
-/* Stores an object as received, with version id, ETag and user metadata in its
- * origin. */
-int cart_trail_put(struct cart_step_ctx *c, const char *bucket, const char *key,
+/* Where an object came from: call, version id, ETag, user metadata.  The
+ * caller's. */
+struct cart_json *cart_trail_origin(const char *bucket, const char *key,
+				    const struct cart_step_reply *reply);
+/* Stores one object as an exhibit, as received.  (cloudtrail_pack.h: many.) */
+int cart_trail_put(struct cart_step_ctx *c, const char *key,
+		   const struct cart_json *origin,
 		   const struct cart_step_reply *reply,
 		   char ret_id[CART_EXHIBIT_ID_SIZE], struct cart_err *err);
 /* User metadata (name without x-amz-meta-), NULL if there is none. */
@@ -77,12 +81,14 @@ struct cart_trail_lines {
 };
 void cart_trail_lines_init(struct cart_trail_lines *l, struct cart_step_ctx *c,
 			   const char *name, const char *slug, const char *note);
-/* Ends the line. */
 /* Adds n lines that were gathered elsewhere, each with its LF. */
 int cart_trail_lines_block(struct cart_trail_lines *l,
 			   const struct cart_buf *lines, uint64_t n,
 			   struct cart_err *err);
+/* Ends the line. */
 int cart_trail_lines_line(struct cart_trail_lines *l, struct cart_err *err);
+/* Sends out what was gathered. */
+int cart_trail_lines_flush(struct cart_trail_lines *l, struct cart_err *err);
 /* Closes the exhibit and frees what l holds.  state NULL: "whole". */
 int cart_trail_lines_close(struct cart_trail_lines *l, const char *state,
 			   struct cart_err *err);

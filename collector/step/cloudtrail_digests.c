@@ -11,6 +11,7 @@
 #include "crashcart/attest_cloudtrail.h"
 #include "crashcart/clock.h"
 #include "cloudtrail_bucket.h"
+#include "cloudtrail_pack.h"
 #include "step_support.h"
 
 #define HOUR_NS ((int64_t)3600 * 1000000000)
@@ -19,9 +20,6 @@
 #define DIGESTS_MAX ((size_t)1 << 17)	/* of one account and region */
 #define LOG_MAX ((size_t)64 << 20)
 #define GAPS_MAX 1000
-/* A bundle has room for 150,000 members (FORMAT.md F9): this much of it.  What
- * is beyond is checked all the same. */
-#define KEPT_MAX 60000u
 
 /* A digest object that was listed. */
 struct listed {
@@ -44,7 +42,7 @@ struct digests {
 	struct cart_err told;		/* found() could not write */
 	bool broken;
 	uint64_t verdicts[2][3], gaps, recorded;	/* digests, logs */
-	uint64_t kept, not_kept;	/* objects */
+	struct cart_trail_pack pack;
 	int64_t gap_ns;
 };
 
@@ -281,14 +279,9 @@ static int ask(struct digests *d, const char *bucket, const char *key, bool log,
 static int keep(struct digests *d, const char *bucket, const char *key,
 		const struct cart_step_reply *reply, struct cart_err *err)
 {
-	char id[CART_EXHIBIT_ID_SIZE];
+	char id[CART_EXHIBIT_ID_SIZE], path[CART_TRAIL_PATH_SIZE];
 
-	if (d->kept == KEPT_MAX) {
-		d->not_kept++;
-		return 0;
-	}
-	d->kept++;
-	return cart_trail_put(d->c, bucket, key, reply, id, err);
+	return cart_trail_pack_add(&d->pack, bucket, key, reply, id, path, err);
 }
 
 static int take_log(struct digests *d, const struct cart_json *entry, int rc,
@@ -609,13 +602,6 @@ static void summary(struct digests *d)
 		 d->verdicts[1][CART_TRAIL_UNKNOWN], d->gaps,
 		 d->gap_ns / 1000000000);
 	d->c->ops->note(d->c, text);
-	if (d->not_kept > 0) {
-		snprintf(text, sizeof(text), "%" PRIu64 " digests and logs: "
-			 "checked, but not in this bundle", d->not_kept);
-		cart_step_gap(d->c, text, "limit", "narrow the window, accounts "
-			      "or log_regions, and collect the rest into another "
-			      "bundle");
-	}
 	if (d->recorded > GAPS_MAX)
 		d->c->ops->note(d->c, "more than 1,000 gaps: all of them are in "
 				"the exhibit of verdicts");
@@ -678,7 +664,12 @@ static int run(struct cart_step_ctx *c, struct cart_err *err)
 			      "without proof, from the digest objects and "
 			      "ListPublicKeys answers of this step");
 	d.lines.origin = window_origin(&d.window);
+	cart_trail_pack_init(&d.pack, c, "CloudTrail digest objects");
 	rc = cart_trail_walk(&w, err);
+	if (cart_trail_pack_close(&d.pack, &later) < 0 && rc == 0) {
+		*err = later;
+		rc = -1;
+	}
 	summary(&d);
 	if (cart_trail_lines_close(&d.lines, rc < 0 ? "truncated" : NULL,
 				   &later) < 0 && rc == 0) {

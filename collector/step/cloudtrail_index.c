@@ -298,7 +298,7 @@ static void member(struct cart_buf *out, const char *name, const char *value)
 }
 
 void cart_trail_index_line(const struct cart_json *e, const char *exhibit,
-			   struct cart_buf *out)
+			   const char *path, struct cart_buf *out)
 {
 	const struct cart_json *u = cart_json_get(e, "userIdentity");
 	const char *who = cart_json_get_string(u, "arn");
@@ -324,5 +324,6 @@ void cart_trail_index_line(const struct cart_json *e, const char *exhibit,
 	member(out, "error", cart_json_get_string(e, "errorCode"));
 	member(out, "event_id", cart_json_get_string(e, "eventID"));
 	member(out, "exhibit", exhibit);
+	member(out, "path", path[0] != '\0' ? path : NULL);
 	cart_buf_addc(out, '}');
 }

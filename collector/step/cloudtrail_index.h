@@ -20,8 +20,9 @@ int cart_trail_records(const char *text, size_t len,
 bool cart_trail_passes(const struct cart_json *e, const struct cart_json *with,
 		       int64_t start_ns, int64_t end_ns);
 
-/* Appends the index line of an event, without LF. */
+/* Appends the index line of an event, without LF.  path: of the file in a file
+ * set that holds it, "" for none. */
 void cart_trail_index_line(const struct cart_json *e, const char *exhibit,
-			   struct cart_buf *out);
+			   const char *path, struct cart_buf *out);
 
 #endif

@@ -14,6 +14,7 @@
 #include "crashcart/pool.h"
 #include "cloudtrail_bucket.h"
 #include "cloudtrail_index.h"
+#include "cloudtrail_pack.h"
 #include "step_support.h"
 
 /* Under way at once: an object is a few hundred KiB at most. */
@@ -21,8 +22,6 @@
 #define INFLATED_MAX ((size_t)48 << 20)
 #define MINUTE_NS ((int64_t)60 * 1000000000)
 #define GAPS_MAX 1000
-/* A bundle has room for 150,000 members (FORMAT.md F9): this much of it. */
-#define OBJECTS_MAX 80000u
 
 /* Objects that are inflated and indexed beside each other, by a pool; what is
  * larger than usual is read by the step itself, one at a time. */
@@ -40,7 +39,7 @@ struct reading {
 	const struct logs *l;
 	struct place *p;
 	struct cart_step_reply reply;
-	char exhibit[CART_EXHIBIT_ID_SIZE];
+	char exhibit[CART_EXHIBIT_ID_SIZE], path[CART_TRAIL_PATH_SIZE];
 	/* what the pool's thread makes of it */
 	struct cart_buf text, lines;
 	uint64_t events, indexed;
@@ -54,9 +53,9 @@ struct logs {
 	struct cart_trail_window window;
 	struct cart_trail_lines lines;
 	struct cart_buf text;
-	const char *exhibit;		/* whose events are being indexed */
+	struct cart_trail_pack pack;
+	const struct reading *here;	/* whose events are being indexed */
 	unsigned ahead;
-	uint64_t asked, beyond;		/* objects */
 	uint64_t objects, bytes, events, failed;
 	struct cart_pool *pool;
 	struct reading readings[READERS];	/* a ring, in order */
@@ -80,7 +79,8 @@ static int add_event(void *arg, const struct cart_json *e, struct cart_err *err)
 	if (!cart_trail_passes(e, l->c->with, l->window.start_ns,
 			       l->window.end_ns))
 		return 0;
-	cart_trail_index_line(e, l->exhibit, &l->lines.buf);
+	cart_trail_index_line(e, l->here->exhibit, l->here->path,
+			      &l->lines.buf);
 	return cart_trail_lines_line(&l->lines, err);
 }
 
@@ -108,7 +108,7 @@ static int read_here(struct logs *l, struct reading *r)
 	const struct cart_buf *raw = &r->reply.aws.raw;
 
 	cart_err_clear(&r->err);
-	l->exhibit = r->exhibit;
+	l->here = r;
 	cart_buf_reset(&l->text);
 	if (cart_gunzip(raw->data, raw->len, &l->text, &r->err) < 0)
 		return -1;
@@ -124,7 +124,7 @@ static int read_event(void *arg, const struct cart_json *e, struct cart_err *err
 	if (!cart_trail_passes(e, r->l->c->with, r->l->window.start_ns,
 			       r->l->window.end_ns))
 		return 0;
-	cart_trail_index_line(e, r->exhibit, &r->lines);
+	cart_trail_index_line(e, r->exhibit, r->path, &r->lines);
 	cart_buf_addc(&r->lines, '\n');
 	r->indexed++;
 	return cart_buf_check(&r->lines, "index of a log", err);
@@ -182,6 +182,19 @@ static int end_reading(struct logs *l, struct cart_err *err)
 	return rc;
 }
 
+/* Before a set of objects goes out: what the index says of them is there, so
+ * that a run that goes on need not read them again. */
+static int before_set(void *arg, struct cart_err *err)
+{
+	struct logs *l = arg;
+
+	while (l->n_readings > 0) {
+		if (end_reading(l, err) < 0)
+			return -1;
+	}
+	return cart_trail_lines_flush(&l->lines, err);
+}
+
 /* Keeps the object and begins to read it.  p and *reply are taken, also when
  * this fails. */
 static int store(struct logs *l, struct place *p, struct cart_step_reply *reply,
@@ -197,10 +210,14 @@ static int store(struct logs *l, struct place *p, struct cart_step_reply *reply,
 	r = &l->readings[(l->first + l->n_readings) % READERS];
 	r->p = p;
 	r->reply = *reply;
-	if (cart_trail_put(l->c, p->bucket, p->key, &r->reply, r->exhibit,
-			   err) < 0) {
+	if (cart_trail_pack_add(&l->pack, p->bucket, p->key, &r->reply,
+				r->exhibit, r->path, err) < 0) {
 		clear_reading(r);
 		return -1;
+	}
+	if (r->exhibit[0] == '\0') {	/* no room: a gap says so */
+		clear_reading(r);
+		return 0;
 	}
 	l->objects++;
 	l->bytes += r->reply.aws.raw.len;
@@ -295,11 +312,6 @@ static int object(void *arg, const char *bucket, const char *key,
 	if (!in_window(key, l->window.start_ns - 5 * MINUTE_NS,
 		       l->window.end_ns + 120 * MINUTE_NS))
 		return 0;
-	if (l->asked == OBJECTS_MAX) {
-		l->beyond++;
-		return 0;
-	}
-	l->asked++;
 	while (l->ahead >= AHEAD) {
 		if (take(l, err) < 0)
 			return -1;
@@ -335,25 +347,14 @@ static void drain(struct logs *l)
 	}
 }
 
-static void say_beyond(struct logs *l)
-{
-	const struct cart_gap g = {
-		.what = "log objects beyond the first 80,000", .reason = "limit",
-		.detail = "narrow the window, accounts or log_regions, and "
-			  "collect the rest into another bundle", .offset = -1,
-		.length = -1, .count = (int64_t)l->beyond };
-
-	l->c->ops->gap(l->c, &g);
-}
-
 static int run(struct cart_step_ctx *c, struct cart_err *err)
 {
 	struct logs l = { .c = c };
 	struct cart_trail_walk w = { .c = c, .kind = "CloudTrail",
 				     .object = object, .arg = &l };
-	struct cart_err later = { 0 };
+	struct cart_err later = { 0 }, dropped;
 	char text[200];
-	int rc;
+	int rc, closed;
 
 	if (cart_trail_window(c, &l.window, err) < 0)
 		return -1;
@@ -363,6 +364,9 @@ static int run(struct cart_step_ctx *c, struct cart_err *err)
 			      "logs, one a line", "cloudtrail-log-index.ndjson",
 			      "derived: one line an event that the filters "
 			      "pass, with the exhibit that holds it");
+	cart_trail_pack_init(&l.pack, c, "CloudTrail log objects");
+	l.pack.before = before_set;
+	l.pack.arg = &l;
 	rc = start_readers(&l, err);
 	if (rc == 0)
 		rc = cart_trail_walk(&w, err);
@@ -375,14 +379,16 @@ static int run(struct cart_step_ctx *c, struct cart_err *err)
 	if (l.failed > GAPS_MAX)
 		c->ops->note(c, "more than 1,000 gaps of objects; the rest of "
 			     "them is only in the call lines");
-	if (l.beyond > 0)
-		say_beyond(&l);
 	snprintf(text, sizeof(text), "%" PRIu64 " log objects, %" PRIu64
 		 " bytes, %" PRIu64 " events, %" PRIu64 " of them in the index",
 		 l.objects, l.bytes, l.events, l.lines.n);
 	c->ops->note(c, text);
-	if (cart_trail_lines_close(&l.lines, rc < 0 ? "truncated" : NULL,
-				   &later) < 0 && rc == 0) {
+	closed = cart_trail_lines_close(&l.lines, rc < 0 ? "truncated" : NULL,
+					&later);
+	l.pack.before = NULL;		/* all of the index is there */
+	if (cart_trail_pack_close(&l.pack, closed < 0 ? &dropped : &later) < 0)
+		closed = -1;
+	if (closed < 0 && rc == 0) {
 		*err = later;
 		rc = -1;
 	}

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <crashcart/digest.h>
 #include <crashcart/err.h>
 #include <crashcart/json.h>
 
@@ -113,7 +114,23 @@ void cart_trail_chain_end(struct cart_trail_chain *c);
 
 /* --- a log object --- */
 
-/* entry: element of logFiles.  object: gzip as stored, NULL if not to be had.
+/* One, inflated and hashed. */
+struct cart_trail_log {
+	enum cart_trail_verdict state;	/* VALID: there is a hash */
+	unsigned char sha256[CART_SHA256_SIZE];	/* of the inflated bytes */
+	const char *why;		/* none; static text, or "" */
+};
+/* object: gzip as stored, NULL if not to be had.  Refuses to inflate to more
+ * than max_bytes. */
+void cart_trail_log_read(const void *object, size_t len, size_t max_bytes,
+			 struct cart_trail_log *ret);
+/* Is it the one that entry, an element of logFiles, names?  ret_reason is ""
+ * if valid. */
+enum cart_trail_verdict cart_trail_log_judge(const struct cart_json *entry,
+					     const struct cart_trail_log *log,
+					     char ret_reason[160]);
+
+/* Both.  entry: element of logFiles.  object: gzip as stored, NULL if not to be had.
  * Refuses to inflate to more than max_bytes (cannot tell).  ret_reason is ""
  * if valid. */
 enum cart_trail_verdict cart_trail_log_check(const struct cart_json *entry,

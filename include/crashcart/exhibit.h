@@ -46,6 +46,8 @@ struct cart_file {
 	const char *note;		/* or NULL */
 	const char *in;			/* own exhibit id, for large files */
 	const char *sha256_hex;		/* with in, or hashed but not kept */
+	const char *origin;		/* a JSON object as text, or NULL */
+	size_t origin_len;
 };
 
 #endif

@@ -34,7 +34,7 @@ static int event(void *arg, const struct cart_json *e, struct cart_err *err)
 		s->next = cart_json_next(s->next);
 	}
 	cart_buf_reset(&s->lines);
-	cart_trail_index_line(e, "e000001", &s->lines);
+	cart_trail_index_line(e, "e000001", "/b/k", &s->lines);
 	if (!cart_buf_ok(&s->lines))
 		return 0;
 	back = cart_json_parse(s->lines.data, s->lines.len, NULL, err);

@@ -488,6 +488,7 @@ for _name, _kind, _edit in (
         ('mtime-10', 'file', put(mtime='2026-09-21T13:33:20.0123456789Z')),
         ('both-paths', 'file', insert_key('path', 'path_b64', 'eA==')),
         ('no-path', 'file', without('path')),
+        ('file-origin', 'file', put(origin='x')),
         ('exhibit-id', 'call', put(exhibit='e1')),
         ('derived', 'exhibit', insert_key('origin', 'derived_from', ['x'])),
         ('list-as-text', 'change', insert_key('input', 'made', 'x')),

@@ -31,7 +31,7 @@ static int event(void *arg, const struct cart_json *e, struct cart_err *err)
 	s->events++;
 	cart_buf_reset(&s->line);
 	if (cart_trail_passes(e, s->with, INT64_MIN, INT64_MAX))
-		cart_trail_index_line(e, "e000001", &s->line);
+		cart_trail_index_line(e, "e000001", "", &s->line);
 	s->bytes += s->line.len;
 	return 0;
 }

@@ -439,7 +439,7 @@ TYPES = {
             'name? media?',
     'file': 'exhibit path|path_b64 kind size sha256? mode uid gid mtime ctime '
             'atime btime? ino dev nlink part? offset? in? target|target_b64? '
-            'state note?',
+            'state origin? note?',
     'gap': 'instance? what reason detail exhibit? call? offset? length? '
            'count? path|path_b64?',
     'change': 'uuid event class instance call input? made? detail?',
@@ -558,7 +558,8 @@ def check_value(kind, key, value):
     what = '%s of a %s line' % (key, kind)
     if (kind, key) in ENUMS:
         need(value in ENUMS[kind, key].split(), 'F20', what)
-    elif key in ('options', 'input', 'keep') or (kind, key) == ('exhibit', 'origin'):
+    elif key in ('options', 'input', 'keep') or (kind, key) in (
+            ('exhibit', 'origin'), ('file', 'origin')):
         need(isinstance(value, dict), 'F20', what)
     elif key in ('derived_from', 'made'):
         need(isinstance(value, list) and
@@ -765,6 +766,7 @@ class Log:
             self.bag.attest.append((line, self.bag.bytes.get(line.get(
                 'path', line['exhibit']))))
             self.bag.bytes.pop(line['exhibit'], None)
+            self.bag.sets.pop(line['exhibit'], None)
         if 'path' in line:
             need('parts' not in line and 'files' not in line and
                  not state, 'F19', 'a plain exhibit with parts')
@@ -779,6 +781,10 @@ class Log:
         need(is_set == ('files' in line), 'F19', 'encoding of a file set')
         need(is_set or line['size'] == total, 'F19', 'size of an exhibit')
         need('sha256' not in line or not is_set, 'F19', 'sha256 of a file set')
+
+    def line_file(self, line):
+        if self.bag.attest is not None:
+            self.bag.keep_file(line)
 
     def line_part(self, line):
         number = self.exhibit_number(line['exhibit'])
@@ -863,6 +869,7 @@ class Bag:
         self.place = iter(['bagit.txt', 'VERIFY.txt', 'manifest.json',
                            'plan.json', 'keys/session-1.pub'])
         self.bytes = {}            # payload of the group, if attest
+        self.sets = {}             # open file sets: part, its bytes, instance
         self.attest = None         # or [(line, bytes)] of plain exhibits
         self.after = None
         self.state = 'start'
@@ -945,13 +952,30 @@ class Bag:
             self.bytes[path] = data
 
     def keep_part(self, line):
-        """Exhibits of one part; what `zstd` cannot inflate is None."""
+        """Exhibits of one part; of a file set, the part that came last; what
+        `zstd` cannot inflate is None."""
         data = self.bytes.get(line.get('path'))
-        if line['encoding'] == 'zstd':
+        if line['encoding'] in ('zstd', 'tar.zst'):
             done = subprocess.run(['zstd', '-dcq'], input=data,
                                   capture_output=True, check=False)
             data = None if done.returncode else done.stdout
+        if line['encoding'] == 'tar.zst':
+            before = self.sets.get(line['exhibit'])
+            self.sets[line['exhibit']] = (
+                line['part'], data,
+                before[2] if before else line.get('instance', ''))
         self.bytes[line['exhibit']] = data if line['part'] == 1 else None
+
+    def keep_file(self, line):
+        """A file that has an origin, as an exhibit that has one."""
+        part, data, instance = self.sets.get(line['exhibit'], (0, None, ''))
+        if 'origin' not in line or line.get('part') != part:
+            return
+        if data is not None:
+            data = data[line['offset']:line['offset'] + line['size']]
+            if hashlib.sha256(data).hexdigest() != line.get('sha256'):
+                data = None
+        self.attest.append((dict(line, instance=instance), data))
 
     def order_stamp(self, path, data):
         """F24.  What the list says of each, and those that were granted."""

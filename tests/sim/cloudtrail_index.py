@@ -15,6 +15,7 @@ import subprocess
 import sys
 import urllib.request
 
+import bundle_objects
 import key_incident
 
 CART = os.environ["CRASHCART"]
@@ -97,8 +98,8 @@ def line(e):
 def same(index, events):
     def order(x):
         return json.dumps(x, sort_keys=True)
-    got = sorted((order({k: v for k, v in x.items() if k != "exhibit"})
-                  for x in index))
+    got = sorted((order({k: v for k, v in x.items()
+                         if k not in ("exhibit", "path")}) for x in index))
     return got == sorted(order(line(e)) for e in events)
 
 
@@ -200,14 +201,12 @@ def organisation(r):
           "nothing lost" % (len(events), len(objects)), (
               len(index["logs"]), len(events)))
     got, kept = {}, {}
-    for x in lines:
-        if x["type"] == "exhibit" and "key" in x["origin"]:
-            with open(top + x["path"], "rb") as f:
-                got[x["origin"]["key"]] = f.read()
-            kept[x["origin"]["key"]] = (
-                x["origin"].get("metadata", {}).get("note"),
-                x["origin"]["etag"].strip('"'), bool(x["origin"].get(
-                    "version_id")))
+    for x, data in bundle_objects.objects(lines, top):
+        got[x["origin"]["key"]] = data
+        kept[x["origin"]["key"]] = (
+            x["origin"].get("metadata", {}).get("note"),
+            x["origin"]["etag"].strip('"'), bool(x["origin"].get(
+                "version_id")))
     check(got == texts, "each object byte for byte")
     check(kept == {k: (m.get("note"), hashlib.md5(d).hexdigest(), True)
                    for _, k, d, m in objects},

@@ -12,6 +12,7 @@ import sys
 
 import botocore.session
 
+import bundle_objects
 import cloudtrail_set
 import verify_bundle
 
@@ -79,12 +80,10 @@ def collect(name, window, **with_):
 
 
 def read(lines, top, slug):
-    """Bytes of the plain exhibits whose path or S3 key ends so."""
+    """Bytes of the plain exhibits whose path ends so."""
     out = []
     for e in lines:
-        if e["type"] == "exhibit" and (
-                e["path"].endswith(slug) or
-                e["origin"].get("key", "").endswith(slug)):
+        if e["type"] == "exhibit" and e.get("path", "").endswith(slug):
             with open(top + e["path"], "rb") as f:
                 out.append((e, f.read()))
     return out
@@ -105,7 +104,7 @@ def repeated(lines, found):
     """The same, from the exhibit of verdicts.  A log that is not there is
     the collector's finding only: verify counts it as not in the bundle."""
     ids = {x["origin"]["key"]: x["exhibit"] for x in lines
-           if x["type"] == "exhibit" and "key" in x["origin"]}
+           if x["type"] == "file"}
     out = []
     for f in found:
         kind = "missing-digest" if f["kind"] == "missing" else f["kind"]
@@ -161,17 +160,28 @@ def main():
               "end": cloudtrail_set.iso(start + HOURS * HOUR)}
 
     lines, top = collect("clean", window)
-    logs = {e["origin"]["key"]: data for e, data in read(
-        lines, top, ".json.gz") if "_CloudTrail_" in e["origin"]["key"]}
+    kept = bundle_objects.objects(lines, top)
+    check(len([x for x in lines if x["type"] == "part"]) == 2,
+          "logs and digests are a part each")
+    logs = {e["origin"]["key"]: data for e, data in kept
+            if "_CloudTrail_" in e["origin"]["key"]}
     want = {k: v[0] for s in sets for (b, k), v in s.objects.items()
             if "_CloudTrail_" in k}
     check(logs == want, "%d log objects byte for byte" % len(want))
     digests = {e["origin"]["key"]: (data, e["origin"]["metadata"])
-               for e, data in read(lines, top, ".json.gz")
+               for e, data in kept
                if "_CloudTrail-Digest_" in e["origin"]["key"]}
     want = {k: tuple(v) for s in sets for (b, k), v in s.objects.items()
             if "_CloudTrail-Digest_" in k}
     check(digests == want, "%d digests with their metadata" % len(want))
+    x, data = kept[1]
+    p = subprocess.run([os.environ["CRASHCART"], "prove", "clean-b01.tar",
+                        x["exhibit"], "--path", x["path"], "--out", "proof"],
+                       stdout=subprocess.DEVNULL, check=False)
+    with open("proof/content", "rb") as f, open("proof/line.json", "rb") as g:
+        check(p.returncode in (0, 5) and f.read() == data and
+              json.load(g)["origin"]["etag"] == x["origin"]["etag"],
+              "one object is proven without the others")
     index = ndjson(lines, top, "log-index.ndjson")
     got = sorted((e["event_id"], e["time"], e["region"], e["name"],
                   e["source"], e["access_key"], e["principal"], e["address"],

@@ -111,7 +111,7 @@ static void line(void **state)
 	struct cart_buf b;
 
 	cart_buf_init(&b, 1000);
-	cart_trail_index_line(e, "e000007", &b);
+	cart_trail_index_line(e, "e000007", "", &b);
 	assert_string_equal((char *)b.data, "{\"time\":\"2026-03-01T20:00:00Z\","
 		"\"region\":\"eu-west-1\",\"source\":\"sts.amazonaws.com\","
 		"\"name\":\"GetSessionToken\",\"type\":\"IAMUser\",\"principal\":"
@@ -119,7 +119,7 @@ static void line(void **state)
 		"\"192.0.2.7\",\"error\":\"AccessDenied\",\"event_id\":\"e-1\","
 		"\"exhibit\":\"e000007\"}");
 	cart_buf_reset(&b);
-	cart_trail_index_line(NULL, NULL, &b);
+	cart_trail_index_line(NULL, NULL, "", &b);
 	assert_string_equal((char *)b.data, "{}");
 	cart_buf_clear(&b);
 	cart_json_free(e);
