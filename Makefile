@@ -430,6 +430,7 @@ bench: drivers $(PROGRAM)
 		tests/bench/run cloudtrail.py
 	CRASHCART=$(PROGRAM) bash tests/bench/host.sh
 	CRASHCART=$(PROGRAM) bash tests/bench/verify.sh $(VERIFY_MIB)
+	DRIVERS=$(B)/driver CRASHCART=$(PROGRAM) bash tests/bench/age.sh
 run:
 	scripts/bootstrap
 	$(MAKE) build/crashcart

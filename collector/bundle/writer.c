@@ -703,6 +703,8 @@ int cart_bundle_run(struct cart_bundle *b, unsigned threads,
 	b->pool = cart_pool_new(threads, SIZE_MAX, err);
 	if (!b->pool)
 		return -1;
+	if (b->stream.age)
+		cart_age_writer_pool(b->stream.age, b->pool);
 	sigfillset(&all);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
@@ -869,8 +871,6 @@ void cart_bundle_free(struct cart_bundle *b)
 	if (!b)
 		return;
 	cart_bundle_fail(b, &abandoned);
-	cart_pool_free(b->pool);
-	cart_workers_free(b);
 	if (b->writer_runs) {
 		pthread_mutex_lock(&b->lock);
 		b->stopping = true;
@@ -878,11 +878,13 @@ void cart_bundle_free(struct cart_bundle *b)
 		pthread_mutex_unlock(&b->lock);
 		pthread_join(b->writer, NULL);
 	}
+	cart_stream_clear(&b->stream);	/* it uses the pool */
+	cart_pool_free(b->pool);
+	cart_workers_free(b);
 	while ((t = b->head)) {
 		b->head = t->next;
 		cart_ticket_free(b, t);
 	}
-	cart_stream_clear(&b->stream);
 	cart_index_clear(&b->index);
 	cart_buf_clear(&b->log.pending);
 	cart_buf_clear(&b->changes);

@@ -20,6 +20,9 @@ struct decryption {
 	struct cart_age_identities *ids;
 	struct cart_age_reader *reader;
 	unsigned char *block;
+	struct cart_age_armor armor;
+	struct cart_buf bare;		/* what is in the armor */
+	bool armored;
 	int in, out;
 	uint64_t written;
 };
@@ -31,11 +34,25 @@ static int put(struct decryption *d, const unsigned char *data, size_t len,
 	return cart_fd_write(d->out, data, len, err);
 }
 
+static int step(struct decryption *d, unsigned char *p, size_t left,
+		struct cart_err *err)
+{
+	const unsigned char *plain;
+	size_t len;
+	int rc;
+
+	while ((rc = cart_age_reader_step(d->reader, &p, &left, &plain, &len,
+					  err)) > 0)
+		if (put(d, plain, len, err) < 0)
+			return -1;
+	return rc;
+}
+
 static int decrypt_all(struct decryption *d, struct cart_err *err)
 {
 	const unsigned char *plain;
-	unsigned char *p;
-	size_t left, len;
+	bool first = true;
+	size_t len;
 	ssize_t n;
 	int rc;
 
@@ -43,13 +60,18 @@ static int decrypt_all(struct decryption *d, struct cart_err *err)
 		n = cart_fd_read(d->in, d->block, READ_BYTES, err);
 		if (n < 0)
 			return -1;
-		p = d->block;
-		left = (size_t)n;
-		while ((rc = cart_age_reader_step(d->reader, &p, &left, &plain,
-						  &len, err)) > 0)
-			if (put(d, plain, len, err) < 0)
-				return -1;
-		if (rc < 0)
+		if (first)
+			d->armored = cart_age_is_armor(d->block, (size_t)n);
+		first = false;
+		cart_buf_reset(&d->bare);
+		if (d->armored &&
+		    (cart_age_armor_step(&d->armor, d->block, (size_t)n,
+					 &d->bare, err) < 0 ||
+		     ((size_t)n < READ_BYTES &&
+		      cart_age_armor_end(&d->armor, &d->bare, err) < 0)))
+			return -1;
+		if ((d->armored ? step(d, d->bare.data, d->bare.len, err) :
+		     step(d, d->block, (size_t)n, err)) < 0)
 			return -1;
 	} while ((size_t)n == READ_BYTES);
 	rc = cart_age_reader_end(d->reader, &plain, &len, err);
@@ -116,6 +138,7 @@ static int decrypt(const struct cart_args *a)
 	struct cart_err err = { 0 };
 	int status = CART_EXIT_OK, rc = -1;
 
+	cart_buf_init(&d.bare, READ_BYTES);
 	if (identity == NULL)
 		return cart_command_usage(a, "-i IDENTITY is missing: the file "
 					  "with the AGE-SECRET-KEY-1...");
@@ -130,6 +153,7 @@ static int decrypt(const struct cart_args *a)
 	if (d.in >= 0)
 		close(d.in);
 	free(d.block);
+	cart_buf_clear(&d.bare);
 	cart_age_reader_free(d.reader);
 	cart_age_identities_free(d.ids);
 	return status;
@@ -153,7 +177,8 @@ const struct cart_command cart_cmd_decrypt = {
 	.max_positional = 1,
 	.options = options,
 	.about =
-"FILE is any age v1 file for an X25519 recipient (age1...), - standard input.\n"
+"FILE is any age v1 file for an X25519 recipient (age1...), armored (age -a) or\n"
+"not, - standard input.\n"
 "Each block of 64 KiB is written only after it was authenticated; a file that\n"
 "is not whole gives exit status 1, and --out leaves nothing behind then.\n"
 "\n"

@@ -19,6 +19,7 @@
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static EVP_MD *fast_sha256;
+static EVP_CIPHER *fast_aead;
 
 static void start(void)
 {
@@ -28,8 +29,10 @@ static void start(void)
 	/* A failure is not final: sodium_malloc says so when it matters, and
 	 * digests and signatures work without.  So do digests without
 	 * OpenSSL, slowly. */
-	if (sodium_init() >= 0 && ok == 1)
-		fast_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	if (sodium_init() < 0 || ok != 1)
+		return;
+	fast_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	fast_aead = EVP_CIPHER_fetch(NULL, "ChaCha20-Poly1305", NULL);
 }
 
 void cart_crypt_start(void)
@@ -41,6 +44,12 @@ const EVP_MD *cart_crypt_sha256(void)
 {
 	cart_crypt_start();
 	return fast_sha256;
+}
+
+const EVP_CIPHER *cart_crypt_chacha20_poly1305(void)
+{
+	cart_crypt_start();
+	return fast_aead;
 }
 
 _Static_assert(sizeof(crypto_hash_sha256_state) <=

@@ -64,12 +64,16 @@ typedef int (*cart_age_out_fn)(void *arg, const void *data, size_t len,
 			       struct cart_err *err);
 
 struct cart_age_writer;
+struct cart_pool;
 
 /* Writes any number of files one after the other, each with a key of its own,
  * to all of r (copied).  out gets what is to be stored.  NULL with err. */
 struct cart_age_writer *cart_age_writer_new(const struct cart_age_recipients *r,
 					    cart_age_out_fn out, void *arg,
 					    struct cart_err *err);
+/* Blocks of large writes are sealed by threads of this pool as well, when they
+ * have time; the pool must outlive the writer.  Order and bytes are the same. */
+void cart_age_writer_pool(struct cart_age_writer *w, struct cart_pool *pool);
 int cart_age_begin(struct cart_age_writer *w, struct cart_err *err);
 int cart_age_write(struct cart_age_writer *w, const void *data, size_t len,
 		   struct cart_err *err);
@@ -102,6 +106,26 @@ int cart_age_reader_step(struct cart_age_reader *r, unsigned char **data,
 int cart_age_reader_end(struct cart_age_reader *r, const unsigned char **ret,
 			size_t *ret_len, struct cart_err *err);
 void cart_age_reader_free(struct cart_age_reader *r);	/* accepts NULL */
+
+/* --- armor: age -a --- */
+
+/* Zero bytes are one that has not begun.  Private fields. */
+struct cart_age_armor {
+	enum { CART_AGE_ARMOR_BEFORE, CART_AGE_ARMOR_INSIDE,
+	       CART_AGE_ARMOR_BEHIND } state;
+	bool last;			/* a line that only the end may follow */
+	size_t white, len;
+	char line[80];
+};
+
+/* Do these first bytes of a file look as if it were armored? */
+bool cart_age_is_armor(const void *data, size_t len);
+/* Takes bytes; appends what they stand for, fewer.  0 or -1. */
+int cart_age_armor_step(struct cart_age_armor *a, const void *data, size_t len,
+			struct cart_buf *out, struct cart_err *err);
+/* The file ends here. */
+int cart_age_armor_end(struct cart_age_armor *a, struct cart_buf *out,
+		       struct cart_err *err);
 
 /* Length of the header that the bytes begin with, LF included, 0 if it is not
  * whole, -1 if they do not begin with one (or it is too long).  Does not need

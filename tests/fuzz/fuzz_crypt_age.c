@@ -2,7 +2,7 @@
 /*
  * age.  The first byte chooses: 'r' a file of recipients, 'i' one of
  * identities, 'h' a header without a key, 'd' a file that is decrypted in
- * pieces of the second byte's size.  What is encrypted to the recipients of
+ * pieces of the second byte's size, 'a' what is armored.  What is encrypted to the recipients of
  * 'r' has a header that is found whole.
  */
 #include <stdlib.h>
@@ -100,6 +100,30 @@ static void file(const uint8_t *data, size_t size)
 	cart_age_identities_free(ids);
 }
 
+static void armor(const uint8_t *data, size_t size)
+{
+	struct cart_age_armor a = { 0 }, b = { 0 };
+	struct cart_buf whole, halves;
+	struct cart_err err;
+	bool holds;
+
+	cart_buf_init(&whole, size);
+	cart_buf_init(&halves, size);
+	holds = cart_age_armor_step(&a, data, size, &whole, &err) == 0 &&
+		cart_age_armor_end(&a, &whole, &err) == 0;
+	check(!holds || cart_age_is_armor(data, size));
+	check(holds == (cart_age_armor_step(&b, data, size / 2, &halves,
+					    &err) == 0 &&
+			cart_age_armor_step(&b, data + size / 2, size - size / 2,
+					    &halves, &err) == 0 &&
+			cart_age_armor_end(&b, &halves, &err) == 0));
+	check(!holds || (whole.len == halves.len &&
+			 (whole.len == 0 ||
+			  memcmp(whole.data, halves.data, whole.len) == 0)));
+	cart_buf_clear(&whole);
+	cart_buf_clear(&halves);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct cart_err err;
@@ -113,6 +137,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case 'i':
 		cart_age_identities_free(cart_age_identities_new(data + 1,
 							size - 1, &err));
+		break;
+	case 'a':
+		armor(data + 1, size - 1);
 		break;
 	case 'h':
 		header(data + 1, size - 1);

@@ -20,6 +20,7 @@
 #include <crashcart/age.h>
 #include <crashcart/fdio.h>
 #include <crashcart/minisign.h>
+#include <crashcart/pool.h>
 #include <crashcart/text.h>
 
 #define BYTES_MAX ((size_t)1 << 30)
@@ -220,6 +221,7 @@ static int age(char **arg)
 {
 	struct cart_age_recipients to = { .n = 0 };
 	struct cart_age_writer *w = NULL;
+	struct cart_pool *pool = cart_pool_new(0, 1000, &err);
 	size_t size = (size_t)strtoul(arg[1], NULL, 10);
 	unsigned char *piece = malloc(size);
 	struct cart_buf b;
@@ -230,6 +232,8 @@ static int age(char **arg)
 	    cart_age_recipients_file(&to, b.data, b.len, &err) < 0)
 		goto out;
 	w = cart_age_writer_new(&to, to_stdout, NULL, &err);
+	if (w && pool)
+		cart_age_writer_pool(w, pool);
 	if (!w || cart_age_begin(w, &err) < 0)
 		goto out;
 	while ((n = cart_fd_read(STDIN_FILENO, piece, size, &err)) > 0)
@@ -239,6 +243,7 @@ static int age(char **arg)
 		rc = cart_age_end(w, &err);
 out:
 	cart_age_writer_free(w);
+	cart_pool_free(pool);
 	cart_buf_clear(&b);
 	free(piece);
 	return rc;
