@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crashcart/compress.h"
 #include "crashcart/embed.h"
 #include "crashcart/engine.h"
 #include "crashcart/fdio.h"
@@ -124,8 +125,9 @@ static int load_roots(const struct cart_args *a,
 		}
 	}
 	if (rc >= 0 && (path == NULL || *path == '\0')) {
-		cart_buf_add(&s->ca, cart_embed_roots, cart_embed_roots_len);
-		rc = cart_buf_check(&s->ca, "CA roots", err);
+		rc = cart_zstd_decompress(cart_embed_roots,
+					  cart_embed_roots_len, NULL, 0, &s->ca,
+					  err);
 	} else if (rc >= 0) {
 		rc = add_file(s, path, err);
 	}
