@@ -675,6 +675,23 @@ int cart_s3_exists(const struct cart_s3_sink_options *o, const char *file,
 	return rc;
 }
 
+int cart_s3_has_bucket(const struct cart_s3_sink_options *o,
+		       struct cart_err *err)
+{
+	struct cart_json *input = cart_json_new_object();
+	struct cart_aws_call c = { .service = "s3", .operation = "HeadBucket",
+				   .input = input };
+	struct cart_aws_reply reply;
+	int rc;
+
+	cart_json_add(input, "Bucket", cart_json_new_string(o->bucket));
+	rc = cart_aws_call(o->aws, &c, &reply, err);
+	rc = rc == 0 ? 1 : reply.status == 404 ? 0 : -1;
+	cart_aws_reply_clear(&reply);
+	cart_json_free(input);
+	return rc;
+}
+
 int cart_s3_url(const char *url, char bucket[64], char prefix[1024],
 		struct cart_err *err)
 {

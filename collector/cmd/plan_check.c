@@ -158,8 +158,9 @@ static void check_folder(struct cart_json *list, const char *out, bool is_file,
 	}
 }
 
-/* Asks for an object that is not there: nothing is put for a check, so whether
- * something may be is not known afterwards. */
+/* Asks for the bucket and, where that is refused, for an object that is not
+ * there: nothing is put for a check, so whether something may be is not known
+ * afterwards. */
 static void check_upload(struct cart_json *list, const struct cart_args *a,
 			 struct cart_env *env, const struct cart_manifest *m,
 			 const char *out)
@@ -177,10 +178,17 @@ static void check_upload(struct cart_json *list, const struct cart_args *a,
 		o.aws = cart_cmd_aws_client(s);
 		o.bucket = bucket;
 		o.prefix = prefix;
-		rc = cart_s3_exists(&o, "crashcart-plan-check", &err);
+		rc = cart_s3_has_bucket(&o, &err);
+		if (rc == 0)
+			cart_err_set(&err, CART_ERR_INPUT, 404, "there is no "
+				     "bucket %s (s3:HeadBucket answers 404)",
+				     bucket);
+		else if (rc < 0)
+			rc = cart_s3_exists(&o, "crashcart-plan-check",
+					    &err) < 0 ? -1 : 1;
 	}
 	cart_cmd_aws_free(s);
-	if (rc >= 0)
+	if (rc > 0)
 		row(list, "upload", "warning", out, "the bucket answers; whether "
 		    "s3:PutObject is allowed is not tried");
 	else

@@ -340,6 +340,8 @@ struct other_account {
 	struct cart_err err;		/* ... because of this */
 };
 
+#define TOLD_MAX 4
+
 struct run {
 	const struct cart_run_options *o;
 	const struct cart_run_calls *calls;
@@ -364,6 +366,10 @@ struct run {
 	struct call_job *jobs, **jobs_end;
 	size_t busy;
 	atomic_uint_fast64_t gaps, gap_lines_shown, calls_made, masked;
+	struct told {
+		char why[1024];
+	} told[TOLD_MAX];		/* reasons on the terminal, lately */
+	unsigned told_next;
 	unsigned char mask_key[CART_MASK_KEY_SIZE];
 	int64_t start_utc_ns;
 	bool failed;			/* the bundle cannot be written */

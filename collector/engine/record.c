@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,8 @@
 
 /* Gaps beyond these are in the log, and counted on the terminal. */
 #define GAPS_SHOWN	100
+/* A reason of this many bytes is shown in full once. */
+#define REASON_LONG	80
 #define INPUT_MAX	16384		/* bytes of an input in an exhibit's origin */
 
 /* Builds an object; one failure makes the whole of it fail. */
@@ -115,15 +118,43 @@ void cart_run_note(struct run *r, const char *step, const char *text)
 	cart_run_log(r, "note", step, finish(&f));
 }
 
+/* Where the reason of a gap begins, if it was shown in full before: after the
+ * call that it begins with.  NULL: it was not, and now counts as shown. */
+static const char *told_before(struct run *r, const char *detail)
+{
+	const char *why = strstr(detail, ": ");
+	struct told *t = &r->told[r->told_next];
+	size_t len, i;
+
+	why = why ? why + 2 : detail;
+	len = strlen(why);
+	if (len < REASON_LONG)
+		return NULL;
+	for (i = 0; i < TOLD_MAX; i++) {
+		if (!strncmp(r->told[i].why, why, len))
+			return why;
+	}
+	snprintf(t->why, sizeof(t->why), "%s", why);
+	r->told_next = (r->told_next + 1) % TOLD_MAX;
+	return NULL;
+}
+
 static void show_gap(struct run *r, const char *step,
 		     const struct cart_gap *gap)
 {
 	uint64_t shown = atomic_fetch_add(&r->gap_lines_shown, 1);
+	const char *why = NULL;
 
-	if (shown < GAPS_SHOWN)
-		cart_msg(CART_MSG_WARN, "gap: %s%s%s: %s", step,
-			 *step ? ": " : "", gap->what, gap->detail);
-	else if (shown == GAPS_SHOWN)
+	if (shown < GAPS_SHOWN) {
+		pthread_mutex_lock(&r->lock);
+		why = told_before(r, gap->detail);
+		pthread_mutex_unlock(&r->lock);
+		cart_msg(CART_MSG_WARN, "gap: %s%s%s: %.*s%s", step,
+			 *step ? ": " : "", gap->what,
+			 why ? (int)(why - gap->detail) : INT_MAX, gap->detail,
+			 why ? "the same reason as above" : "");
+	}
+	if (shown == GAPS_SHOWN)
 		cart_msg(CART_MSG_WARN, "further gaps are in the log alone; "
 			 "`crashcart list` shows them");
 }

@@ -47,6 +47,11 @@ int cart_s3_url(const char *url, char bucket[64], char prefix[1024],
 int cart_s3_exists(const struct cart_s3_sink_options *o, const char *file,
 		   struct cart_err *err);
 
+/* Is there such a bucket, which we may ask about?  1, 0; -1 with err (DENIED:
+ * nothing is known). */
+int cart_s3_has_bucket(const struct cart_s3_sink_options *o,
+		       struct cart_err *err);
+
 /* Is the object of this length, and does S3 keep the checksum of a multipart
  * upload of parts with these SHA-256?  0; or -1 with err (CRYPTO: it is
  * another; else it could not be asked). */

@@ -316,6 +316,9 @@ def output():
     p = Plan("--out", "s3://%s/prefix" % ENV["SIM_BUCKET"], name=m)
     check("an upload target that answers", p.exit == 0 and p.of(
         "upload", "warning"), p.rows)
+    p = Plan("--out", "s3://no-such-bucket-anywhere/prefix", name=m)
+    check("a bucket that is not there", p.exit == 3 and "there is no bucket" in
+          p.of("upload", "missing")[0]["detail"], p.rows)
     p = Plan("--out", "s3://Bad_Bucket!/prefix", name=m)
     check("one that is none", p.exit == 3 and p.of("upload", "missing"),
           p.rows)

@@ -94,6 +94,24 @@ def others():
     check("no credentials: every place that was looked at", r.returncode == 1
           and "AWS_ACCESS_KEY_ID" in r.stderr and "profile" in r.stderr and
           "metadata" in r.stderr, r.stderr)
+    with open("two.json", "w", encoding="utf-8") as f:
+        json.dump({"crashcart": 1, "name": "m", "title": "m", "steps": [
+            {"id": i, "do": "aws.call", "with": {"call": c}} for i, c in (
+                ("vpcs", "ec2:DescribeVpcs"), ("users", "iam:ListUsers"),
+                ("alarms", "cloudwatch:DescribeAlarms"))]}, f)
+    r = cart("collect", "./two.json", "--case", "N", "--out", "none",
+             without=none, env={"AWS_EC2_METADATA_DISABLED": "true"})
+    gaps = [x for x in r.stderr.splitlines() if ": gap: " in x]
+    # the first of a step also says what to do
+    full = [x for x in gaps if "not in the environment" in x]
+    check("no credentials: the long reason is not repeated", r.returncode == 3
+          and len(gaps) == 4 and len(full) <= 2 and all(
+              x in full or x.endswith(": the same reason as above")
+              for x in gaps), gaps)
+    log = subprocess.run([CART, "list", "none/N-b01.tar", "--json"],
+                         capture_output=True, text=True, check=False).stdout
+    check("but it is in the bundle", log.count("not in the environment") >= 4
+          and "the same reason" not in log, log[-800:])
     r = cart("call", "ec2:DescribeVpcs", without=("AWS_REGION",
                                                   "AWS_DEFAULT_REGION"))
     check("no region", r.returncode == 2 and "--region" in r.stderr,
