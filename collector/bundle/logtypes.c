@@ -147,6 +147,11 @@ static const struct log_key k_head[] = {
 	KEY("size", INT), KEY("root", SHA256), KEY("sig", SIGNATURE), END
 };
 
+static const struct log_key k_witness[] = {
+	KEY("size", INT), KEY("by", TEXT), KEY("head_b64", BASE64),
+	OR("reply_b64", BASE64), KEY("error", TEXT), END
+};
+
 static const struct log_type types[] = {
 	{ "session", k_session },
 	{ "clock", k_clock },
@@ -161,6 +166,7 @@ static const struct log_type types[] = {
 	{ "note", k_note },
 	{ "end", k_end },
 	{ "head", k_head },
+	{ "witness", k_witness },
 	{ NULL, NULL }
 };
 

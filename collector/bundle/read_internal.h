@@ -271,6 +271,11 @@ int cart_stamps_check(const struct cart_bag *b, const char *roots,
 		      struct cart_verdict_stamp ret[CART_STAMPS_MAX],
 		      struct cart_err *err);
 
+/* What others said of the heads that the reader kept.  -1 (USAGE): it is not of
+ * that head, or does not hold. */
+int cart_heads_judge(const struct cart_verify_options *o,
+		     struct cart_verdict *v, struct cart_err *err);
+
 /* --- trust (verify_trust.c) --- */
 
 /* A signature that holds under a key of the reader's. */

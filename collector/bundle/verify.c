@@ -699,6 +699,8 @@ static int run(struct check *c, struct cart_err *err)
 			     err)) < 0 ||
 	    cart_crew_start(&c->crew, c->o->threads, err) < 0)
 		return -1;
+	if (cart_heads_judge(c->o, c->v, err) < 0)
+		return -1;
 	/* the outer or inner seal, and each counter-signature */
 	c->held = calloc(c->in.n_counters + 1, sizeof(*c->held));
 	if (!c->held)
@@ -766,6 +768,11 @@ static void tidy_all(struct cart_verdict *v)
 	tidy(v->trust_text, sizeof(v->trust_text));
 	tidy(v->order.text, sizeof(v->order.text));
 	tidy(v->order.by, sizeof(v->order.by));
+	for (i = 0; i < v->n_heads; i++) {
+		tidy(v->head[i].stamp.by, sizeof(v->head[i].stamp.by));
+		tidy(v->head[i].stamp.why_not,
+		     sizeof(v->head[i].stamp.why_not));
+	}
 	for (i = 0; i < CART_STAMPS_MAX; i++) {
 		tidy(v->stamp[i].url, sizeof(v->stamp[i].url));
 		tidy(v->stamp[i].error, sizeof(v->stamp[i].error));

@@ -67,6 +67,20 @@ int cart_stamps_parse(const void *data, size_t len,
 	return 0;
 }
 
+static int check_tsr(const struct cart_tsr_check *check,
+		     struct cart_verdict_stamp *ret, struct cart_err *err)
+{
+	struct cart_tsr t;
+
+	if (cart_tsr_verify(check, &t, err) < 0)
+		return -1;
+	ret->anchored = t.anchored;
+	ret->gen_ns = t.gen_ns;
+	memcpy(ret->by, t.by, sizeof(ret->by));
+	memcpy(ret->why_not, t.why_not, sizeof(ret->why_not));
+	return 0;
+}
+
 static int check_one(const struct cart_bag *b, const struct cart_stamp *s,
 		     const char *roots, size_t roots_len,
 		     struct cart_verdict_stamp *ret, struct cart_err *err)
@@ -77,18 +91,12 @@ static int check_one(const struct cart_bag *b, const struct cart_stamp *s,
 		.roots = roots, .roots_len = roots_len,
 	};
 	struct cart_err why = { 0 };
-	struct cart_tsr t;
 
-	if (cart_tsr_verify(&check, &t, &why) < 0) {
-		if (why.class == CART_ERR_DENIED)
-			why.class = CART_ERR_INPUT;
-		return cart_rule_because(err, 24, &why, "a time stamp");
-	}
-	ret->anchored = t.anchored;
-	ret->gen_ns = t.gen_ns;
-	memcpy(ret->by, t.by, sizeof(ret->by));
-	memcpy(ret->why_not, t.why_not, sizeof(ret->why_not));
-	return 0;
+	if (check_tsr(&check, ret, &why) == 0)
+		return 0;
+	if (why.class == CART_ERR_DENIED)
+		why.class = CART_ERR_INPUT;
+	return cart_rule_because(err, 24, &why, "a time stamp");
 }
 
 int cart_stamps_check(const struct cart_bag *b, const char *roots,
@@ -105,6 +113,64 @@ int cart_stamps_check(const struct cart_bag *b, const char *roots,
 		    check_one(b, &b->stamp[i], roots, roots_len, &ret[i],
 			      err) < 0)
 			return -1;
+	}
+	return 0;
+}
+
+/* --- of heads that the reader kept --- */
+
+static int head_signed(const struct cart_verify_options *o,
+		       const struct cart_kept_head *h,
+		       struct cart_verdict_head *ret, struct cart_err *err)
+{
+	unsigned char prehash[CART_BLAKE2B_SIZE];
+	struct cart_minisign_sig sig;
+	struct cart_blake2b b;
+	size_t i;
+
+	if (cart_minisign_parse_sig(h->minisig, h->minisig_len, &sig, err) < 0)
+		return -1;
+	cart_minisign_id_text(sig.key_id, ret->signer_id);
+	cart_blake2b_init(&b);
+	cart_blake2b_update(&b, h->text, h->len);
+	cart_blake2b_final(&b, prehash);
+	for (i = 0; i < o->n_keys; i++) {
+		if (memcmp(o->keys[i].id, sig.key_id, sizeof(sig.key_id)) != 0)
+			continue;
+		if (cart_minisign_verify(&sig, &o->keys[i], prehash, err) < 0)
+			return -1;
+		ret->signer_named = true;
+	}
+	return 0;
+}
+
+int cart_heads_judge(const struct cart_verify_options *o,
+		     struct cart_verdict *v, struct cart_err *err)
+{
+	const struct cart_kept_head *h;
+	struct cart_tsr_check check = { .roots = o->tsa_roots,
+					.roots_len = o->tsa_roots_len };
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < o->n_heads && v->n_heads < CART_HEADS_MAX; i++) {
+		h = &o->heads[i];
+		v->head[v->n_heads].size = h->size;
+		check.data = h->text;
+		check.data_len = h->len;
+		check.reply = h->tsr;
+		check.reply_len = h->tsr_len;
+		if (h->tsr)
+			rc = check_tsr(&check, &v->head[v->n_heads].stamp, err);
+		if (rc == 0 && h->minisig)
+			rc = head_signed(o, h, &v->head[v->n_heads], err);
+		if (rc < 0) {
+			cart_err_prefix(err, "what goes with the head of %llu "
+					"lines", (unsigned long long)h->size);
+			err->class = CART_ERR_USAGE;
+			return -1;
+		}
+		v->n_heads += h->tsr || h->minisig;
 	}
 	return 0;
 }

@@ -52,8 +52,8 @@ struct cmd_collection {
 	  "Seal with this minisign or AWS KMS key, not a session key." }, \
 	{ "timestamp", 0, "URL", true, \
 	  "Have this RFC 3161 authority stamp the seal (at most two)." }, \
-	{ "witness", 0, "s3://BUCKET/PREFIX", false, \
-	  "Put the log's heads there while it runs (verify --head)." }, \
+	{ "witness", 0, "s3://...|URL|kms:ARN", true, \
+	  "Log heads go there, or are signed there, while it runs (verify --head)." }, \
 	{ "witness-owner", 0, "ID", false, \
 	  "Account that owns that bucket, or ANY; without it your own." }, \
 	{ "witness-every", 0, "DURATION", false, "How often (5m)." }, \

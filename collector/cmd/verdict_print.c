@@ -82,6 +82,35 @@ static void add_stamps(struct cart_json *j, const struct cart_verdict *v)
 	}
 }
 
+static void add_heads(struct cart_json *j, const struct cart_verdict *v)
+{
+	struct cart_json *list = cart_json_add(j, "heads",
+					       cart_json_new_array()), *o;
+	const struct cart_verdict_head *h;
+	char when[CART_CLOCK_TEXT_SIZE];
+	size_t i;
+
+	for (i = 0; i < v->n_heads; i++) {
+		h = &v->head[i];
+		o = cart_json_append(list, cart_json_new_object());
+		cart_json_add(o, "lines", cart_json_new_int((int64_t)h->size));
+		if (h->stamp.by[0] != '\0') {
+			cart_clock_text(h->stamp.gen_ns, 0, when);
+			cart_json_add(o, "time", cart_json_new_string(when));
+			cart_json_add(o, "by",
+				      cart_json_new_string(h->stamp.by));
+			cart_json_add(o, "anchored",
+				      cart_json_new_bool(h->stamp.anchored));
+		}
+		if (h->signer_id[0] != '\0') {
+			cart_json_add(o, "signer",
+				      cart_json_new_string(h->signer_id));
+			cart_json_add(o, "signer_trusted",
+				      cart_json_new_bool(h->signer_named));
+		}
+	}
+}
+
 /* ---- what others signed ----------------------------------------------------- */
 
 #define FINDINGS_MAX 10000u
@@ -329,6 +358,8 @@ static void print_json(const struct cart_verdict *v,
 	cart_json_add(j, "bytes_parsed",
 		      cart_json_new_int((int64_t)v->bytes_parsed));
 	add_stamps(j, v);
+	if (v->n_heads > 0 && v->heads_kept == v->heads_given)
+		add_heads(j, v);
 	if (v->order.there) {
 		list = cart_json_add(j, "order", cart_json_new_object());
 		cart_json_add(list, "verdict", cart_json_new_string(
@@ -454,6 +485,26 @@ static void print_order(const struct cart_verdict_order *o)
 	       "              it too; program and time are as the log states\n");
 }
 
+/* Only of heads that are of this log. */
+static void print_head(const struct cart_verdict_head *h)
+{
+	const struct cart_verdict_stamp *s = &h->stamp;
+	char when[CART_CLOCK_TEXT_SIZE];
+
+	if (s->by[0] != '\0') {
+		cart_clock_text(s->gen_ns, 0, when);
+		printf("Witness       its first %" PRIu64 " lines were there at "
+		       "%s: %s,\n              as %s\n", h->size, when,
+		       s->anchored ? "anchored by an authority that you named" :
+		       "cannot tell by whom", s->by);
+	}
+	if (h->signer_id[0] != '\0')
+		printf("Witness       its first %" PRIu64 " lines were signed "
+		       "by key %s, %s\n", h->size, h->signer_id,
+		       h->signer_named ? "which you named" :
+		       "not checked: you did not name it");
+}
+
 static void print_lock(const struct cart_json *o)
 {
 	const char *mode = cart_json_get_string(o, "lock_mode");
@@ -542,6 +593,8 @@ static void print_words(const struct cart_verdict *v, size_t n_keys,
 	if (v->heads_kept > 0)
 		printf("Witness       the log begins as each of the %" PRIu64
 		       " heads says that you kept\n", v->heads_kept);
+	for (i = 0; i < v->n_heads && v->heads_kept == v->heads_given; i++)
+		print_head(&v->head[i]);
 	if (v->heads_kept < v->heads_given)
 		printf("Witness       heads not checked: the log could not be "
 		       "read\n");

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "crashcart/fdio.h"
@@ -34,6 +35,27 @@ static int load_trust(const struct cart_args *a, struct cart_trust *ret,
 	return rc;
 }
 
+/* PATH.tsr, PATH.minisig: what others said of the head then, if it is there. */
+static int load_beside(const char *path, const char *end, const void **ret,
+		       size_t *ret_len, struct cart_err *err)
+{
+	struct cart_buf name, b;
+	int rc;
+
+	cart_buf_init(&name, 8192);
+	cart_buf_adds(&name, path);
+	cart_buf_adds(&name, end);
+	cart_buf_init(&b, CART_TSR_MAX);
+	rc = cart_buf_check(&name, "path", err);
+	if (rc == 0 && access((char *)name.data, F_OK) == 0) {
+		rc = cart_file_read(AT_FDCWD, (char *)name.data, &b, err);
+		*ret = rc == 0 ? cart_buf_steal(&b, ret_len) : NULL;
+	}
+	cart_buf_clear(&name);
+	cart_buf_clear(&b);
+	return rc;
+}
+
 /* Checkpoints that were carried away while the collection ran. */
 static int load_heads(const struct cart_args *a, struct cart_verify_options *o,
 		      struct cart_err *err)
@@ -60,8 +82,15 @@ static int load_heads(const struct cart_args *a, struct cart_verify_options *o,
 		cart_buf_clear(&b);
 		if (rc == 0)
 			rc = cart_kept_head_parse(text, len, &heads[i], err);
+		if (rc == 0)
+			rc = load_beside(path, ".tsr", &heads[i].tsr,
+					 &heads[i].tsr_len, err);
+		if (rc == 0)
+			rc = load_beside(path, ".minisig", &heads[i].minisig,
+					 &heads[i].minisig_len, err);
 		if (rc < 0) {
 			free(text);
+			free((void *)heads[i].tsr);
 			cart_err_prefix(err, "--head %s", path);
 			err->class = CART_ERR_USAGE;
 		} else {
@@ -75,8 +104,11 @@ static void free_heads(struct cart_verify_options *o)
 {
 	size_t i;
 
-	for (i = 0; i < o->n_heads; i++)
+	for (i = 0; i < o->n_heads; i++) {
 		free((void *)o->heads[i].text);
+		free((void *)o->heads[i].tsr);
+		free((void *)o->heads[i].minisig);
+	}
 	free((void *)o->heads);
 }
 

@@ -21,7 +21,7 @@
 	  "Roots (PEM) of time stamping authorities that you trust." }, \
 	CMD_IDENTITY_OPTION, \
 	{ "head", 0, "FILE", true, \
-	  "A head of the log that was put away while it ran (--witness)." }, \
+	  "A head of the log that --witness put away (and what lies beside it)." }, \
 	{ "seal", 0, "FILE", false, \
 	  "The seal, where it does not lie beside the bundle." }
 

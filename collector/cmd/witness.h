@@ -7,10 +7,12 @@
 #include "crashcart/bundle.h"
 
 /*
- * --witness s3://BUCKET/PREFIX: while the collection runs, the head of its log is
- * put there every few minutes, as PREFIX/NAME/SIZE.checkpoint, never over another.
- * Whoever rewrites earlier lines later, or kills the host, cannot take that back.
- * What became of each is a note in the log.
+ * --witness: while the collection runs, the head of its log is carried away every
+ * few minutes.  s3://BUCKET/PREFIX: to PREFIX/NAME/SIZE.checkpoint, never over
+ * another.  A time stamping authority's URL, kms:ARN: they sign it, and that
+ * goes beside it (.tsr, .minisig) or, without a bucket, all goes to the
+ * terminal.  Whoever rewrites earlier lines later, or kills the host, cannot
+ * take that back.  What became of each is in the log.
  */
 struct cmd_witness;
 

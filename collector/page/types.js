@@ -36,6 +36,7 @@ export const TYPES = {
 	'end': 'outcome exhibits calls gaps changes bytes reason? ' +
 		'usage{cpu_ms,peak_rss_bytes}',
 	'head': 'size root sig',
+	'witness': 'size by head_b64 reply_b64|error',
 };
 
 /* "TYPE KEY": the values that the table lists. */
@@ -106,6 +107,7 @@ const FORMS = {
 	step: form(/^(?:[a-z][a-z0-9_]{0,31})?$/),
 	session_key: isBase64(42), sig: isBase64(64),
 	path_b64: isBase64(-1), target_b64: isBase64(-1),
+	head_b64: isBase64(-1), reply_b64: isBase64(-1),
 	mono_ns: (value) => isText(value) && DECIMAL(value),
 	ino: (value) => isText(value) && DECIMAL(value),
 	t: isTime(9), started: isTime(0), mtime: isTime(0), ctime: isTime(0),

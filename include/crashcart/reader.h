@@ -121,6 +121,10 @@ struct cart_kept_head {
 	const char *text;
 	size_t len;
 	uint64_t size;			/* lines: its second line */
+	/* What others said of it then, or NULL: an RFC 3161 reply over text, a
+	 * minisign signature file of it. */
+	const void *tsr, *minisig;
+	size_t tsr_len, minisig_len;
 };
 /* Its size.  INPUT if the text cannot be a checkpoint. */
 int cart_kept_head_parse(const char *text, size_t len,
@@ -200,6 +204,15 @@ struct cart_verdict_stamp {
 	bool before_end;		/* anchored before the log says it ended */
 };
 
+/* Who else saw a head that the reader kept, and when. */
+struct cart_verdict_head {
+	uint64_t size;			/* lines */
+	struct cart_verdict_stamp stamp;	/* by[0] 0: none */
+	char signer_id[17];		/* "": no signature */
+	bool signer_named;		/* by a key of the reader's; holds */
+};
+#define CART_HEADS_MAX 16u		/* that are told of */
+
 /* The order that the collection followed (order.h); it changes no verdict. */
 struct cart_verdict_order {
 	bool there;
@@ -243,6 +256,8 @@ struct cart_verdict {
 	uint64_t heads_given;		/* that the reader kept ... */
 	uint64_t heads_kept;		/* ... and that are of this log; fewer:
 					 * its log could not be read */
+	struct cart_verdict_head head[CART_HEADS_MAX];
+	size_t n_heads;
 	uint64_t members, lines, exhibits, gaps, bytes;
 	uint64_t bytes_parsed;		/* of the stream, before a refusal */
 	/* If attestations were asked for: signed things (a digest, a log that

@@ -447,6 +447,7 @@ TYPES = {
     'end': 'outcome exhibits calls gaps changes bytes reason? '
            'usage{cpu_ms,peak_rss_bytes}',
     'head': 'size root sig',
+    'witness': 'size by head_b64 reply_b64|error',
 }
 
 ENUMS = {

@@ -131,7 +131,7 @@ P
 expect 0 "$CRASHCART" collect ./m.json --case X --out p --json --trust-environment \
 	--witness s3://no-such-bucket-here/x --witness-every 1s
 says 'witness: the head of .* could not be put'
-for bad in s3:// http://a/ s3://a; do
+for bad in s3:// ftp://a/ s3://a; do
 	expect 2 "$CRASHCART" collect ./m.json --out q --witness "$bad"
 done
 expect 2 "$CRASHCART" collect ./m.json --out q --witness "s3://$bucket" --witness-every 0
