@@ -248,6 +248,8 @@ struct stream {
 	struct cart_loader *loader;
 	uint64_t done;
 	struct cart_age_reader *age;
+	size_t segment;			/* that age reads */
+	uint64_t plain;			/* bytes, of all so far */
 	bool begun;			/* a chunk was read */
 };
 
@@ -294,16 +296,17 @@ static int walk_bytes(struct check *c, struct stream *s,
 
 /* --- an encrypted stream: each segment is an age file (F25) --- */
 
-static int age_failed(struct cart_err *err)
+static int age_failed(size_t segment, struct cart_err *err)
 {
 	struct cart_err why = *err;
 
-	if (why.class == CART_ERR_CRYPTO && why.code == CART_AGE_NO_MATCH)
+	if (why.class == CART_ERR_CRYPTO && why.code == CART_AGE_NO_MATCH &&
+	    segment == 0)
 		return cart_err_set(err, CART_ERR_USAGE, 0, "--identity: %s",
 				    why.text);
 	if (why.class == CART_ERR_MEMORY)
 		return -1;
-	return cart_rule(err, 25, "%s", why.text);
+	return cart_rule(err, 25, "segment %zu: %s", segment + 1, why.text);
 }
 
 static int end_age(struct check *c, struct stream *s, struct cart_err *err)
@@ -317,8 +320,19 @@ static int end_age(struct check *c, struct stream *s, struct cart_err *err)
 	rc = cart_age_reader_end(s->age, &plain, &len, err);
 	cart_age_reader_reset(s->age);
 	if (rc < 0)
-		return age_failed(err);
+		return age_failed(s->segment, err);
+	s->plain += len;
 	return rc > 0 ? walk_bytes(c, s, NULL, plain, len, err) : 0;
+}
+
+static int next_age(struct check *c, struct stream *s, struct cart_err *err)
+{
+	if (end_age(c, s, err) < 0)
+		return -1;
+	if (s->plain % 512)
+		return cart_rule(err, 25, "segment %zu does not end with a "
+				 "block of the tar", s->segment + 1);
+	return 0;
 }
 
 static int walk_age(struct check *c, struct stream *s, struct cart_chunk *chunk,
@@ -330,15 +344,17 @@ static int walk_age(struct check *c, struct stream *s, struct cart_chunk *chunk,
 	bool stays;
 	int rc;
 
-	if (chunk->offset == 0 && chunk->number > 0 && end_age(c, s, err) < 0)
+	if (chunk->offset == 0 && chunk->number > 0 && next_age(c, s, err) < 0)
 		return -1;
+	s->segment = chunk->segment;
 	while ((rc = cart_age_reader_step(s->age, &p, &left, &plain, &len,
 					  err)) > 0) {
+		s->plain += len;
 		stays = plain >= chunk->data && plain < chunk->data + chunk->len;
 		if (walk_bytes(c, s, stays ? chunk : NULL, plain, len, err) < 0)
 			return -1;
 	}
-	return rc < 0 ? age_failed(err) : 0;
+	return rc < 0 ? age_failed(s->segment, err) : 0;
 }
 
 /* Without an identity: each segment begins as an age file must. */
@@ -349,7 +365,7 @@ static int look_at_age(const struct cart_chunk *chunk, struct cart_err *err)
 	if (chunk->offset > 0)
 		return 0;
 	if (cart_age_header_check(chunk->data, chunk->len, &len, err) < 0)
-		return age_failed(err);
+		return age_failed(chunk->segment, err);
 	/* a nonce and the tag of one block follow at least */
 	if (len == 0 || chunk->len - len < 32)
 		return cart_rule(err, 25, "segment %zu is cut short",

@@ -2,7 +2,8 @@
 """Bundles of which one thing is wrong: BREAKS = {name: Break}.
 
 A Break has the rule of FORMAT.md that a verifier must name ('' where it must
-say that it cannot tell), options for Maker, and hooks() for it.  What depends
+say that it cannot tell), options for Maker (encrypted: the verifier is given
+IDENTITY), hooks() for it, and perhaps a head that the reader kept.  What depends
 on the thing (digests, lists, signatures) is made anew by Maker, so that only
 the rule itself can refuse it.
 """
@@ -13,8 +14,9 @@ BREAKS = {}
 
 
 class Break:
-    def __init__(self, rule, hooks, **options):
+    def __init__(self, rule, hooks, head=None, **options):
         self.rule, self.hooks, self.options = rule, hooks, options
+        self.head = head           # (maker) -> a head that the reader kept
 
 
 def add(name, rule, hooks, **options):
@@ -754,3 +756,115 @@ for _which in ('outer', 'inner'):
     add('comment-%s-purpose-examiner' % _which, 'F23', comment_break(
         _which, lambda u, t: (u, t.replace('=examiner', '=session'))),
         examiner=True)
+
+# ---- encrypted: F25 ---------------------------------------------------------
+
+
+def age_break(name, edit, rule='F25', **more):
+    """edit(number, plain, stored, rng): a segment of the ciphertext."""
+    from random import Random
+
+    def hooks():
+        from make_bundle import age_file    # it uses this module
+        rng = Random(1)
+        return {'age': lambda n, plain: edit(n, plain, age_file(rng, plain),
+                                             rng)}
+    add('age-' + name, rule, hooks, encrypted=True, **more)
+
+
+def age_again(rng, plain, **how):
+    from make_bundle import age_file
+    return age_file(rng, plain, **how)
+
+
+def flip(data, at):
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1:]
+
+
+_OTHER = ('AGE-SECRET-KEY-1QPFDUSRJGTLZAGS5YUJ652X5RU8RWQTAXSFWSAF8XL3QUA26HAX'
+          'SDUPDM5')
+for _name, _edit in (
+        ('mac', lambda n, p, s, r: flip(s, s.index(b'--- ') + 9)),
+        ('version', lambda n, p, s, r: s.replace(b'v1', b'v2', 1)
+         if n else s),
+        ('stanza', lambda n, p, s, r: flip(s, s.index(b'-> X25519') + 20)
+         if n else s),
+        ('nonce', lambda n, p, s, r: flip(s, s.index(b'--- ') + 50)),
+        ('block', lambda n, p, s, r: flip(s, -300)),
+        ('tag', lambda n, p, s, r: flip(s, -1) if n else s),
+        ('cut', lambda n, p, s, r: s[:-1] if n else s),
+        ('cut-to-tag', lambda n, p, s, r: s[:-len(p) - 1] if n else s),
+        ('cut-in-header', lambda n, p, s, r: s[:100] if n else s),
+        ('longer', lambda n, p, s, r: s + b'x'),
+        ('not-the-last', lambda n, p, s, r: age_again(r, p, last=False)),
+        ('other-recipient', lambda n, p, s, r: age_again(
+            r, p, identity=_OTHER) if n else s),
+        ('plain-second', lambda n, p, s, r: p if n else s),
+        ('crlf', lambda n, p, s, r: s.replace(b'\n', b'\r\n', 3) if n else s)):
+    age_break(_name, _edit)
+age_break('swapped', lambda n, p, s, r: s, rule='F4')
+BREAKS['age-swapped'].hooks = lambda: {'plain': lambda p: p[::-1]}
+add('age-odd-segment', 'F25', lambda: {'cut': lambda s: [
+    s[:5220], s[5220:]]}, encrypted=True)
+add('age-named-tar', 'F25', lambda: {'files': lambda files: {
+    name.replace('.age', ''): data for name, data in files.items()}},
+    encrypted=True)
+add('tar-named-age', 'F25', lambda: {'files': lambda files: {
+    name + '.age' * ('.tar' in name): data for name, data in files.items()}})
+add('age-and-tar', 'F25', lambda: {'files': lambda files: dict(
+    files, **{_NAME + '.tar': b'x'})}, encrypted=True)
+# the same within: what is encrypted is held to all other rules too
+for _name in ('payload-twice', 'info-case', 'head-root', 'agree-whole-size',
+              'manifest-digest', 'seal-root', 'comment-inner-root',
+              'padding', 'checkpoint-root'):
+    if _name in BREAKS:
+        add('age-' + _name, BREAKS[_name].rule, BREAKS[_name].hooks,
+            **dict(BREAKS[_name].options, encrypted=True))
+
+# ---- partial: F26 -----------------------------------------------------------
+
+for _name, _rule, _cut, _hooks in (
+        ('right', '', 700, {}), ('at-the-end', '', 0, {}),
+        ('no-log', 'F26', -600, {}), ('early', 'F26', -2000, {}),
+        ('root', 'F21', 700, {'seal': lambda t: re.sub(
+            'root .', lambda m: 'root ' + ('1' if m.group()[-1] == '0' else
+                                           '0'), t)}),
+        ('log-size', 'F21', 700, {'seal': lambda t: re.sub(
+            'log ([0-9]+)', lambda m: 'log %d' % (int(m.group(1)) + 1), t)}),
+        ('case', 'F21', 700, {'seal': lambda t: t.replace('case IR', 'case ir')}),
+        ('comment', 'F23', 700, {'comment': lambda which, both: (which, (
+            both[0], both[1] + ' ') if which == 'outer' else both)}),
+        ('remnant', 'F4', 700, header_edit(100, b'0000755\0', 8)()),
+        ('complete', 'F3', 700, {'seal': lambda t: t.replace(
+            'state partial', 'state gaps')})):
+    add('partial-' + _name, _rule, lambda hooks=_hooks: hooks, partial=_cut)
+add('partial-encrypted', '', lambda: {}, partial=700, encrypted=True)
+add('partial-encrypted-no-log', 'F26', lambda: {}, partial=-600, encrypted=True)
+
+# ---- heads that the reader kept: F27 ----------------------------------------
+
+
+def right_maker():
+    from make_bundle import Maker
+    maker = Maker(1)
+    maker.make()
+    return maker
+
+
+def other_endpoint(line):
+    return dict(line, service='iam') if line['type'] == 'endpoint' else line
+
+
+add('head-kept-rewritten', 'F27', lambda: {'line': other_endpoint},
+    head=lambda m: right_maker().kept(6))
+add('head-kept-cut', 'F27', lambda: {}, head=lambda m: right_maker().kept(
+    len(m.tree.leaves)).replace('\n%d\n' % len(m.tree.leaves), '\n%d\n' %
+                                (len(m.tree.leaves) + 3)))
+add('head-kept-of-other', 'F27', lambda: {},
+    head=lambda m: m.kept(6, signer=m.counter), counter=True)
+add('head-kept-origin', 'F27', lambda: {},
+    head=lambda m: m.kept(6, origin='crashcart/' + 'x' * 36))
+add('head-kept-signature', 'F27', lambda: {},
+    head=lambda m: re.sub('.(..\n)$', r'A\1', m.kept(6)))
+add('head-kept-beyond-partial', 'F27', lambda: {}, partial=700,
+    head=lambda m: m.kept(len(m.kept_log.leaves) + 1))

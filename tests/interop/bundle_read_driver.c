@@ -2,18 +2,22 @@
 /*
  * Lets tests call the reading side of bundles:
  *
- *	bundle_read_driver verify [-k KEY]... [-s SEAL] [-t THREADS] BUNDLE...
+ *	bundle_read_driver verify [-k KEY]... [-s SEAL] [-t THREADS]
+ *		[-i IDENTITY] [-h HEAD] BUNDLE...
  *	bundle_read_driver extract [-k KEY]... [-s SEAL] [-a] [-e EXHIBIT]...
  *		-o OUT BUNDLE
  *
  * A line for each bundle: exit status, rule or "-", bytes parsed, reason.
  * The exit status is the worst of these; 1 if a bundle cannot be read.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <crashcart/age.h>
+#include <crashcart/fdio.h>
 #include <crashcart/minisign.h>
 #include <crashcart/reader.h>
 
@@ -23,6 +27,7 @@
 struct driver {
 	struct cart_extract_options o;
 	struct cart_public_key keys[KEYS_MAX];
+	struct cart_kept_head head;
 	const char *exhibits[EXHIBITS_MAX + 1];
 	size_t n_exhibits;
 };
@@ -47,6 +52,44 @@ static int add_key(struct driver *d, const char *text)
 	return -1;
 }
 
+static int load(const char *path, struct cart_buf *b)
+{
+	struct cart_err err = { 0 };
+
+	cart_buf_init(b, 65536);
+	if (cart_file_read(AT_FDCWD, path, b, &err) == 0)
+		return 0;
+	fprintf(stderr, "%s\n", err.text);
+	return -1;
+}
+
+/* Both are kept until the process ends. */
+static int add_identity(struct driver *d, const char *path)
+{
+	struct cart_err err = { 0 };
+	struct cart_buf b;
+
+	if (load(path, &b) == 0)
+		d->o.verify.identities = cart_age_identities_new(b.data, b.len,
+								 &err);
+	cart_buf_clear(&b);
+	return d->o.verify.identities ? 0 : -1;
+}
+
+static int add_head(struct driver *d, const char *path)
+{
+	static struct cart_buf b;
+	struct cart_err err = { 0 };
+
+	if (load(path, &b) < 0 ||
+	    cart_kept_head_parse((const char *)b.data, b.len, &d->head,
+				 &err) < 0)
+		return -1;
+	d->o.verify.heads = &d->head;
+	d->o.verify.n_heads = 1;
+	return 0;
+}
+
 static int option(struct driver *d, int letter)
 {
 	switch (letter) {
@@ -58,6 +101,10 @@ static int option(struct driver *d, int letter)
 	case 't':
 		d->o.verify.threads = (unsigned)strtoul(optarg, NULL, 10);
 		return 0;
+	case 'i':
+		return add_identity(d, optarg);
+	case 'h':
+		return add_head(d, optarg);
 	case 'a':
 		d->o.as_stored = true;
 		return 0;
@@ -106,7 +153,7 @@ int main(int argc, char **argv)
 		return usage();
 	d.o.verify.keys = d.keys;
 	optind = 2;
-	while ((letter = getopt(argc, argv, "k:s:t:o:e:a")) != -1)
+	while ((letter = getopt(argc, argv, "k:s:t:o:e:i:h:a")) != -1)
 		if (option(&d, letter) < 0)
 			return usage();
 	if (d.n_exhibits > 0)

@@ -18,6 +18,7 @@ As a module: Maker(seed, ...).make() gives {file name: bytes}.
 import argparse
 import base64
 import hashlib
+import hmac
 import io
 import json
 import os
@@ -28,8 +29,10 @@ import sys
 import tarfile
 import tempfile
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519, x25519
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 CHUNK = 8388608
 START = 1790000000
@@ -204,6 +207,51 @@ def stamp(data):
                    'ts', '-inkey', 'tsa.key', '-signer', 'tsa.pem')
 
 
+# ---- age (c2sp.org/age), for one X25519 recipient ---------------------------
+
+# of tests; it protects nothing
+IDENTITY = ('AGE-SECRET-KEY-1EGTZVFFV20835NWYV6270LXYVK2VKNX2MMDKWYKLMGR48UAWX'
+            '40Q2P2LM0')
+
+
+def age_secret(identity):
+    """Of bech32, whose check sum the tool age looks at."""
+    bits = 0
+    for letter in identity[len('AGE-SECRET-KEY-1'):-6].lower():
+        bits = bits << 5 | 'qpzry9x8gf2tvdw0s3jn54khce6mua7l'.index(letter)
+    return (bits >> 4).to_bytes(32, 'big')
+
+
+def hkdf(key, salt, info):
+    return HKDF(hashes.SHA256(), 32, salt, info.encode()).derive(key)
+
+
+def bare64(data):
+    return base64.b64encode(data).rstrip(b'=')
+
+
+def age_file(rng, plain, identity=IDENTITY, last=True):
+    """last: whether the last block says that it is."""
+    raw = (serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    keys = [x25519.X25519PrivateKey.from_private_bytes(k)
+            for k in (age_secret(identity), rng.randbytes(32))]
+    to, share = (k.public_key().public_bytes(*raw) for k in keys)
+    wrap = hkdf(keys[1].exchange(keys[0].public_key()), share + to,
+                'age-encryption.org/v1/X25519')
+    file_key, nonce = rng.randbytes(16), rng.randbytes(16)
+    head = b'age-encryption.org/v1\n-> X25519 %s\n%s\n---' % (
+        bare64(share), bare64(ChaCha20Poly1305(wrap).encrypt(
+            bytes(12), file_key, None)))
+    mac = hmac.new(hkdf(file_key, b'', 'header'), head, 'sha256').digest()
+    out = head + b' ' + bare64(mac) + b'\n' + nonce
+    seal = ChaCha20Poly1305(hkdf(file_key, nonce, 'payload'))
+    count = max(1, -(-len(plain) // 65536))
+    for i in range(count):
+        out += seal.encrypt(i.to_bytes(11, 'big') + bytes(
+            [last and i + 1 == count]), plain[i << 16:(i + 1) << 16], None)
+    return out
+
+
 # ---- the bundle -------------------------------------------------------------
 
 class Maker:
@@ -224,11 +272,16 @@ class Maker:
     tree(list) -> list            (path, data) of the file set, and of its lines
     tar(bytes) -> bytes           its archive
     frame(bytes) -> bytes         every zstd frame
+    plain(segments) -> [segments] of the tar, before they are encrypted
+    age(number, plain) -> bytes   a segment as an age file
+
+    partial: sealed as far as the first log part goes, and that many bytes of
+    a remnant behind it.
     """
 
     def __init__(self, seed=1, name='IR-2026-014-b01', case='IR-2026-014',
                  examiner=False, resumed=False, counter=False, stamp=False,
-                 hooks=None):
+                 encrypted=False, partial=None, hooks=None):
         self.rng = random.Random(seed)
         self.name, self.case = name, case
         self.hooks = hooks or {}
@@ -237,7 +290,8 @@ class Maker:
         self.second = second if resumed else None
         self.examiner = third if examiner else None
         self.counter = fourth if counter else None
-        self.stamp = stamp
+        self.stamp, self.encrypted = stamp, encrypted
+        self.partial, self.kept_log = partial, None
         self.uuid = '6f1d4c1e-8a53-4b7e-9d0a-%012x' % self.rng.getrandbits(48)
         self.members, self.tags, self.payload = [], [], []
         self.tree, self.lines = Merkle(), []
@@ -485,14 +539,17 @@ class Maker:
     # -- the stream and its seal
 
     def cut(self, stream):
-        middle = 512 * (len(stream) // 1024) + 100
+        middle = 512 * (len(stream) // 1024) + 100 * (not self.encrypted)
         return [stream[:middle], stream[middle:]]
 
     def seal_text(self, segments):
+        log = self.kept_log or self.tree
         lines = ['crashcart-seal 1', 'bundle ' + self.name,
-                 'case ' + self.case, 'state gaps', 'root ' + self.root,
-                 'log %d %s' % (len(self.tree.leaves),
-                                self.tree.root().hex()), 'chunk 8388608']
+                 'case ' + self.case, 'state ' + (
+                     'gaps' if self.partial is None else 'partial'),
+                 'root ' + self.root,
+                 'log %d %s' % (len(log.leaves), log.root().hex()),
+                 'chunk 8388608']
         for number, data in enumerate(segments, 1):
             digests = [hashlib.sha256(data[i:i + CHUNK]).digest()
                        for i in range(0, len(data), CHUNK)]
@@ -508,7 +565,8 @@ class Maker:
         files = {}
         for number, data in enumerate(segments, 1):
             files[self.name + '.tar' + ('.%03d' % number if number > 1
-                                        else '')] = data
+                                        else '') +
+                  '.age' * self.encrypted] = data
         files[self.name + '.seal'] = seal
         files[self.name + '.seal.minisig'] = self.sign(
             'outer', self.sealer(), seal, 'crashcart seal',
@@ -532,8 +590,38 @@ class Maker:
         self.finish()
         self.members = self.hook('members', self.members)
         stream = self.hook('stream', self.stream())
+        if self.partial is not None:
+            stream = self.cut_short(stream)
         segments = self.hooks.get('cut', self.cut)(stream)
+        if self.encrypted:
+            segments = self.hook('plain', segments)
+            segments = [self.hooks['age'](number, data) if 'age' in self.hooks
+                        else age_file(self.rng, data)
+                        for number, data in enumerate(segments)]
         return self.seal(segments)
+
+    def cut_short(self, stream):
+        """The run died: the root is that of the log which is there (F26)."""
+        at, self.kept_log = 0, Merkle()
+        for path, data in self.members:
+            at += 512 + (len(data) + 511) // 512 * 512
+            if path == 'log/000001.jsonl':
+                for line in data.splitlines():
+                    self.kept_log.add(line)
+                break
+        self.root = self.kept_log.root().hex()
+        return stream[:at + self.partial]
+
+    def kept(self, size, signer=None, origin=None):
+        """The head of so many lines, as a reader may have kept it."""
+        origin = origin or 'crashcart/' + self.uuid
+        signer = signer or self.sessions[0]
+        text = '%s\n%d\n%s\n' % (origin, size, b64(
+            self.tree.root(self.tree.leaves[:size])))
+        key_id = hashlib.sha256(origin.encode() + b'\n\x01' +
+                                signer.point).digest()[:4]
+        return '%s\n\u2014 %s %s\n' % (text, origin, b64(
+            key_id + signer.key.sign(text.encode())))
 
     def keys(self):
         return [s.bare for s in (self.sealer(), self.counter) if s]
@@ -544,7 +632,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--name', default='IR-2026-014-b01')
-    for flag in ('examiner', 'resumed', 'counter', 'stamp'):
+    for flag in ('examiner', 'resumed', 'counter', 'stamp', 'encrypted'):
         parser.add_argument('--' + flag, action='store_true')
     parser.add_argument('--secret')
     parser.add_argument('--break', dest='what', choices=sorted(BREAKS))
@@ -557,10 +645,12 @@ def main():
         return
     if not options.dir:
         parser.error('DIR is missing')
-    maker = Maker(options.seed, options.name, examiner=options.examiner,
-                  resumed=options.resumed, counter=options.counter,
-                  stamp=options.stamp,
-                  hooks=BREAKS[options.what].hooks() if options.what else None)
+    forms = {'examiner', 'resumed', 'counter', 'stamp', 'encrypted'}
+    forms = {form: getattr(options, form) for form in forms}
+    if options.what:
+        forms.update(BREAKS[options.what].options,
+                     hooks=BREAKS[options.what].hooks())
+    maker = Maker(options.seed, options.name, **forms)
     files = maker.make()
     files[options.name + '.keys'] = '\n'.join(maker.keys() + ['']).encode()
     if options.secret:

@@ -8,6 +8,7 @@ usage: test_bundle_verify.py [NAME-OF-BREAK]...
 """
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,9 +27,32 @@ SEED = int(os.environ.get('SEED', '1'))
 FAILED = []
 
 
-def ours(path, keys, seal=None, stdin=None):
+# What makes an extracted bag wrong, and puts it right again.
+BAG_CHANGES = (
+    ('extra file', lambda p: open(p + '/x', 'w').close(),
+     lambda p: os.unlink(p + '/x')),
+    ('extra payload', lambda p: open(p + '/data/x', 'w').close(),
+     lambda p: os.unlink(p + '/data/x')),
+    ('link', lambda p: os.symlink('bagit.txt', p + '/x'),
+     lambda p: os.unlink(p + '/x')),
+    ('file as link', lambda p: (
+        os.rename(p + '/plan.json', p + '.x'),
+        os.symlink(p + '.x', p + '/plan.json')),
+     lambda p: os.rename(p + '.x', p + '/plan.json')),
+    ('folder as link', lambda p: (
+        os.rename(p + '/data', p + '.d'),
+        os.symlink(p + '.d', p + '/data')),
+     lambda p: (os.unlink(p + '/data'),
+                os.rename(p + '.d', p + '/data'))),
+    ('missing', lambda p: os.rename(p + '/plan.json', p + '.x'),
+     lambda p: os.rename(p + '.x', p + '/plan.json')),
+    ('changed', lambda p: os.truncate(
+        p + '/data/e000001-caller.json', 3), None))
+
+
+def ours(path, keys, seal=None, stdin=None, more=()):
     """(exit status, rule, bytes parsed, reason)"""
-    command = [DRIVER, 'verify']
+    command = [DRIVER, 'verify', *more]
     for key in keys:
         command += ['-k', key]
     if seal:
@@ -42,11 +66,12 @@ def ours(path, keys, seal=None, stdin=None):
             words[3].strip())
 
 
-def theirs(path, keys):
+def theirs(path, keys, identity=None, kept=()):
     verifier, rule, status, reason = None, '', 0, ''
     try:
         verifier = peer.Verifier(peer.find(path, None),
                                  [peer.trusted_key(k) for k in keys])
+        verifier.identity, verifier.kept = identity, list(kept)
         reason = verifier.run()
     except peer.Broken as e:
         rule, status, reason = e.rule, 4, str(e)
@@ -142,26 +167,7 @@ def extracted(what, folder, maker, keys, status):
         wrong(what, 'bagit: %s' % bagit.stderr)
     expect(what, status, ours(bag, keys), theirs(bag, keys))
     expect(what + ', no key', 5, ours(bag, []), theirs(bag, []))
-    for name, change, back in (
-            ('extra file', lambda p: open(p + '/x', 'w').close(),
-             lambda p: os.unlink(p + '/x')),
-            ('extra payload', lambda p: open(p + '/data/x', 'w').close(),
-             lambda p: os.unlink(p + '/data/x')),
-            ('link', lambda p: os.symlink('bagit.txt', p + '/x'),
-             lambda p: os.unlink(p + '/x')),
-            ('file as link', lambda p: (
-                os.rename(p + '/plan.json', tar + '.x'),
-                os.symlink(tar + '.x', p + '/plan.json')),
-             lambda p: os.rename(tar + '.x', p + '/plan.json')),
-            ('folder as link', lambda p: (
-                os.rename(p + '/data', tar + '.d'),
-                os.symlink(tar + '.d', p + '/data')),
-             lambda p: (os.unlink(p + '/data'),
-                        os.rename(tar + '.d', p + '/data'))),
-            ('missing', lambda p: os.rename(p + '/plan.json', tar + '.x'),
-             lambda p: os.rename(tar + '.x', p + '/plan.json')),
-            ('changed', lambda p: os.truncate(
-                p + '/data/e000001-caller.json', 3), None)):
+    for name, change, back in BAG_CHANGES:
         change(bag)
         expect(what + ', ' + name, 4, ours(bag, keys), theirs(bag, keys))
         if back:
@@ -173,13 +179,58 @@ def broken_bundle(folder, name):
     maker = make_bundle.Maker(SEED, hooks=one.hooks(), **one.options)
     write(folder, maker.make())
     status = 4 if one.rule else 5
+    more, identity, kept = [], None, []
+    if maker.encrypted:
+        identity = folder + '.identity'
+        with open(identity, 'w') as out:
+            out.write(make_bundle.IDENTITY + '\n')
+        more += ['-i', identity]
+    if one.head:
+        kept = [one.head(maker)]
+        with open(folder + '.head', 'w') as out:
+            out.write(kept[0])
+        more += ['-h', folder + '.head']
     for keys in (maker.keys(), maker.keys()[:1]):
-        expect('break %s' % name, status, ours(folder, keys),
-               theirs(folder, keys), one.rule)
-    got = ours(folder, [])
+        expect('break %s' % name, status, ours(folder, keys, more=more),
+               theirs(folder, keys, identity, kept), one.rule)
+    got = ours(folder, [], more=more)
     if got[0] not in (status, 5) or (one.rule not in ('F23', '') and
                                      got[0] != status):
         wrong('break %s, no key' % name, got)
+
+
+def right_more(folder):
+    """Encrypted; with a head that the reader kept: valid."""
+    identity = folder + '.identity'
+    with open(identity, 'w') as out:
+        out.write(make_bundle.IDENTITY + '\n')
+    for options in ({'encrypted': True}, {'encrypted': True, 'resumed': True,
+                                          'examiner': True}):
+        maker = make_bundle.Maker(SEED, **options)
+        write(folder, maker.make())
+        expect('right %s' % options, 0,
+               ours(folder, maker.keys(), more=['-i', identity]),
+               theirs(folder, maker.keys(), identity))
+        expect('right %s, no identity' % options, 5,
+               ours(folder, maker.keys()), theirs(folder, maker.keys()))
+    maker = make_bundle.Maker(SEED)
+    write(folder, maker.make())
+    for size in (1, 6, len(maker.tree.leaves)):
+        kept = maker.kept(size)
+        with open(folder + '.head', 'w') as out:
+            out.write(kept)
+        expect('a head of %d lines that was kept' % size, 0,
+               ours(folder, maker.keys(), more=['-h', folder + '.head']),
+               theirs(folder, maker.keys(), None, [kept]))
+
+
+def every_rule():
+    """Each rule of FORMAT.md about the bundle has a bundle that breaks it."""
+    with open(os.path.join(HERE, '../../collector/bundle/FORMAT.md')) as text:
+        rules = set(re.findall(r'\*\*(F[0-9]+)\*\*', text.read()))
+    left = sorted(rules - {one.rule for one in BREAKS.values()})
+    if not rules or left:
+        wrong('no bundle breaks', left)
 
 
 def main():
@@ -188,6 +239,8 @@ def main():
     with tempfile.TemporaryDirectory() as top:
         folder = os.path.join(top, 'b')
         if not sys.argv[1:]:
+            every_rule()
+            right_more(folder)
             for bits in range(16):
                 right_bundle(folder, {
                     'examiner': bool(bits & 1), 'resumed': bool(bits & 2),

@@ -128,14 +128,17 @@ def right_bundles(page, folder):
 
 
 def broken_bundles(page, folder):
-    names = sys.argv[1:] or sorted(BREAKS)
+    # what is encrypted, and heads that were kept, have tests of their own
+    names = sys.argv[1:] or sorted(
+        n for n, one in BREAKS.items() if not one.head and
+        not one.options.get('encrypted'))
     if not ALL and not sys.argv[1:]:
-        rng = random.Random(SEED)
+        rng, every = random.Random(SEED), names
         by_rule = {}
         for name in names:
             by_rule.setdefault(BREAKS[name].rule, []).append(name)
         names = [rng.choice(some) for some in by_rule.values()]
-        names += rng.sample(sorted(set(BREAKS) - set(names)), SAMPLE)
+        names += rng.sample(sorted(set(every) - set(names)), SAMPLE)
     for name in names:
         one = BREAKS[name]
         maker = make_bundle.Maker(SEED, hooks=one.hooks(), **one.options)

@@ -289,6 +289,8 @@ class Stream:
                               capture_output=True)
         need(done.returncode == 0, 'F25', 'segment %d: %s' % (
             segment, done.stderr.decode('utf-8', 'replace').strip()))
+        need(len(done.stdout) % 512 == 0 or self.segment == segment, 'F25',
+             'segment %d does not end with a block of the tar' % segment)
         return done.stdout
 
     def sealed(self):
@@ -663,6 +665,7 @@ class Log:
     def __init__(self, bag):
         self.bag = bag
         self.tree = Merkle()
+        self.found = 0             # heads that were kept
         self.session, self.new_session = 0, True
         self.uuid = self.case = None
         self.manifest = None
@@ -691,6 +694,7 @@ class Log:
                 raise Broken(e.rule, 'log line %d: %s' %
                              (self.tree.size + 1, e)) from None
             self.tree.add(raw)
+            self.compare_kept()
         need(not group, 'F19', '%s is in no line of its log part' %
              next(iter(group), ''))
 
@@ -810,7 +814,27 @@ class Log:
              'path of a part')
         self.described(line)
 
+    def compare_kept(self):
+        """Heads of these lines that the reader kept."""
+        for text in self.bag.kept:
+            body, _, signature = text.partition('\n\n')
+            if body.split('\n')[1] != str(self.tree.size):
+                continue
+            start = '\u2014 %s ' % self.origin()
+            need(signature.startswith(start), 'F27', 'a head of another log')
+            raw = unbase64(signature[len(start):-1], 'F27', 'a head', 68)
+            need(ed_verify(self.bag.session_keys[-1].point,
+                           (body + '\n').encode(), raw[4:]), 'F27',
+                 'a head that was kept is by another key')
+            need(body + '\n' == self.note(self.tree.size, self.tree.root()),
+                 'F27', 'the log was rewritten')
+            self.found += 1
+
+    def all_kept(self):
+        need(self.found == len(self.bag.kept), 'F27', 'the log was cut')
+
     def finish(self):
+        self.all_kept()
         need(self.end is not None, 'F16', 'the log has no end line')
         need(not self.open, 'F19', 'parts without an exhibit line')
 
@@ -862,6 +886,7 @@ class Bag:
         self.session_keys, self.examiner = [], None
         self.log = Log(self)
         self.log_parts = 0
+        self.kept = []             # heads that the reader kept
         self.mtime = self.info = self.root = None
         self.lists = {'manifest-sha256.txt': hashlib.sha256(),
                       'tagmanifest-sha256.txt': hashlib.sha256()}
@@ -1248,6 +1273,7 @@ class Verifier:
         self.trusted = False
         self.attest = None         # a list: exhibits are kept in it
         self.identity = None
+        self.kept = []
 
     def holds(self, signature, digest, what):
         """Do our keys of that id say that they made it?"""
@@ -1308,7 +1334,7 @@ class Verifier:
         except (OSError, AttributeError):
             raise Broken('F12', 'no External-Identifier') from None
         bag = Bag(name)
-        bag.attest = self.attest
+        bag.attest, bag.kept = self.attest, self.kept
         for path, data in extracted_members(root):
             need(len(data) <= MEMBER_MAX, 'F6', path)
             bag.member(path, data)
@@ -1344,6 +1370,7 @@ class Verifier:
         if not bag.cut:
             raise CannotTell('partial, but the stream is whole')
         need(bag.log.tree.size, 'F26', 'no log part')
+        bag.log.all_kept()
         need(seal.case == bag.log.case and
              seal.root == seal.log_root == bag.log.tree.root().hex() and
              seal.log_size == bag.log.tree.size, 'F21', 'the seal')
@@ -1378,7 +1405,7 @@ class Verifier:
         else:
             self.stream = Stream([sys.stdin.buffer], seal, True, self.identity)
         bag = Bag(seal and seal.name)
-        bag.attest = self.attest
+        bag.attest, bag.kept = self.attest, self.kept
         first = next(self.stream.plan, b'')
         if self.found.segments:
             need(self.stream.encrypted in (self.found.encrypted, None), 'F25',
@@ -1423,6 +1450,7 @@ def main():
     parser.add_argument('--pubkey', action='append', default=[])
     parser.add_argument('--seal')
     parser.add_argument('--identity')
+    parser.add_argument('--head', action='append', default=[])
     parser.add_argument('--json', action='store_true')
     parser.add_argument('--attest', action='store_true')
     options = parser.parse_args()
@@ -1435,6 +1463,7 @@ def main():
         verifier = Verifier(find(options.bundle, options.seal), keys)
         verifier.attest = [] if options.attest else None
         verifier.identity = options.identity
+        verifier.kept = [read_file(h).decode() for h in options.head]
         reason, status = verifier.run(), 0
     except Broken as e:
         reason, rule, status = str(e), e.rule, 4
