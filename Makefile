@@ -412,7 +412,7 @@ test:
 	$(MAKE) FLAVOUR=asan deps
 	scripts/run-tests
 # A variable says how long each is; what has none is as long as always.
-SOAK := interop/test_aws_protocol sim/preserve sim/policy sim/contain sim/key_incident kill torture interop/bundle_mutate interop/test_page interop/timestamp cli/memory
+SOAK := interop/test_aws_protocol sim/preserve sim/policy sim/contain sim/key_incident kill torture interop/bundle_mutate interop/test_page interop/timestamp interop/test_upload_faults cli/memory
 soak:
 	scripts/bootstrap --test --soak
 	$(MAKE) deps
@@ -421,13 +421,15 @@ soak:
 		POLICY_ACTIONS=0 KILLS=500 ROUNDS=600 STEPS=40 \
 		CONTAIN_FULL=1 PRESERVE_KILLS=7 SEEDS=20 DAYS=90 \
 		MASKS=01,02,04,08,10,20,40,80 SIZE=16384 PAGE_ALL=1 PAGE_BIG=2 \
-		CART_LONG=1 scripts/run-tests $(SOAK) cli/make_cart
+		CART_LONG=1 UPLOAD_GIB=32 scripts/run-tests $(SOAK) cli/make_cart
 	scripts/bootstrap --cross
 	RUN_TESTS_LIMIT=28800 scripts/run-tests aarch64
 bench: drivers $(PROGRAM)
 	DRIVERS=$(abspath $(B)/driver) tests/bench/run aws_calls.py
 	DRIVERS=$(abspath $(B)/driver) CRASHCART=$(abspath $(PROGRAM)) \
 		tests/bench/run cloudtrail.py
+	DRIVERS=$(abspath $(B)/driver) CRASHCART=$(abspath $(PROGRAM)) \
+		tests/bench/run upload.py
 	CRASHCART=$(PROGRAM) bash tests/bench/host.sh
 	CRASHCART=$(PROGRAM) bash tests/bench/verify.sh $(VERIFY_MIB)
 	DRIVERS=$(B)/driver CRASHCART=$(PROGRAM) bash tests/bench/age.sh

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <crashcart/aws_sink.h>
+#include <crashcart/clock.h>
 #include <crashcart/digest.h>
 #include <crashcart/fdio.h>
 #include <crashcart/text.h>
@@ -25,6 +26,11 @@
 #define BUFFERS (THREADS + 1)
 #define PARTS_MAX 10000u
 #define STACK_BYTES ((size_t)256 << 10)
+/* A part may take long on a thin line; one that stalls is found out before. */
+#define PART_MS 3600000u
+/* Networks come back: so long is a part sent again. */
+#define PATIENCE_NS (INT64_C(900) * 1000000000)
+#define AGAIN_MS 5000u
 
 struct part {
 	char etag[80];
@@ -135,6 +141,7 @@ static int call(const struct cart_s3_sink_options *o, const char *operation,
 		.body = body ? body->data : NULL,
 		.body_len = body ? body->len : 0,
 		.body_sha256 = body ? body->sha256 : NULL,
+		.timeout_ms = body ? PART_MS : 0,
 	};
 
 	if (cart_aws_call(o->aws, &c, ret, err) == 0)
@@ -191,6 +198,35 @@ out:
 	return rc;
 }
 
+static int failed(struct s3_sink *s, struct cart_err *err);
+
+static bool passes(const struct cart_err *err)
+{
+	return err->class == CART_ERR_NET || err->class == CART_ERR_TIMEOUT ||
+	       err->class == CART_ERR_THROTTLED ||
+	       (err->class == CART_ERR_HTTP && err->code >= 500);
+}
+
+static int send_patiently(struct s3_sink *s, const struct job *job,
+			  struct cart_err *err)
+{
+	int64_t begin = cart_clock_mono_ns();
+	unsigned ms;
+
+	for (;;) {
+		if (send_part(s, job, err) == 0)
+			return 0;
+		if (!passes(err) ||
+		    cart_clock_mono_ns() - begin > PATIENCE_NS)
+			return -1;
+		for (ms = 0; ms < AGAIN_MS; ms += 250) {
+			if (failed(s, NULL) < 0)
+				return -1;
+			cart_clock_sleep_ms(250);
+		}
+	}
+}
+
 static void *worker(void *arg)
 {
 	struct s3_sink *s = arg;
@@ -211,7 +247,7 @@ static void *worker(void *arg)
 		rc = s->failed ? 0 : 1;
 		pthread_mutex_unlock(&s->lock);
 		if (rc)
-			rc = send_part(s, &job, &err);
+			rc = send_patiently(s, &job, &err);
 		pthread_mutex_lock(&s->lock);
 		if (rc < 0 && !s->failed) {
 			s->failed = true;
