@@ -11,7 +11,7 @@
 
 #define SLEEP_SLICE_MS	100
 /* Replies of one instance that wait to be fetched or are on their way. */
-#define AHEAD_MAX	16
+#define AHEAD_MAX	32
 
 static struct context *context_of(struct cart_step_ctx *c)
 {

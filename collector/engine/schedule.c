@@ -18,6 +18,8 @@
  */
 
 #define POLL_MS		200
+/* They mostly wait for answers: of S3, 10 to 50 ms away. */
+#define THREADS		32
 /* After a signal, calls under way may end by themselves for so long; a change
  * longer, since its outcome would be unknown. */
 #define GRACE_MS	5000
@@ -232,7 +234,7 @@ static void *worker(void *arg)
 
 static int start_workers(struct run *r, struct cart_err *err)
 {
-	size_t want = r->o->threads ? r->o->threads : 16;
+	size_t want = r->o->threads ? r->o->threads : THREADS;
 	pthread_attr_t attr;
 	int rc = 0;
 

@@ -15,8 +15,8 @@
 #include "step_support.h"
 
 #define HOUR_NS ((int64_t)3600 * 1000000000)
-#define DIGESTS_AHEAD 12
-#define LOGS_AHEAD 12
+#define DIGESTS_AHEAD 16
+#define LOGS_AHEAD 24
 #define DIGESTS_MAX ((size_t)1 << 17)	/* of one account and region */
 #define LOG_MAX ((size_t)64 << 20)
 #define GAPS_MAX 1000
@@ -46,11 +46,18 @@ struct digests {
 	int64_t gap_ns;
 };
 
+/* The logs that a digest names, until each was looked at: meanwhile the walk
+ * goes on to older digests. */
+struct named {
+	struct cart_json *logs;
+	unsigned users;
+};
+
 /* What the answer to a GetObject is for. */
 struct job {
-	bool log;
-	size_t index;			/* digest: in the chain */
+	struct named *named;		/* log: what holds entry; else NULL */
 	const struct cart_json *entry;	/* log: in logFiles */
+	size_t index;			/* digest: in the chain */
 };
 
 /* A digest whose answer came before its turn. */
@@ -259,20 +266,28 @@ static int fetch_keys(struct digests *d, const char *region,
 
 /* ---- one chain ------------------------------------------------------------------ */
 
-static int ask(struct digests *d, const char *bucket, const char *key, bool log,
-	       size_t index, const struct cart_json *entry, struct cart_err *err)
+static void leave(struct named *n)
 {
-	struct job *j = calloc(1, sizeof(*j));
+	if (n == NULL || --n->users > 0)
+		return;
+	cart_json_free(n->logs);
+	free(n);
+}
+
+static int ask(struct digests *d, const char *bucket, const char *key,
+	       const struct job *what, struct cart_err *err)
+{
+	struct job *j = malloc(sizeof(*j));
 
 	if (j == NULL)
 		return cart_err_nomem(err);
-	j->log = log;
-	j->index = index;
-	j->entry = entry;
+	*j = *what;
 	if (cart_trail_get(d->c, bucket, key, j, err) < 0) {
 		free(j);
 		return -1;
 	}
+	if (j->named != NULL)
+		j->named->users++;
 	return 0;
 }
 
@@ -315,15 +330,16 @@ static int turn(struct walkway *w, struct cart_err *err)
 	struct cart_step_reply reply;
 	struct cart_err failed = { 0 };
 	void *tag = NULL;
+	const struct job next = { .index = w->asked };
 	struct slot *s;
 	struct job *j;
 	int got, rc = 0, result;
 
-	while (w->asked < w->n && w->asked < w->done + DIGESTS_AHEAD) {
-		if (ask(d, d->bucket, w->list[w->asked].key, false, w->asked,
-			NULL, err) < 0)
+	if (w->asked < w->n && w->asked < w->done + DIGESTS_AHEAD) {
+		if (ask(d, d->bucket, w->list[w->asked].key, &next, err) < 0)
 			return -1;
 		w->asked++;
+		return 0;
 	}
 	got = d->c->ops->next(d->c, &reply, &tag, &result, &failed);
 	if (got <= 0) {
@@ -332,7 +348,7 @@ static int turn(struct walkway *w, struct cart_err *err)
 						   "an answer was lost");
 	}
 	j = tag;
-	if (j->log) {
+	if (j->named != NULL) {
 		w->logs_ahead--;
 		rc = take_log(d, j->entry, result, &reply, &failed);
 		if (rc < 0)
@@ -345,20 +361,22 @@ static int turn(struct walkway *w, struct cart_err *err)
 		s->err = failed;
 		s->reply = reply;
 	}
+	leave(j->named);
 	free(j);
 	return rc;
 }
 
 /* The logs that a valid digest names. */
-static int check_logs(struct walkway *w, const struct cart_json *logs,
+static int check_logs(struct walkway *w, struct named *named,
 		      struct cart_err *err)
 {
 	struct digests *d = w->d;
+	struct job j = { .named = named };
 	const struct cart_json *e;
 	const char *bucket, *key;
 	int rc = 0;
 
-	for (e = cart_json_first(logs); e != NULL && rc == 0;
+	for (e = cart_json_first(named->logs); e != NULL && rc == 0;
 	     e = cart_json_next(e)) {
 		bucket = cart_json_get_string(e, "s3Bucket");
 		key = cart_json_get_string(e, "s3Object");
@@ -370,13 +388,11 @@ static int check_logs(struct walkway *w, const struct cart_json *logs,
 		}
 		while (rc == 0 && w->logs_ahead >= LOGS_AHEAD)
 			rc = turn(w, err);
+		j.entry = e;
 		if (rc == 0)
-			rc = ask(d, bucket, key, true, 0, e, err);
+			rc = ask(d, bucket, key, &j, err);
 		w->logs_ahead += rc == 0;
 	}
-	/* entries belong to this digest: all must have come before it goes */
-	while (rc == 0 && w->logs_ahead > 0)
-		rc = turn(w, err);
 	return rc;
 }
 
@@ -385,7 +401,7 @@ static int check_digest(struct walkway *w, struct cart_trail_chain *chain,
 {
 	struct digests *d = w->d;
 	struct cart_trail_object o = { .bucket = d->bucket };
-	struct cart_json *logs = NULL;
+	struct named *named;
 	const struct cart_json *e;
 	enum cart_trail_verdict v;
 	int rc;
@@ -408,20 +424,24 @@ static int check_digest(struct walkway *w, struct cart_trail_chain *chain,
 		o.backfill_time = cart_trail_meta(
 			&s->reply, "backfill-generation-timestamp");
 	}
-	rc = cart_trail_chain_next(chain, &o, &v, &logs, err);
+	named = calloc(1, sizeof(*named));
+	if (named == NULL)
+		return cart_err_nomem(err);
+	named->users = 1;
+	rc = cart_trail_chain_next(chain, &o, &v, &named->logs, err);
 	/* the reply may be large: it goes before the logs come */
 	cart_step_reply_clear(&s->reply);
 	s->there = false;
 	w->done++;
 	if (rc == 0 && v == CART_TRAIL_VALID) {
-		rc = check_logs(w, logs, err);
+		rc = check_logs(w, named, err);
 	} else if (rc == 0) {
-		e = cart_json_first(logs);
+		e = cart_json_first(named->logs);
 		for (; e != NULL; e = cart_json_next(e))
 			found_log(d, e, CART_TRAIL_UNKNOWN,
 				  "its digest is not valid", true);
 	}
-	cart_json_free(logs);
+	leave(named);
 	return rc;
 }
 
@@ -431,11 +451,14 @@ static void drain(struct walkway *w)
 	struct cart_step_reply reply;
 	struct cart_err err;
 	void *tag = NULL;
+	struct job *j;
 	size_t i;
 	int rc;
 
 	while (w->d->c->ops->next(w->d->c, &reply, &tag, &rc, &err) > 0) {
-		free(tag);
+		j = tag;
+		leave(j->named);
+		free(j);
 		cart_step_reply_clear(&reply);
 	}
 	for (i = 0; i < DIGESTS_AHEAD; i++) {
@@ -473,6 +496,8 @@ static int check_chain(struct digests *d, const struct listed *list, size_t n,
 		d->c->ops->progress(d->c, "CloudTrail digests", w->done, n,
 				    "digests");
 	}
+	while (rc == 0 && w->logs_ahead > 0)
+		rc = turn(w, err);
 	if (rc == 0)
 		cart_trail_chain_end(chain);
 	drain(w);

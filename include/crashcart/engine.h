@@ -42,7 +42,7 @@ struct cart_run_options {
 	const char *case_id, *uuid;
 	unsigned allow;			/* CART_CHANGE_* bits */
 	const char *expect_account;	/* --expect-account, or NULL */
-	unsigned threads;		/* step threads, 0: 16 */
+	unsigned threads;		/* step threads, 0: 32 */
 	/* The bundle is encrypted: known secrets are kept as received. */
 	bool keep_secrets;
 	/* A secret of this run, CART_MASK_KEY_SIZE bytes (step.h), which must

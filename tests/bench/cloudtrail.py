@@ -4,7 +4,7 @@
 inflates and indexes, beside `aws s3 cp --recursive` and s5cmd, which copy.
 
 usage: cloudtrail.py [--objects N] [--rounds N] [--events N] [--days N]
-                     [--quick]
+                     [--latency MS] [--quick]
 
 The server is native and from memory (base_s3serve_driver); a loop of libcurl's
 that throws the objects away says what it can do.  s5cmd is looked for in
@@ -167,37 +167,46 @@ def deliver(days):
 
 
 def digests(args, work):
+    """Digests and logs validated: by steps, again from the bundle, and by the
+    AWS CLI, which asks for one object after another; from a server that
+    answers at once, and from one that takes as long as the real S3."""
     n_digests, n_logs, start, end = deliver(args.days)
-    server = subprocess.Popen(
-        [os.path.join(DRIVERS, "base_s3serve_driver"), "--set", "index"],
-        stdout=subprocess.PIPE)
-    try:
-        url = f"http://127.0.0.1:{int(server.stdout.readline())}"
-        env = environment(url, work)
-        window = {"bucket": "logs", "start": start, "end": end}
-        with open("d.json", "w", encoding="utf-8") as f:
+    print(f"{args.days} days: {n_digests} digests, {n_logs} logs")
+    window = {"bucket": "logs", "start": start, "end": end}
+    for name, kinds in (("d1", ("digests",)), ("d2", ("logs", "digests"))):
+        with open(name + ".json", "w", encoding="utf-8") as f:
             json.dump({"crashcart": 1, "name": "d", "title": "d",
                        "rates": {"s3:*": 1000000}, "steps": [
                            {"id": k, "do": f"cloudtrail.{k}", "with": window}
-                           for k in ("logs", "digests")]}, f)
-        ours, again = [], []
-        for i in range(args.rounds):
-            ours.append(run([CRASHCART, "collect", "./d.json",
-                             "--endpoint-url", url, "--out", f"{work}/d{i}.tar",
-                             "-q"], env))
-            again.append(run([CRASHCART, "verify", f"{work}/d{i}.tar", "-q"],
-                             env, 5))
-        cli = [run([AWS, "cloudtrail", "validate-logs", "--endpoint-url", url,
-                    "--trail-arn", ARN, "--start-time", start, "--end-time",
-                    end], env)]
-        print(f"{args.days} days: {n_digests} digests, {n_logs} logs")
-        mine = median(ours)
-        table("crashcart, two steps", ours, mine)
-        table("crashcart verify, offline", again, mine)
+                           for k in kinds]}, f)
+    for delay in (0, args.latency):
+        server = subprocess.Popen(
+            [os.path.join(DRIVERS, "base_s3serve_driver"), "--set", "index",
+             str(delay)], stdout=subprocess.PIPE)
+        try:
+            url = f"http://127.0.0.1:{int(server.stdout.readline())}"
+            env = environment(url, work)
+            rows = {"d1": [], "d2": [], "verify": []}
+            for i in range(args.rounds):
+                for name in ("d1", "d2"):
+                    out = f"{work}/{name}-{delay}-{i}.tar"
+                    rows[name].append(run([
+                        CRASHCART, "collect", f"./{name}.json",
+                        "--endpoint-url", url, "--out", out, "-q"], env))
+                rows["verify"].append(run([CRASHCART, "verify", out, "-q"],
+                                          env, 5))
+            cli = [run([AWS, "cloudtrail", "validate-logs", "--endpoint-url",
+                        url, "--trail-arn", ARN, "--start-time", start,
+                        "--end-time", end], env)]
+        finally:
+            server.kill()
+            server.wait()
+        print(f"  from a server that answers after {delay} ms")
+        mine = median(rows["d1"])
+        table("crashcart, digests", rows["d1"], mine)
+        table("crashcart, logs and digests", rows["d2"], mine)
+        table("crashcart verify, offline", rows["verify"], mine)
         table("aws cloudtrail validate-logs", cli, mine)
-    finally:
-        server.kill()
-        server.wait()
 
 
 def main():
@@ -206,6 +215,8 @@ def main():
     ap.add_argument("--events", type=int, default=20)
     ap.add_argument("--rounds", type=int, default=3)
     ap.add_argument("--days", type=int, default=90, help="of digests")
+    ap.add_argument("--latency", type=int, default=10,
+                    help="milliseconds of the second server of digests")
     ap.add_argument("--quick", action="store_true", help="without aws s3 cp")
     args = ap.parse_args()
     s5cmd = os.environ.get("S5CMD") or shutil.which("s5cmd")

@@ -3,14 +3,15 @@
  * A native S3 for tests/bench/cloudtrail.py, from memory and without checks:
  *
  *   base_s3serve_driver OBJECTS FILE...
- *   base_s3serve_driver --set INDEX
+ *   base_s3serve_driver --set INDEX [MILLISECONDS]
  *
  * The first holds OBJECTS log objects of 17 regions and 30 days, as CloudTrail
  * names them; the FILEs are their contents in turn.  INDEX holds a line an
  * object, sorted: key, file, header lines (with | for LF), parted by tabs; and
  * what a POST is answered with: "POST OPERATION", file.  ListObjects of both
- * versions and GetObject, path style, any bucket.  Prints its port; answers
- * until it is killed.
+ * versions and GetObject, path style, any bucket.  Each answer begins after the
+ * MILLISECONDS, as those of the real one do.  Prints its port; answers until it
+ * is killed.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -47,7 +48,7 @@ struct reply {
 static char (*keys)[KEY_SIZE];
 static char **headers;			/* of the keys, or NULL */
 static struct reply replies[16];
-static unsigned n_keys, n_files, n_replies;
+static unsigned n_keys, n_files, n_replies, delay_ms;
 static struct cart_buf *files;
 
 static void die(const char *what)
@@ -313,6 +314,8 @@ static void *serve_one(void *arg)
 				call(space + 1, &out);
 			else
 				answer(target + 1, *buf == 'H', &out);
+			if (delay_ms)
+				usleep(delay_ms * 1000);
 			if (cart_fd_write(fd, out.data, out.len, NULL) < 0)
 				goto out;
 			memmove(buf, buf + used, have - used + 1);
@@ -338,6 +341,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (!strcmp(argv[1], "--set")) {
 		load_set(argv[2]);
+		delay_ms = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 0;
 	} else {
 		n_files = (unsigned)argc - 2;
 		files = calloc(n_files, sizeof(*files));
