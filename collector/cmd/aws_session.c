@@ -26,6 +26,7 @@ struct cmd_aws {
 	char agent[128];
 	char session_name[65];
 	const char *mfa_code, *mfa_fd;
+	const char *only[CART_ARGS_MAX];	/* --only-region */
 	pthread_mutex_t lock;
 	struct cart_bundle *bundle;
 	struct {
@@ -235,6 +236,11 @@ static struct cmd_aws *open_session(const struct cart_args *a,
 		goto fail;
 	cart_buf_clear(&s->ca);
 	aws.net = s->net;
+	while (aws.n_only_regions < CART_ARGS_MAX &&
+	       (s->only[aws.n_only_regions] = cart_args_at(a, "only-region",
+						aws.n_only_regions)) != NULL)
+		aws.n_only_regions++;
+	aws.only_regions = s->only;
 	s->mfa_code = cart_args_value(a, "mfa-code");
 	s->mfa_fd = cart_args_value(a, "mfa-fd");
 	aws.mfa_code = on_mfa;
@@ -266,8 +272,11 @@ struct cmd_aws *cart_cmd_aws_new_sealing(const struct cart_args *a,
 					 struct cart_env *env, bool host_steps,
 					 struct cart_err *err)
 {
-	return open_session(a, env, host_steps, false,
-			    cart_args_value(a, "profile"), err);
+	const char *profile = cart_args_value(a, "key-profile");
+
+	if (profile == NULL)
+		profile = cart_args_value(a, "profile");
+	return open_session(a, env, host_steps, false, profile, err);
 }
 
 struct cmd_aws *cart_cmd_aws_new_upload(const struct cart_args *a,

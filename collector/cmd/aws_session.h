@@ -37,8 +37,8 @@ struct cmd_aws;
  * reads a suspect host, so the environment is not trusted.  NULL + err. */
 struct cmd_aws *cart_cmd_aws_new(const struct cart_args *a, struct cart_env *env,
 			    bool host_steps, struct cart_err *err);
-/* As above, for what seals the bundle: a stop by the operator does not end its
- * calls. */
+/* As above, for what seals the bundle, by the profile of --key-profile: a stop
+ * by the operator does not end its calls. */
 struct cmd_aws *cart_cmd_aws_new_sealing(const struct cart_args *a,
 					 struct cart_env *env, bool host_steps,
 					 struct cart_err *err);

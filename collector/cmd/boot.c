@@ -122,6 +122,7 @@ static int become(const struct cart_args *a, struct cmd_boot *b,
 	if (b->role != NULL) {
 		list_add(words, &n, "--profile=collect");
 		list_add(words, &n, "--upload-profile=default");
+		list_add(words, &n, "--key-profile=default");
 	}
 	list_add(words, &n, "--state");
 	list_add(words, &n, f->dir);
@@ -195,8 +196,8 @@ const struct cart_command cart_cmd_boot = {
 "With \"role\" that role collects, and the instance's own uploads.  \"ca\" holds\n"
 "CA roots (PEM) to add.  \"options\" are collect's, texts or lists of texts:\n"
 "authority bucket-owner bytes-per-second encrypt-to endpoint-url expect-account\n"
-"key legal-hold max-bytes max-time operator organization region retain segment\n"
-"time-server timestamp upload-kms-key witness witness-every witness-owner.\n"
+"key legal-hold max-bytes max-time only-region operator organization region\n"
+"retain segment time-server timestamp upload-kms-key witness witness-every witness-owner.\n"
 "Anything else is refused, and then nothing runs.\n"
 "\n"
 "Exit status: as of collect.\n",

@@ -19,7 +19,7 @@ static const char *const options[] = {
 	"expect-account", "key", "operator", "authority", "organization",
 	"segment", "encrypt-to", "timestamp", "time-server", "witness",
 	"witness-owner", "witness-every", "endpoint-url", "max-bytes",
-	"max-time", "bytes-per-second",
+	"max-time", "bytes-per-second", "only-region",
 };
 #define N_OWN 4
 

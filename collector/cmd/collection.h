@@ -50,6 +50,8 @@ struct cmd_collection {
 #define CMD_COLLECTION_OPTIONS \
 	{ "key", 0, "FILE|kms:ARN", false, \
 	  "Seal with this minisign or AWS KMS key, not a session key." }, \
+	{ "key-profile", 0, "NAME", false, \
+	  "Profile whose credentials serve --key kms:ARN and --witness." }, \
 	{ "timestamp", 0, "URL", true, \
 	  "Have this RFC 3161 authority stamp the seal (at most two)." }, \
 	{ "witness", 0, "s3://...|URL|kms:ARN", true, \
@@ -61,6 +63,8 @@ struct cmd_collection {
 	  "Read the key's password from descriptor N." }, \
 	{ "time-server", 0, "ADDRESS[:PORT]", false, \
 	  "Record this NTP server's time too (on EC2 Amazon's is asked)." }, \
+	{ "only-region", 0, "NAME", true, \
+	  "Of all enabled regions only these (a subnet reaches its own)." }, \
 	{ "expect-account", 0, "ID", false, \
 	  "Refuse to collect with credentials of another account." }, \
 	CMD_WATCH_OPTIONS
