@@ -197,7 +197,8 @@ const struct cart_command cart_cmd_boot = {
 "CA roots (PEM) to add.  \"options\" are collect's, texts or lists of texts:\n"
 "authority bucket-owner bytes-per-second encrypt-to endpoint-url expect-account\n"
 "key legal-hold max-bytes max-time only-region operator organization region\n"
-"retain segment time-server timestamp upload-kms-key witness witness-every witness-owner.\n"
+"retain segment time-server timestamp upload-kms-key witness witness-every\n"
+"witness-owner.\n"
 "Anything else is refused, and then nothing runs.\n"
 "\n"
 "Exit status: as of collect.\n",
