@@ -22,7 +22,7 @@ tools=(age)
 measure() {	# NAME STDIN COMMAND...
 	local name=$1 in=$2
 	shift 2
-	python3 - "$name" "$in" "$@" >> times << 'P'
+	python3 - "$name" "$in" "$@" >> times.txt << 'P'
 import os, subprocess, sys, time
 start = time.monotonic()
 with open(sys.argv[2]) as f:
@@ -41,7 +41,7 @@ for ((i = 0; i < rounds; i++)); do
 		measure "decrypt:$t" stored "$t" -d -i id
 	done
 done
-python3 - "$mib" times << 'P'
+python3 - "$mib" times.txt << 'P'
 import collections, statistics, sys
 rows = collections.defaultdict(list)
 for line in open(sys.argv[2]):
