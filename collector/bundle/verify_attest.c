@@ -207,6 +207,19 @@ static void find_line(const struct cart_attest *a, struct cart_attest_item *it)
 	memcpy(it->line_hash, sha256, sizeof(it->line_hash));
 }
 
+static void note_account(struct cart_attest *a, const char *account)
+{
+	unsigned i;
+
+	for (i = 0; i < a->n_accounts; i++)
+		if (strcmp(a->accounts[i], account) == 0)
+			return;
+	if (i == CART_ATTEST_ACCOUNTS || strlen(account) >= 16)
+		a->more_accounts = true;
+	else
+		snprintf(a->accounts[a->n_accounts++], 16, "%s", account);
+}
+
 int cart_attest_line(struct cart_attest *a, const struct cart_json *line,
 		     struct cart_err *err)
 {
@@ -220,6 +233,8 @@ int cart_attest_line(struct cart_attest *a, const struct cart_json *line,
 
 	if (strcmp(type, "part") == 0)
 		note_part(a, line);
+	if (strcmp(type, "call") == 0 && *text(line, "account"))
+		note_account(a, text(line, "account"));
 	if (strcmp(type, "file") == 0 && origin)
 		part = find_part(a, exhibit_of(line),
 				 (uint32_t)number(line, "part"));

@@ -39,6 +39,8 @@ struct cart_attest_item {
 	unsigned char name[16];
 };
 
+#define CART_ATTEST_ACCOUNTS 16u
+
 struct cart_attest;
 
 struct cart_attest_kind {
@@ -78,6 +80,10 @@ struct cart_attest {
 	struct cart_buf part;
 	uint32_t part_exhibit, part_number;
 	uint64_t n_parts, n_inflated;
+	/* Accounts that the run's calls were made in; more are not kept. */
+	char accounts[CART_ATTEST_ACCOUNTS][16];
+	unsigned n_accounts;
+	bool more_accounts;
 };
 
 /* NULL fields are filled: a is cleared whatever happens. */

@@ -15,11 +15,12 @@
  */
 
 #define FOLDER "/latest/dynamic/instance-identity/"
+#define META "/latest/meta-data/"
 #define DOCUMENTS_MAX 1000u
 #define FILE_MAX ((size_t)1 << 20)
 
-/* tag: CART_IDENTITY_*, or this */
-#define DOCUMENT CART_IDENTITY_KINDS
+/* tag: CART_IDENTITY_*, or one of these; the last two are not signed */
+enum { DOCUMENT = CART_IDENTITY_KINDS, META_INSTANCE, META_REGION, TAGS };
 
 static int wants(void *state, const struct cart_json *line,
 		 const unsigned char instance[16], struct cart_attest_item *it)
@@ -28,7 +29,16 @@ static int wants(void *state, const struct cart_json *line,
 						"imds");
 	unsigned k;
 
-	if (!path || strncmp(path, FOLDER, strlen(FOLDER)) != 0)
+	if (!path)
+		return 0;
+	memcpy(it->name, instance, sizeof(it->name));
+	if (strcmp(path, META "instance-id") == 0)
+		it->tag = META_INSTANCE;
+	if (strcmp(path, META "placement/region") == 0)
+		it->tag = META_REGION;
+	if (it->tag)
+		return 1;
+	if (strncmp(path, FOLDER, strlen(FOLDER)) != 0)
 		return 0;
 	path += strlen(FOLDER);
 	for (k = 0; k < CART_IDENTITY_KINDS; k++)
@@ -37,7 +47,6 @@ static int wants(void *state, const struct cart_json *line,
 	if (k == CART_IDENTITY_KINDS && strcmp(path, "document") != 0)
 		return 0;
 	it->tag = (unsigned char)k;
-	memcpy(it->name, instance, sizeof(it->name));
 	return 1;
 }
 
@@ -54,16 +63,54 @@ static int order(const void *x, const void *y)
 
 struct check {
 	struct cart_attest *a;
-	struct cart_buf file[CART_IDENTITY_KINDS + 1];
+	struct cart_buf file[TAGS];
 	char exhibit[CART_EXHIBIT_ID_SIZE];	/* the document's */
 	unsigned documents;
 };
+
+static void differs(struct cart_buf *b, const char *what, const char *signed_,
+		    const struct cart_buf *said)
+{
+	size_t len = said->len;
+
+	if (len > 0 && said->data[len - 1] == '\n')
+		len--;
+	if (len == 0 || len > 64 || signed_[0] == '\0' ||
+	    (len == strlen(signed_) && memcmp(said->data, signed_, len) == 0))
+		return;
+	cart_buf_addf(b, "; NOT THE SAME: it names %s %s, the metadata service "
+		      "named %.*s to the same run", what, signed_, (int)len,
+		      (const char *)said->data);
+}
+
+/* What the log says of instance, account and region, if that is another.  It
+ * makes nothing invalid: credentials may be of another account, and the
+ * document may have been brought from elsewhere. */
+static void compare(struct check *c, const struct cart_identity_verdict *v,
+		    struct cart_buf *b)
+{
+	const struct cart_attest *a = c->a;
+	unsigned i;
+
+	differs(b, "instance", v->instance, &c->file[META_INSTANCE]);
+	differs(b, "region", v->region, &c->file[META_REGION]);
+	for (i = 0; i < a->n_accounts; i++)
+		if (strcmp(a->accounts[i], v->account) == 0)
+			return;
+	if (a->n_accounts == 0 || a->more_accounts || v->account[0] == '\0')
+		return;
+	cart_buf_addf(b, "; NOT THE SAME: it names account %s, the calls of this "
+		      "collection were made in %s%s", v->account,
+		      a->accounts[0], a->n_accounts > 1 ? " and others" : "");
+}
 
 static void say(struct check *c, const struct cart_identity_verdict *v)
 {
 	struct cart_attestation s = { .object = "document", .seconds = -1,
 		.exhibit = c->exhibit };
 	char text[1024], when[CART_CLOCK_TEXT_SIZE + 8] = "";
+	struct cart_buf more;
+	size_t len;
 
 	s.verdict = v->verdict == CART_TRAIL_VALID ? CART_ATTEST_VALID :
 		    v->verdict == CART_TRAIL_INVALID ? CART_ATTEST_INVALID :
@@ -80,6 +127,14 @@ static void say(struct check *c, const struct cart_identity_verdict *v)
 			 v->instance, v->account, v->reason, when);
 	else
 		snprintf(text, sizeof(text), "%s", v->reason);
+	cart_buf_init(&more, 1024);
+	compare(c, v, &more);
+	if (more.len > 0 && cart_buf_ok(&more)) {
+		len = strlen(text);
+		snprintf(text + len, sizeof(text) - len, "%.*s",
+			 (int)more.len, (const char *)more.data);
+	}
+	cart_buf_clear(&more);
 	s.text = text;
 	cart_attest_count(c->a, s.verdict);
 	cart_attest_say(c->a, &s);
@@ -118,7 +173,7 @@ static int check_one(struct check *c, const struct cart_attest_item *items,
 	size_t i;
 
 	c->exhibit[0] = '\0';
-	for (i = 0; i <= DOCUMENT; i++)
+	for (i = 0; i < TAGS; i++)
 		cart_buf_reset(&c->file[i]);
 	for (i = 0; i < n; i++)
 		if (load(c, &items[i], err) < 0)
@@ -148,6 +203,15 @@ static void say_rest(struct check *c)
 		cart_attest_say(c->a, &s);
 }
 
+/* Is more there than what is not signed? */
+static bool is_identity(const struct cart_attest_item *items, size_t n)
+{
+	while (n > 0)
+		if (items[--n].tag <= DOCUMENT)
+			return true;
+	return false;
+}
+
 static int check(struct cart_attest *a, void *state,
 		 struct cart_attest_item *items, size_t n, struct cart_err *err)
 {
@@ -156,13 +220,15 @@ static int check(struct cart_attest *a, void *state,
 	int rc = -1;
 
 	qsort(items, n, sizeof(*items), order);
-	for (i = 0; i <= DOCUMENT; i++)
+	for (i = 0; i < TAGS; i++)
 		cart_buf_init(&c.file[i], FILE_MAX);
 	for (from = 0; from < n && c.documents <= DOCUMENTS_MAX; from = to) {
 		for (to = from + 1; to < n &&
 		     memcmp(items[to].name, items[from].name,
 			    sizeof(items[to].name)) == 0; to++)
 			;
+		if (!is_identity(items + from, to - from))
+			continue;
 		if (++c.documents <= DOCUMENTS_MAX &&
 		    check_one(&c, items + from, to - from, err) < 0)
 			goto out;
@@ -170,7 +236,7 @@ static int check(struct cart_attest *a, void *state,
 	say_rest(&c);
 	rc = 0;
 out:
-	for (i = 0; i <= DOCUMENT; i++)
+	for (i = 0; i < TAGS; i++)
 		cart_buf_clear(&c.file[i]);
 	return rc;
 }

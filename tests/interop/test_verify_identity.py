@@ -21,25 +21,34 @@ PATH = '/latest/dynamic/instance-identity/'
 
 
 class Bundle(make_bundle.Maker):
-    """files: [(instance of the step, name, bytes)]"""
+    """files: [(instance of the step, name, bytes)], name below PATH or whole;
+    accounts: of a call each"""
 
-    def __init__(self, files):
+    def __init__(self, files, accounts=()):
         super().__init__(1)
-        self.files, self.number = files, 0
+        self.files, self.number, self.accounts = files, 0, accounts
 
     def groups(self):
         self.session()
+        for n, account in enumerate(self.accounts):
+            self.log('call', 'who', id='c%d' % n, instance='who@-/-#1',
+                     service='sts', operation='GetCallerIdentity',
+                     account=account, region='us-west-2', url='https://x',
+                     status=200, attempts=1, started='2026-09-21T13:33:21Z',
+                     duration_ms=8, bytes=9)
         for instance, name, data in self.files:
             self.number += 1
             e = 'e%06d' % self.number
-            path, data = self.add('data/%s-imds-%s' % (e, name), data)
+            where = name if name[0] == '/' else PATH + name
+            path, data = self.add('data/%s-imds-%s' % (
+                e, os.path.basename(name)), data)
             self.log('exhibit', 'imds', exhibit=e, instance=instance,
-                     name='imds:' + PATH + name, media='text/plain',
+                     name='imds:' + where, media='text/plain',
                      size=len(data), sha256=make_bundle.sha(data), path=path,
-                     origin={'imds': PATH + name, 'address': '127.0.0.1'},
+                     origin={'imds': where, 'address': '127.0.0.1'},
                      repeatable=True, state='whole')
         self.end_part()
-        self.log('end', outcome='gaps', exhibits=self.number, calls=0,
+        self.log('end', outcome='gaps', exhibits=self.number, calls=len(self.accounts),
                  gaps=0, changes=0, bytes=self.payload_bytes(),
                  usage={'cpu_ms': 5, 'peak_rss_bytes': 1000})
         self.end_part()
@@ -56,11 +65,11 @@ def findings(v):
                   for a in v['attestations'] if not a.get('summary'))
 
 
-def case(what, files, want, text=''):
+def case(what, files, want, text='', accounts=(), never='NOT THE SAME'):
     """want: {verdict: number of documents}"""
     want = {'valid': 0, 'invalid': 0, 'cannot-tell': 0, **want}
     with tempfile.TemporaryDirectory() as top:
-        maker = Bundle(files)
+        maker = Bundle(files, accounts)
         for name, data in maker.make().items():
             with open(os.path.join(top, name), 'wb') as out:
                 out.write(data)
@@ -73,6 +82,7 @@ def case(what, files, want, text=''):
         said = json.dumps([a['text'] for a in ours['attestations']])
     if (status, peer) != (0, 0) or ours['attested'] != want or \
             theirs.get('attested') != want or text not in said or \
+            (never and never in said) or \
             findings(ours) != findings(theirs):
         WRONG.append(what)
         print('WRONG: %s: %s %s, %s %s, want %s; %s' % (
@@ -96,6 +106,20 @@ def main():
     i = 'imds@-/-#1'
     real = [(i, 'document', document), (i, 'rsa2048', signature)]
     case('the real one', real, {'valid': 1}, 'it can be replayed')
+    said = json.loads(document)
+    for name, path, key in (('instance', 'instance-id', 'instanceId'),
+                            ('region', 'placement/region', 'region')):
+        meta = '/latest/meta-data/' + path
+        case('the same ' + name, real + [(i, meta, said[key].encode())],
+             {'valid': 1}, accounts=(said['accountId'], '1' * 12))
+        case('another ' + name, real + [(i, meta, b'i-other')], {'valid': 1},
+             'NOT THE SAME: it names %s %s, the metadata service named i-other'
+             % (name, said[key]), never=None)
+        case('of another run', real + [('imds@-/-#2', meta, b'i-other')],
+             {'valid': 1})
+    case('another account', real, {'valid': 1}, 'NOT THE SAME: it names account '
+         '%s, the calls of this collection were made in %s and others' % (
+             said['accountId'], '1' * 12), ('1' * 12, '2' * 12), None)
     case('order of the exhibits', real[::-1], {'valid': 1})
     case('the first of a name counts', real + [
         (i, 'document', b'{"region":"us-west-2"}')], {'valid': 1})
