@@ -15,6 +15,8 @@
 #include <crashcart/fdio.h>
 #include <crashcart/text.h>
 
+#include "s3_internal.h"
+
 /*
  * The writer fills a buffer of the size of a chunk; when the chunk is whole
  * one of a few threads sends it as a part.  A segment is closed when all its
@@ -32,24 +34,13 @@
 #define PATIENCE_NS (INT64_C(900) * 1000000000)
 #define AGAIN_MS 5000u
 
-struct part {
-	char etag[80];
-	unsigned char sha256[CART_SHA256_SIZE];
-};
-
-struct job {
-	unsigned char *data;
-	size_t len;
-	unsigned number;		/* of the part, from 1 */
-	unsigned char sha256[CART_SHA256_SIZE];
-};
-
 struct s3_sink {
 	struct cart_sink sink;
 	struct cart_s3_sink_options o;
 	char bucket[64], prefix[1024], name[65];
 	char owner[32], kms_key[512], lock_mode[16], lock_until[40];
 	char location[1200];
+	struct cart_buf state;		/* of when this segment is closed */
 	/* the writer's own */
 	unsigned segment;
 	char *upload_id;		/* of the open segment, or NULL */
@@ -59,12 +50,12 @@ struct s3_sink {
 	/* below: under lock */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	struct job queue[BUFFERS];
+	struct s3_job queue[BUFFERS];
 	unsigned n_queued, n_busy;
 	uint64_t pending;		/* bytes of these */
 	unsigned char *free[BUFFERS];
 	unsigned n_free;
-	struct part *parts;		/* of the open segment */
+	struct s3_part *parts;		/* of the open segment */
 	unsigned n_parts;
 	bool failed, stopping;
 	struct cart_err err;
@@ -77,27 +68,27 @@ static struct s3_sink *of(struct cart_sink *s)
 	return (struct s3_sink *)s;
 }
 
-static void add(struct cart_json *j, const char *key, const char *value)
+void cart_s3_add(struct cart_json *j, const char *key, const char *value)
 {
 	if (value)
 		cart_json_add(j, key, cart_json_new_string(value));
 }
 
-static void add_base64(struct cart_json *j, const char *key,
-		       const unsigned char sha256[CART_SHA256_SIZE])
+void cart_s3_add_base64(struct cart_json *j, const char *key,
+			const unsigned char sha256[CART_SHA256_SIZE])
 {
 	struct cart_buf b;
 
 	cart_buf_init(&b, 64);
 	cart_text_base64(sha256, CART_SHA256_SIZE, &b);
 	if (cart_buf_ok(&b))
-		add(j, key, (const char *)b.data);
+		cart_s3_add(j, key, (const char *)b.data);
 	cart_buf_clear(&b);
 }
 
 /* Bucket, key and owner, which every request names. */
-static struct cart_json *input_for(const struct cart_s3_sink_options *o,
-				   const char *file)
+struct cart_json *cart_s3_input(const struct cart_s3_sink_options *o,
+				const char *file)
 {
 	struct cart_json *j = cart_json_new_object();
 	struct cart_buf key;
@@ -105,10 +96,10 @@ static struct cart_json *input_for(const struct cart_s3_sink_options *o,
 	cart_buf_init(&key, 2048);
 	cart_buf_adds(&key, o->prefix);
 	cart_buf_adds(&key, file);
-	add(j, "Bucket", o->bucket);
+	cart_s3_add(j, "Bucket", o->bucket);
 	if (cart_buf_ok(&key))
-		add(j, "Key", (const char *)key.data);
-	add(j, "ExpectedBucketOwner", o->owner);
+		cart_s3_add(j, "Key", (const char *)key.data);
+	cart_s3_add(j, "ExpectedBucketOwner", o->owner);
 	cart_buf_clear(&key);
 	return j;
 }
@@ -118,21 +109,21 @@ static void add_keeping(struct cart_json *j,
 			const struct cart_s3_sink_options *o)
 {
 	if (o->kms_key) {
-		add(j, "ServerSideEncryption", "aws:kms");
-		add(j, "SSEKMSKeyId", o->kms_key);
+		cart_s3_add(j, "ServerSideEncryption", "aws:kms");
+		cart_s3_add(j, "SSEKMSKeyId", o->kms_key);
 		cart_json_add(j, "BucketKeyEnabled", cart_json_new_bool(true));
 	}
 	if (o->lock_mode) {
-		add(j, "ObjectLockMode", o->lock_mode);
-		add(j, "ObjectLockRetainUntilDate", o->lock_until);
+		cart_s3_add(j, "ObjectLockMode", o->lock_mode);
+		cart_s3_add(j, "ObjectLockRetainUntilDate", o->lock_until);
 	}
 	if (o->legal_hold)
-		add(j, "ObjectLockLegalHoldStatus", "ON");
+		cart_s3_add(j, "ObjectLockLegalHoldStatus", "ON");
 }
 
-static int call(const struct cart_s3_sink_options *o, const char *operation,
-		const struct cart_json *input, const struct job *body,
-		struct cart_aws_reply *ret, struct cart_err *err)
+int cart_s3_call(const struct cart_s3_sink_options *o, const char *operation,
+		 const struct cart_json *input, const struct s3_job *body,
+		 struct cart_aws_reply *ret, struct cart_err *err)
 {
 	const struct cart_aws_call c = {
 		.service = "s3", .operation = operation, .input = input,
@@ -154,6 +145,27 @@ static int call(const struct cart_s3_sink_options *o, const char *operation,
 	return cart_err_prefix(err, "s3:%s", operation);
 }
 
+/* What the operator can do about an upload that is refused. */
+static const char *advice(const struct cart_s3_sink_options *o,
+			  const struct cart_aws_reply *reply)
+{
+	if (strcmp(reply->error_code, "NoSuchBucket") == 0)
+		return "make the bucket, or correct its name";
+	if (strncmp(reply->error_code, "KMS.", 4) == 0)
+		return "correct --upload-kms-key: a key for encryption in the "
+		       "bucket's region, enabled";
+	if (reply->status == 400 && (o->lock_mode || o->legal_hold))
+		return "--retain and --legal-hold want a bucket that was made "
+		       "with Object Lock";
+	if (reply->status == 403)
+		return "the upload needs s3:PutObject there, with --retain "
+		       "s3:PutObjectRetention, with --legal-hold "
+		       "s3:PutObjectLegalHold, with a KMS key "
+		       "kms:GenerateDataKey and kms:Decrypt, and the bucket's "
+		       "own account in --bucket-owner";
+	return "look at bucket, region and network";
+}
+
 /* --- one part, on a thread --- */
 
 static void file_name(const struct s3_sink *s, char out[96])
@@ -166,7 +178,7 @@ static void file_name(const struct s3_sink *s, char out[96])
 		snprintf(out, 96, "%s.tar.%03u%s", s->name, s->segment, end);
 }
 
-static int send_part(struct s3_sink *s, const struct job *job,
+static int send_part(struct s3_sink *s, const struct s3_job *job,
 		     struct cart_err *err)
 {
 	struct cart_aws_reply reply = { 0 };
@@ -176,11 +188,11 @@ static int send_part(struct s3_sink *s, const struct job *job,
 	int rc = -1;
 
 	file_name(s, file);
-	j = input_for(&s->o, file);
-	add(j, "UploadId", s->upload_id);
+	j = cart_s3_input(&s->o, file);
+	cart_s3_add(j, "UploadId", s->upload_id);
 	cart_json_add(j, "PartNumber", cart_json_new_int(job->number));
-	add_base64(j, "ChecksumSHA256", job->sha256);
-	if (call(&s->o, "UploadPart", j, job, &reply, err) < 0)
+	cart_s3_add_base64(j, "ChecksumSHA256", job->sha256);
+	if (cart_s3_call(&s->o, "UploadPart", j, job, &reply, err) < 0)
 		goto out;
 	etag = cart_json_get_string(reply.view, "ETag");
 	if (!etag || strlen(etag) >= sizeof(s->parts[0].etag)) {
@@ -207,7 +219,7 @@ static bool passes(const struct cart_err *err)
 	       (err->class == CART_ERR_HTTP && err->code >= 500);
 }
 
-static int send_patiently(struct s3_sink *s, const struct job *job,
+static int send_patiently(struct s3_sink *s, const struct s3_job *job,
 			  struct cart_err *err)
 {
 	int64_t begin = cart_clock_mono_ns();
@@ -231,7 +243,7 @@ static void *worker(void *arg)
 {
 	struct s3_sink *s = arg;
 	struct cart_err err;
-	struct job job;
+	struct s3_job job;
 	int rc;
 
 	pthread_mutex_lock(&s->lock);
@@ -287,13 +299,19 @@ static int begin_upload(struct s3_sink *s, struct cart_err *err)
 	int rc = -1;
 
 	file_name(s, file);
-	j = input_for(&s->o, file);
-	add(j, "ContentType", s->o.encrypted ? "application/age-encryption" :
+	j = cart_s3_input(&s->o, file);
+	cart_s3_add(j, "ContentType", s->o.encrypted ? "application/age-encryption" :
 					       "application/x-tar");
-	add(j, "ChecksumAlgorithm", "SHA256");
+	cart_s3_add(j, "ChecksumAlgorithm", "SHA256");
 	add_keeping(j, &s->o);
-	if (call(&s->o, "CreateMultipartUpload", j, NULL, &reply, err) < 0)
+	if (cart_s3_call(&s->o, "CreateMultipartUpload", j, NULL, &reply, err) < 0) {
+		if (s->segment == 1)
+			cart_err_prefix(err, "s3://%s/%s takes no upload "
+					"(nothing was collected; %s)",
+					s->bucket, s->prefix,
+					advice(&s->o, &reply));
 		goto out;
+	}
 	id = cart_json_get_string(reply.view, "UploadId");
 	if (!id || !*id) {
 		cart_err_set(err, CART_ERR_INPUT, 0, "s3:CreateMultipartUpload:"
@@ -325,7 +343,7 @@ static int s3_chunk(struct cart_sink *sink, const unsigned char sha256[32],
 		    struct cart_err *err)
 {
 	struct s3_sink *s = of(sink);
-	struct job job = { .data = s->fill, .len = s->filled };
+	struct s3_job job = { .data = s->fill, .len = s->filled };
 
 	if (failed(s, err) < 0 ||
 	    (!s->upload_id && begin_upload(s, err) < 0))
@@ -346,7 +364,7 @@ static int s3_chunk(struct cart_sink *sink, const unsigned char sha256[32],
 }
 
 /* base64(SHA-256 of the digests) "-" number: what S3 computes too. */
-static void composite_end(struct cart_sha256 *sha, size_t n, char out[64])
+void cart_s3_composite(struct cart_sha256 *sha, size_t n, char out[64])
 {
 	unsigned char digest[CART_SHA256_SIZE];
 	struct cart_buf b;
@@ -357,30 +375,19 @@ static void composite_end(struct cart_sha256 *sha, size_t n, char out[64])
 	cart_buf_addf(&b, "-%zu", n);
 }
 
-static void composite(const struct s3_sink *s, char out[64])
-{
-	struct cart_sha256 sha;
-	unsigned i;
-
-	cart_sha256_init(&sha);
-	for (i = 0; i < s->n_parts; i++)
-		cart_sha256_update(&sha, s->parts[i].sha256, CART_SHA256_SIZE);
-	composite_end(&sha, s->n_parts, out);
-}
-
 /* What S3 says of the object; length NULL: no matter. */
-static int compare(const struct cart_s3_sink_options *o, const char *file,
-		   const uint64_t *length, const char *want,
-		   struct cart_err *err)
+int cart_s3_head(const struct cart_s3_sink_options *o, const char *file,
+		 const uint64_t *length, const char *want,
+		 struct cart_err *err)
 {
-	struct cart_json *j = input_for(o, file);
+	struct cart_json *j = cart_s3_input(o, file);
 	struct cart_aws_reply reply = { 0 };
 	const char *have;
 	int64_t bytes;
 	int rc;
 
-	add(j, "ChecksumMode", "ENABLED");
-	rc = call(o, "HeadObject", j, NULL, &reply, err);
+	cart_s3_add(j, "ChecksumMode", "ENABLED");
+	rc = cart_s3_call(o, "HeadObject", j, NULL, &reply, err);
 	if (rc < 0)
 		goto out;
 	have = cart_json_get_string(reply.view, "ChecksumSHA256");
@@ -401,31 +408,38 @@ out:
 	return rc;
 }
 
-static int send_complete(struct s3_sink *s, const char *file, const char *want,
-			 struct cart_err *err)
+int cart_s3_complete(const struct cart_s3_sink_options *o,
+		     const struct s3_upload *u, struct cart_err *err)
 {
-	struct cart_json *j = input_for(&s->o, file), *list, *part;
+	struct cart_json *j = cart_s3_input(o, u->file), *list, *part;
 	struct cart_aws_reply reply = { 0 };
+	struct cart_sha256 sha;
 	const char *have;
+	char want[64];
 	unsigned i;
 	int rc = -1;
 
-	add(j, "UploadId", s->upload_id);
-	add(j, "IfNoneMatch", "*");
-	add(j, "ChecksumSHA256", want);
+	cart_sha256_init(&sha);
+	for (i = 0; i < u->n_parts; i++)
+		cart_sha256_update(&sha, u->parts[i].sha256, CART_SHA256_SIZE);
+	cart_s3_composite(&sha, u->n_parts, want);
+	cart_s3_add(j, "UploadId", u->id);
+	cart_s3_add(j, "IfNoneMatch", "*");
+	cart_s3_add(j, "ChecksumSHA256", want);
 	list = cart_json_add(cart_json_add(j, "MultipartUpload",
 					   cart_json_new_object()),
 			     "Parts", cart_json_new_array());
-	for (i = 0; i < s->n_parts; i++) {
+	for (i = 0; i < u->n_parts; i++) {
 		part = cart_json_append(list, cart_json_new_object());
 		cart_json_add(part, "PartNumber", cart_json_new_int(i + 1));
-		add(part, "ETag", s->parts[i].etag);
-		add_base64(part, "ChecksumSHA256", s->parts[i].sha256);
+		cart_s3_add(part, "ETag", u->parts[i].etag);
+		cart_s3_add_base64(part, "ChecksumSHA256", u->parts[i].sha256);
 	}
-	if (call(&s->o, "CompleteMultipartUpload", j, NULL, &reply, err) < 0) {
+	if (cart_s3_call(o, "CompleteMultipartUpload", j, NULL, &reply,
+			 err) < 0) {
 		/* the answer to an earlier try may be lost */
 		if (reply.attempts > 1 &&
-		    compare(&s->o, file, NULL, want, NULL) == 0)
+		    cart_s3_head(o, u->file, NULL, want, NULL) == 0)
 			rc = 0;
 		goto out;
 	}
@@ -433,7 +447,7 @@ static int send_complete(struct s3_sink *s, const char *file, const char *want,
 	if (!have || strcmp(have, want) != 0) {
 		cart_err_set(err, CART_ERR_CRYPTO, 0, "%s: S3 says that the "
 			     "object's checksum is %.60s, but %s was sent",
-			     file, have ? have : "none", want);
+			     u->file, have ? have : "none", want);
 		goto out;
 	}
 	rc = 0;
@@ -443,22 +457,72 @@ out:
 	return rc;
 }
 
+/* --- the state file --- */
+
+enum state_step { CLOSING, CLOSED, GONE };
+
+/* It begins with where the segments are, and how the last can be completed:
+ * until it is, that is a file of its own beside the one before. */
+static int put_state(struct s3_sink *s, enum state_step step,
+		     struct cart_err *err)
+{
+	char closing[80], closed[80], file[96];
+	struct cart_buf b;
+	int fd = s->o.state_dirfd, rc = -1;
+
+	snprintf(closing, sizeof(closing), "%s.state-closing", s->name);
+	snprintf(closed, sizeof(closed), "%s.state", s->name);
+	if (step == CLOSED) {
+		if (renameat(fd, closing, fd, closed) != 0)
+			return cart_err_errno(err, errno, "%s", closed);
+		fsync(fd);
+		return 0;
+	}
+	if (step == GONE) {
+		unlinkat(fd, closing, 0);
+		if (unlinkat(fd, closed, 0) != 0 && errno != ENOENT)
+			return cart_err_errno(err, errno, "%s", closed);
+		return 0;
+	}
+	file_name(s, file);
+	cart_buf_init(&b, SIZE_MAX / 2);
+	cart_buf_addf(&b, "location s3://%s/%s\nupload %s %s\n", s->bucket,
+		      s->prefix, file, s->upload_id);
+	cart_buf_add(&b, s->state.data, s->state.len);
+	if (cart_buf_check(&b, "state file", err) == 0)
+		rc = cart_file_replace(fd, closing, b.data, b.len, 0600, err);
+	cart_buf_clear(&b);
+	return rc;
+}
+
+/* What is in S3 is worth more than the means to go on. */
+static void save_state(struct s3_sink *s, enum state_step step)
+{
+	struct cart_err why = { 0 };
+
+	if (s->o.state_dirfd < 0 || (step != GONE && s->state.len == 0))
+		return;
+	if (put_state(s, step, &why) < 0 && step != GONE && s->o.state_failed)
+		s->o.state_failed(s->o.state_arg, &why);
+}
+
 static int close_segment(struct s3_sink *s, struct cart_err *err)
 {
-	char file[96], want[64];
-	int rc;
+	struct s3_upload u = { .id = s->upload_id, .parts = s->parts };
 
 	pthread_mutex_lock(&s->lock);
 	while (s->n_queued || s->n_busy)
 		pthread_cond_wait(&s->changed, &s->lock);
+	u.n_parts = s->n_parts;
 	pthread_mutex_unlock(&s->lock);
 	if (failed(s, err) < 0)
 		return -1;
-	file_name(s, file);
-	composite(s, want);
-	rc = send_complete(s, file, want, err);
-	if (rc < 0)
+	file_name(s, u.file);
+	/* whoever resumes can complete it by that */
+	save_state(s, CLOSING);
+	if (cart_s3_complete(&s->o, &u, err) < 0)
 		return -1;
+	save_state(s, CLOSED);
 	free(s->upload_id);
 	s->upload_id = NULL;
 	s->n_parts = 0;
@@ -491,45 +555,18 @@ static void s3_ending(struct cart_sink *sink)
 	of(sink)->is_ending = true;
 }
 
-/* The state begins with where the segments are. */
-static int put_state(struct s3_sink *s, const void *data, size_t len,
-		     struct cart_err *err)
-{
-	struct cart_buf b;
-	char file[96];
-	int rc = -1;
-
-	if (s->o.state_dirfd < 0)
-		return 0;
-	snprintf(file, sizeof(file), "%s.state", s->name);
-	if (!data) {
-		if (unlinkat(s->o.state_dirfd, file, 0) != 0 && errno != ENOENT)
-			return cart_err_errno(err, errno, "%s", file);
-		return 0;
-	}
-	cart_buf_init(&b, SIZE_MAX / 2);
-	cart_buf_addf(&b, "location s3://%s/%s\n", s->bucket, s->prefix);
-	cart_buf_add(&b, data, len);
-	if (cart_buf_check(&b, "state file", err) == 0)
-		rc = cart_file_replace(s->o.state_dirfd, file, b.data, b.len,
-				       0600, err);
-	cart_buf_clear(&b);
-	return rc;
-}
-
 static int s3_companion(struct cart_sink *sink, const char *suffix,
 			const void *data, size_t len, struct cart_err *err)
 {
 	struct s3_sink *s = of(sink);
-	struct cart_err why = { 0 };
 	char file[96];
 
 	if (strcmp(suffix, ".state") == 0) {
-		/* what is in S3 is worth more than the means to seal a part */
-		if (put_state(s, data, len, &why) < 0 && data &&
-		    s->o.state_failed)
-			s->o.state_failed(s->o.state_arg, &why);
-		return 0;
+		cart_buf_reset(&s->state);
+		cart_buf_add(&s->state, data, len);
+		if (!data)
+			save_state(s, GONE);
+		return cart_buf_check(&s->state, "state file", err);
 	}
 	snprintf(file, sizeof(file), "%s%s", s->name, suffix);
 	return cart_s3_put(&s->o, file, data, len, err);
@@ -544,6 +581,20 @@ static uint64_t s3_pending(struct cart_sink *sink)
 	n = s->pending;
 	pthread_mutex_unlock(&s->lock);
 	return n;
+}
+
+static void abort_upload(struct s3_sink *s)
+{
+	struct cart_aws_reply reply = { 0 };
+	struct cart_json *j;
+	char file[96];
+
+	file_name(s, file);
+	j = cart_s3_input(&s->o, file);
+	cart_s3_add(j, "UploadId", s->upload_id);
+	cart_s3_call(&s->o, "AbortMultipartUpload", j, NULL, &reply, NULL);
+	cart_json_free(j);
+	cart_aws_reply_clear(&reply);
 }
 
 static void s3_free(struct cart_sink *sink)
@@ -562,8 +613,12 @@ static void s3_free(struct cart_sink *sink)
 		munmap(s->free[i], PART_BYTES);
 	if (s->fill)
 		munmap(s->fill, PART_BYTES);
+	/* begun only to see that it can be */
+	if (s->upload_id && s->n_parts == 0)
+		abort_upload(s);
 	free(s->parts);
 	free(s->upload_id);
+	cart_buf_clear(&s->state);
 	if (s->o.state_dirfd >= 0)
 		close(s->o.state_dirfd);
 	pthread_cond_destroy(&s->changed);
@@ -623,7 +678,8 @@ struct cart_sink *cart_s3_sink(const struct cart_s3_sink_options *o,
 	}
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->changed, NULL);
-	s->segment = 1;
+	cart_buf_init(&s->state, SIZE_MAX / 2);
+	s->segment = o->closed_segments + 1;
 	s->o = *o;
 	s->o.bucket = keep(o->bucket, s->bucket, sizeof(s->bucket));
 	s->o.prefix = keep(o->prefix, s->prefix, sizeof(s->prefix));
@@ -650,8 +706,9 @@ struct cart_sink *cart_s3_sink(const struct cart_s3_sink_options *o,
 		.free = s3_free,
 		.durable_by_segment = 1,
 		.wants_state = 1,
+		.state_first = 1,
 	};
-	if (start(s, err) < 0) {
+	if (start(s, err) < 0 || begin_upload(s, err) < 0) {
 		s3_free(&s->sink);
 		return NULL;
 	}
@@ -663,20 +720,20 @@ struct cart_sink *cart_s3_sink(const struct cart_s3_sink_options *o,
 int cart_s3_put(const struct cart_s3_sink_options *o, const char *file,
 		const void *data, size_t len, struct cart_err *err)
 {
-	struct job body = { .data = (unsigned char *)(uintptr_t)data,
+	struct s3_job body = { .data = (unsigned char *)(uintptr_t)data,
 			    .len = len };
-	struct cart_json *j = input_for(o, file);
+	struct cart_json *j = cart_s3_input(o, file);
 	struct cart_aws_reply reply = { 0 };
 	int rc;
 
 	cart_sha256(data, len, body.sha256);
-	add(j, "ContentType", "text/plain");
-	add_base64(j, "ChecksumSHA256", body.sha256);
-	add(j, "IfNoneMatch", "*");
+	cart_s3_add(j, "ContentType", "text/plain");
+	cart_s3_add_base64(j, "ChecksumSHA256", body.sha256);
+	cart_s3_add(j, "IfNoneMatch", "*");
 	add_keeping(j, o);
-	rc = call(o, "PutObject", j, &body, &reply, err);
+	rc = cart_s3_call(o, "PutObject", j, &body, &reply, err);
 	if (rc < 0 && reply.status == 412 &&
-	    compare(o, file, NULL, cart_json_get_string(j, "ChecksumSHA256"),
+	    cart_s3_head(o, file, NULL, cart_json_get_string(j, "ChecksumSHA256"),
 		    NULL) == 0)
 		rc = 0;
 	cart_json_free(j);
@@ -694,16 +751,16 @@ int cart_s3_compare(const struct cart_s3_sink_options *o, const char *file,
 
 	cart_sha256_init(&sha);
 	cart_sha256_update(&sha, parts, n_parts * CART_SHA256_SIZE);
-	composite_end(&sha, n_parts, want);
-	return compare(o, file, &length, want, err);
+	cart_s3_composite(&sha, n_parts, want);
+	return cart_s3_head(o, file, &length, want, err);
 }
 
 int cart_s3_exists(const struct cart_s3_sink_options *o, const char *file,
 		   struct cart_err *err)
 {
-	struct cart_json *j = input_for(o, file);
+	struct cart_json *j = cart_s3_input(o, file);
 	struct cart_aws_reply reply = { 0 };
-	int rc = call(o, "HeadObject", j, NULL, &reply, err);
+	int rc = cart_s3_call(o, "HeadObject", j, NULL, &reply, err);
 
 	rc = rc == 0 ? 1 : reply.status == 404 ? 0 : -1;
 	cart_json_free(j);

@@ -162,6 +162,8 @@ struct cart_stream {
 	char name[65];
 	uint64_t mtime;
 	uint64_t segment_chunks;	/* most chunks in a segment */
+	uint64_t soft_bytes;		/* it is closed at a log part near this
+					 * length; 0: only by segment_chunks */
 	uint64_t total;			/* bytes of the stream */
 	struct cart_segment *segment;
 	size_t n_segments, segment_cap;
@@ -480,6 +482,9 @@ int cart_seal_stamps(struct cart_bundle *b, const void *sig, size_t len,
 
 /* --- seal_write.c --- */
 
+/* The lines of segment i, from 0, in a seal (F22). */
+void cart_seal_segment(size_t i, const struct cart_segment *segment,
+		       const struct cart_blocks *chunks, struct cart_buf *out);
 int cart_seal_run(struct cart_bundle *b, struct cart_wait *end,
 		  struct cart_err *err);
 /* The state file (section 11 of FORMAT.md) for the segments that are closed;

@@ -64,6 +64,7 @@ struct cart_resume_point {
 	uint64_t lines;
 	unsigned log_parts;
 	struct cart_bundle_counts counts;
+	struct cart_buf changes;	/* as the state file has them */
 	uint32_t last_exhibit;
 	struct cut_exhibit *cut;
 	size_t n_cut, cap_cut;
@@ -71,6 +72,11 @@ struct cart_resume_point {
 	uint64_t dropped;		/* bytes behind them */
 	char why[CART_ERR_TEXT_SIZE];	/* what stood there */
 	bool only_seal;			/* nothing but an unfinished end */
+	bool closed;			/* segments of a source, all whole */
+	/* those of a source that hold, and the log in them */
+	size_t n_good, good_chunks;
+	uint64_t good_lines;
+	struct cart_merkle good_log;
 	/* where that is */
 	uint64_t *length;		/* of the segments that were read */
 	size_t n_segments;
@@ -94,6 +100,7 @@ struct reading {
 	uint64_t part_end;		/* a good log part ends here; 0: none */
 	struct cart_sha256 chunk;
 	uint64_t chunk_fill;
+	struct cart_age_reader *age;	/* of a source that is encrypted */
 	bool stop;
 };
 
@@ -247,8 +254,12 @@ static int take_line(struct cart_resume_point *r, const struct cart_json *line,
 		r->counts.calls++;
 	else if (strcmp(type, "gap") == 0)
 		r->counts.gaps++;
-	else if (strcmp(type, "change") == 0)
+	else if (strcmp(type, "change") == 0) {
 		r->counts.changes++;
+		cart_buf_addf(&r->changes, "change %s %s %s\n",
+			      text_of(line, "uuid"), text_of(line, "class"),
+			      text_of(line, "event"));
+	}
 	if (strcmp(type, "exhibit") != 0)
 		return 0;
 	r->counts.exhibits++;
@@ -573,6 +584,122 @@ static int read_all(struct reading *in, int dirfd, struct cart_err *err)
 	return rc;
 }
 
+/* The stored bytes of a segment, decrypted if they are so.  As feed. */
+static int feed_stored(struct reading *in, unsigned char *data, size_t len,
+		       struct cart_err *err)
+{
+	const unsigned char *plain;
+	size_t n;
+	int rc;
+
+	if (!in->age)
+		return feed(in, data, len, err);
+	while ((rc = cart_age_reader_step(in->age, &data, &len, &plain, &n,
+					  err)) > 0) {
+		rc = feed(in, plain, n, err);
+		if (rc <= 0)
+			return rc;
+	}
+	return rc < 0 ? 0 : 1;
+}
+
+/* A segment was read: what it holds counts now. */
+static int end_closed(struct reading *in, struct cart_err *why,
+		      struct cart_err *err)
+{
+	struct cart_resume_point *r = in->r;
+	const unsigned char *plain;
+	size_t n;
+	int rc = 1;
+
+	if (in->chunk_fill && end_chunk(in, err) < 0)
+		return -1;
+	if (in->age) {
+		rc = cart_age_reader_end(in->age, &plain, &n, why);
+		cart_age_reader_reset(in->age);
+		if (rc < 0)
+			return 0;
+		rc = rc > 0 ? feed(in, plain, n, why) : 1;
+	}
+	if (rc > 0 && in->part_end &&
+	    in->part_end == cart_walker_offset(in->walker) &&
+	    commit(in, err) < 0)
+		return -1;
+	if (rc < 0)
+		*err = *why;
+	if (rc <= 0)
+		return rc;
+	r->n_good++;
+	r->good_chunks = r->chunks.n;
+	r->good_lines = r->lines;
+	r->good_log = r->merkle;
+	return 1;
+}
+
+/* As read_all, of segments elsewhere. */
+static int read_closed(struct reading *in, const struct cart_resume_source *s,
+		       struct cart_err *err)
+{
+	unsigned char *block = malloc(CHUNK_BYTES);
+	struct cart_err why = { 0 };
+	uint64_t at = 0;
+	size_t i = 0, n;
+	int rc = 1;
+
+	if (block && s->identities)
+		in->age = cart_age_reader_new(s->identities, err);
+	if (!block || (s->identities && !in->age)) {
+		free(block);
+		return block ? -1 : cart_err_nomem(err);
+	}
+	while (rc > 0 && i < s->n_segments) {
+		n = s->lengths[i] - at < CHUNK_BYTES ?
+			(size_t)(s->lengths[i] - at) : CHUNK_BYTES;
+		rc = s->read(s->arg, i, at, block, n, err) < 0 ||
+		     chunks(in, block, n, err) < 0 ? -1 : 1;
+		if (rc > 0) {
+			rc = feed_stored(in, block, n, &why);
+			if (rc < 0)
+				*err = why;
+		}
+		at += n;
+		if (rc > 0 && at == s->lengths[i]) {
+			rc = end_closed(in, &why, err);
+			at = 0;
+			i++;
+		}
+	}
+	free(block);
+	cart_age_reader_free(in->age);
+	if (rc < 0)
+		return -1;
+	snprintf(in->r->why, sizeof(in->r->why), "%s", why.text);
+	return 0;
+}
+
+/* All must stay: what is closed can be neither cut nor replaced. */
+static int keep_closed(struct cart_resume_point *r,
+		       const struct cart_resume_source *s,
+		       struct cart_err *err)
+{
+	uint64_t all = 0;
+	size_t i;
+
+	r->length = malloc(s->n_segments * sizeof(*r->length));
+	if (!r->length)
+		return cart_err_nomem(err);
+	for (i = 0; i < s->n_segments; i++)
+		all += r->length[i] = s->lengths[i];
+	r->n_segments = r->segment = s->n_segments;
+	r->offset = r->length[s->n_segments - 1];
+	r->closed = true;
+	if (all == r->total && r->lines > 0)
+		return 0;
+	return cart_err_set(err, CART_ERR_LIMIT, 0, "its closed segments end "
+			    "within a group%s%s", r->why[0] ? ": " : "",
+			    r->why);
+}
+
 /* Where in the segments the stream is cut, and how much is behind. */
 static int find_place(struct cart_resume_point *r, int dirfd,
 		      struct cart_err *err)
@@ -646,26 +773,28 @@ static int begin_reading(struct reading *in, struct cart_err *err)
 }
 
 static int read_point(struct cart_resume_point *r, int dirfd,
+		      const struct cart_resume_source *from,
 		      cart_line_fn fn, void *arg, struct cart_err *err)
 {
 	struct reading in = { .r = r, .fn = fn, .arg = arg };
 	int rc = -1;
 
-	if (begin_reading(&in, err) < 0 || read_all(&in, dirfd, err) < 0)
+	if (begin_reading(&in, err) < 0 ||
+	    (from ? read_closed(&in, from, err) :
+		    read_all(&in, dirfd, err)) < 0)
 		goto out;
 	snprintf(r->case_id, sizeof(r->case_id), "%s", in.bag.log.case_id);
 	snprintf(r->uuid, sizeof(r->uuid), "%s", in.bag.log.uuid);
 	r->start = cart_walker_mtime(in.walker);
 	r->has_examiner = in.bag.has_examiner;
 	r->examiner = in.bag.examiner;
-	rc = find_place(r, dirfd, err);
+	rc = from ? keep_closed(r, from, err) : find_place(r, dirfd, err);
 out:
 	end_reading(&in);
 	return rc;
 }
 
-struct cart_resume_point *cart_resume_read(int dirfd, const char *name,
-					   cart_line_fn fn, void *arg,
+static struct cart_resume_point *new_point(const char *name,
 					   struct cart_err *err)
 {
 	struct cart_resume_point *r;
@@ -674,8 +803,6 @@ struct cart_resume_point *cart_resume_read(int dirfd, const char *name,
 		cart_err_set(err, CART_ERR_USAGE, 0, "not a bundle's name");
 		return NULL;
 	}
-	if (refuse_seal(dirfd, name, err) < 0)
-		return NULL;
 	r = calloc(1, sizeof(*r));
 	if (!r) {
 		cart_err_nomem(err);
@@ -685,11 +812,92 @@ struct cart_resume_point *cart_resume_read(int dirfd, const char *name,
 	snprintf(r->name, sizeof(r->name), "%s", name);
 	cart_index_init(&r->index);
 	cart_blocks_init(&r->chunks, CART_SHA256_SIZE);
-	if (read_point(r, dirfd, fn, arg, err) < 0) {
+	cart_buf_init(&r->changes, (size_t)16 << 20);
+	return r;
+}
+
+struct cart_resume_point *cart_resume_read(int dirfd, const char *name,
+					   cart_line_fn fn, void *arg,
+					   struct cart_err *err)
+{
+	struct cart_resume_point *r = new_point(name, err);
+
+	if (r && (refuse_seal(dirfd, name, err) < 0 ||
+		  read_point(r, dirfd, NULL, fn, arg, err) < 0)) {
 		cart_resume_free(r);
 		return NULL;
 	}
 	return r;
+}
+
+struct cart_resume_point *
+cart_resume_read_source(const struct cart_resume_source *s, const char *name,
+			cart_line_fn fn, void *arg, struct cart_err *err)
+{
+	struct cart_resume_point *r = new_point(name, err);
+
+	if (r && read_point(r, -1, s, fn, arg, err) < 0) {
+		cart_resume_free(r);
+		return NULL;
+	}
+	return r;
+}
+
+/* --- what the run did not seal --- */
+
+/* F21 and F26 */
+static int print_salvaged(const struct cart_resume_point *r,
+			  const uint64_t *lengths, struct cart_salvage *ret,
+			  struct cart_err *err)
+{
+	unsigned char root[CART_SHA256_SIZE];
+	struct cart_segment segment = { 0 };
+	size_t i;
+
+	cart_merkle_root(&r->good_log, root);
+	cart_text_hex(root, sizeof(root), ret->root);
+	cart_buf_addf(&ret->seal, "crashcart-seal 1\nbundle %s\ncase %s\n"
+		      "state partial\nroot %s\nlog %" PRIu64 " %s\n"
+		      "chunk %" PRIu64 "\n", r->name, r->case_id, ret->root,
+		      r->good_lines, ret->root, CHUNK_BYTES);
+	for (i = 0; i < r->n_good; i++) {
+		segment.length = lengths[i];
+		segment.n_chunks = (size_t)((lengths[i] + CHUNK_BYTES - 1) /
+					    CHUNK_BYTES);
+		cart_seal_segment(i, &segment, &r->chunks, &ret->seal);
+		segment.first_chunk += segment.n_chunks;
+		ret->bytes += lengths[i];
+	}
+	return cart_buf_check(&ret->seal, "seal", err);
+}
+
+int cart_salvage_read(const struct cart_resume_source *s, const char *name,
+		      struct cart_salvage *ret, struct cart_err *err)
+{
+	struct cart_resume_point *r = new_point(name, err);
+	struct reading in = { .r = r };
+	int rc = -1;
+
+	memset(ret, 0, sizeof(*ret));
+	cart_buf_init(&ret->seal, CART_SEAL_MAX);
+	if (!r)
+		return -1;
+	if (begin_reading(&in, err) < 0 || read_closed(&in, s, err) < 0)
+		goto out;
+	snprintf(r->case_id, sizeof(r->case_id), "%s", in.bag.log.case_id);
+	snprintf(ret->case_id, sizeof(ret->case_id), "%s", r->case_id);
+	snprintf(ret->why, sizeof(ret->why), "%s", r->why);
+	ret->segments = r->n_good;
+	ret->lines = r->good_lines;
+	rc = r->good_lines > 0 ? print_salvaged(r, s->lengths, ret, err) : 0;
+	if (r->good_lines == 0)
+		ret->segments = 0;
+out:
+	end_reading(&in);
+	cart_resume_free(r);
+	if (rc < 0)
+		cart_buf_clear(&ret->seal);
+	return rc;
 }
 
 const void *cart_resume_member(const struct cart_resume_point *r,
@@ -759,6 +967,7 @@ void cart_resume_free(struct cart_resume_point *r)
 	free(r->length);
 	cart_index_clear(&r->index);
 	cart_blocks_clear(&r->chunks);
+	cart_buf_clear(&r->changes);
 	free(r);
 }
 
@@ -842,14 +1051,15 @@ static int restore_stream(struct cart_stream *s, struct cart_resume_point *r,
 		segment = &s->segment[i];
 		segment->first_chunk = first;
 		segment->length = i + 1 < r->segment ? r->length[i] : r->offset;
-		segment->n_chunks = i + 1 < r->segment ?
+		segment->n_chunks = i + 1 < r->segment || r->closed ?
 			(size_t)((segment->length + CHUNK_BYTES - 1) /
 				 CHUNK_BYTES) :
 			(size_t)(segment->length / CHUNK_BYTES);
 		first += segment->n_chunks;
 	}
 	s->total = r->total;
-	return rehash(s, r, err);
+	return r->closed ? cart_stream_add_segment(s, err) :
+			   rehash(s, r, err);
 }
 
 static int restore(struct cart_bundle *b, struct cart_resume_point *r,
@@ -867,6 +1077,8 @@ static int restore(struct cart_bundle *b, struct cart_resume_point *r,
 	b->payload_asked = b->index.payload.n;
 	b->manifest_asked = b->index.manifest_bytes;
 	b->counts = r->counts;
+	if (b->stream.closed)
+		cart_buf_add(&b->changes, r->changes.data, r->changes.len);
 	return restore_stream(&b->stream, r, err);
 }
 
@@ -944,17 +1156,19 @@ static int tell_dropped(struct cart_bundle *b, const struct cart_resume_point *r
 	struct cart_buf text;
 	int rc;
 
-	if (r->dropped == 0 || r->only_seal)
+	if (!r->closed && (r->dropped == 0 || r->only_seal))
 		return 0;
 	cart_buf_init(&text, TAIL_MAX);
 	cart_tail_begin(&text, "gap", "");
 	cart_tail_text(&text, "what", "what was collected last before the "
 				      "interruption");
 	cart_tail_text(&text, "reason", "interrupted");
-	cart_tail_text(&text, "detail",
+	cart_tail_text(&text, "detail", r->closed ?
+		       "the segment that was open was not durable" :
 		       r->why[0] ? r->why : "the file ended within a group");
 	cart_tail_u64(&text, "offset", r->total);
-	cart_tail_u64(&text, "length", r->dropped);
+	if (!r->closed)
+		cart_tail_u64(&text, "length", r->dropped);
 	rc = log_text(b, &text, &b->counts.gaps, err);
 	cart_buf_clear(&text);
 	return rc;

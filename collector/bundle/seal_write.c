@@ -201,10 +201,9 @@ static int inner_seal(struct seal *s, struct cart_err *err)
 	return rc;
 }
 
-static void print_segment(const struct cart_stream *st, size_t i,
-			  struct cart_buf *out)
+void cart_seal_segment(size_t i, const struct cart_segment *segment,
+		       const struct cart_blocks *chunks, struct cart_buf *out)
 {
-	const struct cart_segment *segment = &st->segment[i];
 	unsigned char digest[CART_SHA256_SIZE];
 	char hex[CART_SHA256_HEX_SIZE];
 	struct cart_sha256 sha;
@@ -212,15 +211,14 @@ static void print_segment(const struct cart_stream *st, size_t i,
 
 	cart_sha256_init(&sha);
 	for (k = 0; k < segment->n_chunks; k++)
-		cart_sha256_update(&sha, cart_blocks_at(&st->chunks,
+		cart_sha256_update(&sha, cart_blocks_at(chunks,
 				   segment->first_chunk + k), CART_SHA256_SIZE);
 	cart_sha256_final(&sha, digest);
 	cart_buf_addf(out, "segment %zu %" PRIu64 " ", i + 1, segment->length);
 	cart_text_base64(digest, sizeof(digest), out);
 	cart_buf_addf(out, "-%zu\n", segment->n_chunks);
 	for (k = 0; k < segment->n_chunks; k++) {
-		cart_text_hex(cart_blocks_at(&st->chunks,
-					     segment->first_chunk + k),
+		cart_text_hex(cart_blocks_at(chunks, segment->first_chunk + k),
 			      CART_SHA256_SIZE, hex);
 		cart_buf_addf(out, "%s\n", hex);
 	}
@@ -243,7 +241,8 @@ static int print_outer(struct seal *s, size_t n, struct cart_buf *seal,
 		      b->name, b->case_id, s->state, root, s->log_size,
 		      log_root, (uint64_t)CHUNK_BYTES);
 	for (i = 0; i < n; i++)
-		print_segment(&b->stream, i, seal);
+		cart_seal_segment(i, &b->stream.segment[i], &b->stream.chunks,
+				  seal);
 	if (cart_buf_check(seal, "seal", err) < 0)
 		return -1;
 	cart_blake2b_init(&blake);
@@ -252,6 +251,34 @@ static int print_outer(struct seal *s, size_t n, struct cart_buf *seal,
 	return sign(s, false, prehash, sig, err);
 }
 
+/* The state file (FORMAT.md section 11) with this seal. */
+static int put_state(struct cart_bundle *b, const struct cart_buf *seal,
+		     const struct cart_buf *sig, struct cart_err *err)
+{
+	struct cart_sink *sink = b->stream.sink;
+	struct cart_buf state;
+	int rc = -1;
+
+	cart_buf_init(&state, SIZE_MAX / 2);
+	cart_buf_addf(&state, "crashcart-state 1\nuuid %s\nkey ", b->uuid);
+	cart_minisign_print_public_bare(&(b->examiner ? b->examiner :
+					  b->session)->public_key, &state);
+	cart_buf_addc(&state, '\n');
+	pthread_mutex_lock(&b->lock);
+	cart_buf_add(&state, b->changes.data, b->changes.len);
+	pthread_mutex_unlock(&b->lock);
+	cart_buf_addf(&state, "signature %zu\n", sig->len);
+	cart_buf_add(&state, sig->data, sig->len);
+	cart_buf_addf(&state, "seal %zu\n", seal->len);
+	cart_buf_add(&state, seal->data, seal->len);
+	if (cart_buf_check(&state, "state file", err) == 0)
+		rc = sink->companion(sink, ".state", state.data, state.len,
+				     err);
+	cart_buf_clear(&state);
+	return rc;
+}
+
+/* Closes the last segment and puts the seal beside it. */
 static int outer_seal(struct seal *s, struct cart_err *err)
 {
 	struct cart_stream *stream = &s->b->stream;
@@ -263,6 +290,8 @@ static int outer_seal(struct seal *s, struct cart_err *err)
 	cart_buf_init(&sig, 4096);
 	/* The signature first: a seal without one never exists. */
 	if (print_outer(s, stream->n_segments, &seal, &sig, err) < 0 ||
+	    (sink->state_first && put_state(s->b, &seal, &sig, err) < 0) ||
+	    sink->sync(sink, err) < 0 ||
 	    sink->companion(sink, ".seal.minisig", sig.data, sig.len,
 			    err) < 0 ||
 	    sink->companion(sink, ".seal", seal.data, seal.len, err) < 0)
@@ -280,10 +309,10 @@ out:
 int cart_seal_state(void *arg, struct cart_err *err)
 {
 	struct cart_bundle *b = arg;
-	struct cart_sink *sink = b->stream.sink;
 	struct seal s = { .b = b, .state = "partial",
 			  .log_size = b->log.written.size };
-	struct cart_buf seal, sig, state;
+	size_t n = b->stream.n_segments;
+	struct cart_buf seal, sig;
 	int rc = -1;
 
 	/* nothing that could be sealed is closed yet */
@@ -291,30 +320,15 @@ int cart_seal_state(void *arg, struct cart_err *err)
 		return 0;
 	cart_buf_init(&seal, SIZE_MAX / 2);
 	cart_buf_init(&sig, 4096);
-	cart_buf_init(&state, SIZE_MAX / 2);
 	cart_merkle_root(&b->log.written, s.log_root);
 	/* there is no tag manifest: the log's root stands for it */
 	memcpy(s.root, s.log_root, sizeof(s.root));
-	if (print_outer(&s, b->stream.n_segments - 1, &seal, &sig, err) < 0)
-		goto out;
-	cart_buf_addf(&state, "crashcart-state 1\nuuid %s\nkey ", b->uuid);
-	cart_minisign_print_public_bare(&(b->examiner ? b->examiner :
-					  b->session)->public_key, &state);
-	cart_buf_addc(&state, '\n');
-	pthread_mutex_lock(&b->lock);
-	cart_buf_add(&state, b->changes.data, b->changes.len);
-	pthread_mutex_unlock(&b->lock);
-	cart_buf_addf(&state, "signature %zu\n", sig.len);
-	cart_buf_add(&state, sig.data, sig.len);
-	cart_buf_addf(&state, "seal %zu\n", seal.len);
-	cart_buf_add(&state, seal.data, seal.len);
-	if (cart_buf_check(&state, "state file", err) == 0)
-		rc = sink->companion(sink, ".state", state.data, state.len,
-				     err);
-out:
+	if (!b->stream.sink->state_first)
+		n--;			/* the next has been begun */
+	if (print_outer(&s, n, &seal, &sig, err) == 0)
+		rc = put_state(b, &seal, &sig, err);
 	cart_buf_clear(&seal);
 	cart_buf_clear(&sig);
-	cart_buf_clear(&state);
 	return rc;
 }
 
@@ -330,11 +344,15 @@ int cart_seal_run(struct cart_bundle *b, struct cart_wait *end,
 	if (b->stream.sink->ending)
 		b->stream.sink->ending(b->stream.sink);
 	s.state = s.counts.gaps || end->force_gaps ? "gaps" : "complete";
+	/* what died behind here is made anew behind all that was collected */
+	if (b->stream.sink->state_first &&
+	    (cart_log_flush(b, err) < 0 ||
+	     cart_stream_cut(&b->stream, err) < 0))
+		return -1;
 	if (end_line(&s, err) < 0 || add_checkpoint(&s, err) < 0 ||
 	    add_bag_info(&s, err) < 0 || add_manifests(&s, err) < 0 ||
 	    inner_seal(&s, err) < 0 ||
 	    cart_stream_finish(&b->stream, err) < 0 ||
-	    b->stream.sink->sync(b->stream.sink, err) < 0 ||
 	    outer_seal(&s, err) < 0)
 		return -1;
 	if (ret) {

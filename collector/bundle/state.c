@@ -23,10 +23,12 @@
 #define READ_BYTES ((size_t)1 << 20)
 #define STATE_MAX ((size_t)96 << 20)
 #define FILE_NAME_SIZE 96
+#define UPLOAD_MAX 2048
 
 struct state {
-	const char *location, *key, *changes, *signature, *seal;
-	size_t location_len, key_len, changes_len, signature_len, seal_len;
+	const char *location, *upload, *key, *changes, *signature, *seal;
+	size_t location_len, upload_len, key_len, changes_len, signature_len,
+		seal_len;
 };
 
 static int bad(struct cart_err *err, const char *what)
@@ -91,6 +93,36 @@ static bool is_change(const char *s, size_t len)
 	       is_word(space + 1, (size_t)(s + len - space - 1), events);
 }
 
+/* "location URL/" and "upload FILE ID" of a bundle in S3. */
+static int parse_place(const char **p, const char *end, struct state *ret,
+		       struct cart_err *err)
+{
+	static const char place[] = "location ", upload[] = "upload ";
+	const char *line, *space;
+	size_t len;
+
+	if (take_line(p, end, &line, &len) < 0)
+		return bad(err, "its location");
+	ret->location = line + sizeof(place) - 1;
+	ret->location_len = len - (sizeof(place) - 1);
+	if (!cart_text_is_printable(ret->location, ret->location_len) ||
+	    ret->location_len < 6 ||
+	    memcmp(ret->location, "s3://", 5) != 0 ||
+	    ret->location[ret->location_len - 1] != '/')
+		return bad(err, "its location");
+	if (take_line(p, end, &line, &len) < 0 || len < sizeof(upload) ||
+	    memcmp(line, upload, sizeof(upload) - 1) != 0)
+		return bad(err, "its upload");
+	ret->upload = line + sizeof(upload) - 1;
+	ret->upload_len = len - (sizeof(upload) - 1);
+	space = memchr(ret->upload, ' ', ret->upload_len);
+	if (!space || ret->upload_len > UPLOAD_MAX ||
+	    !cart_text_is_printable(ret->upload, ret->upload_len) ||
+	    !cart_text_is_name(ret->upload, (size_t)(space - ret->upload)))
+		return bad(err, "its upload");
+	return 0;
+}
+
 /* "KEY LENGTH" and so many bytes. */
 static int take_block(const char **p, const char *end, const char *key,
 		      const char **ret, size_t *ret_len, struct cart_err *err)
@@ -119,17 +151,9 @@ static int parse(const char *data, size_t size, struct state *ret,
 	size_t len;
 
 	if (size > sizeof(place) - 1 &&
-	    memcmp(p, place, sizeof(place) - 1) == 0) {
-		if (take_line(&p, end, &line, &len) < 0)
-			return bad(err, "its location");
-		ret->location = line + sizeof(place) - 1;
-		ret->location_len = len - (sizeof(place) - 1);
-		if (!cart_text_is_printable(ret->location, ret->location_len) ||
-		    ret->location_len < 6 ||
-		    memcmp(ret->location, "s3://", 5) != 0 ||
-		    ret->location[ret->location_len - 1] != '/')
-			return bad(err, "its location");
-	}
+	    memcmp(p, place, sizeof(place) - 1) == 0 &&
+	    parse_place(&p, end, ret, err) < 0)
+		return -1;
 	if (take_line(&p, end, &line, &len) < 0 || len != sizeof(first) - 1 ||
 	    memcmp(line, first, len) != 0)
 		return bad(err, "not of version 1");
@@ -362,8 +386,9 @@ static int take_state(const char *name, const char *data, size_t len,
 	ret->log_size = seal->log_size;
 	ret->segments = seal->n_segments;
 	cart_buf_add(&ret->changes, s->changes, s->changes_len);
+	/* in S3 the last state has the seal of the whole */
 	if (strcmp(seal->name, name) == 0 &&
-	    strcmp(seal->state, "partial") == 0)
+	    (s->location || strcmp(seal->state, "partial") == 0))
 		return cart_buf_check(&ret->changes, "changes", err);
 	return bad(err, "it is about another bundle");
 }
@@ -430,6 +455,7 @@ int cart_state_parse(const char *name, const void *data, size_t len,
 
 	memset(ret, 0, sizeof(*ret));
 	cart_buf_init(&ret->location, 4096);
+	cart_buf_init(&ret->upload, 4096);
 	cart_buf_init(&ret->signature, STATE_MAX);
 	cart_buf_init(&ret->seal, STATE_MAX);
 	cart_buf_init(&ret->partial.changes, STATE_MAX);
@@ -438,9 +464,13 @@ int cart_state_parse(const char *name, const void *data, size_t len,
 		rc = bad(err, "it names no location");
 	if (rc == 0) {
 		cart_buf_add(&ret->location, s.location, s.location_len);
+		cart_buf_add(&ret->upload, s.upload, s.upload_len);
+		if (strcmp(seal.state, "partial") != 0)
+			memcpy(ret->whole, seal.state, sizeof(ret->whole));
 		cart_buf_add(&ret->signature, s.signature, s.signature_len);
 		cart_buf_add(&ret->seal, s.seal, s.seal_len);
 		rc = cart_buf_check(&ret->location, "location", err) < 0 ||
+		     cart_buf_check(&ret->upload, "upload", err) < 0 ||
 		     cart_buf_check(&ret->signature, "signature", err) < 0 ||
 		     cart_buf_check(&ret->seal, "seal", err) < 0 ? -1 : 0;
 	}
@@ -450,15 +480,16 @@ int cart_state_parse(const char *name, const void *data, size_t len,
 	return rc;
 }
 
-int cart_state_read(int dirfd, const char *name, struct cart_state *ret,
-		    struct cart_err *err)
+int cart_state_read(int dirfd, const char *name, bool closing,
+		    struct cart_state *ret, struct cart_err *err)
 {
 	char file[FILE_NAME_SIZE];
 	struct cart_buf text;
 	int rc = -1;
 
 	cart_buf_init(&text, STATE_MAX);
-	snprintf(file, sizeof(file), "%.64s.state", name);
+	snprintf(file, sizeof(file), "%.64s.state%s", name,
+		 closing ? "-closing" : "");
 	if (read_own(dirfd, file, &text, err) == 0)
 		rc = cart_state_parse(name, text.data ? text.data :
 				      (const void *)"", text.len, ret, err);
@@ -469,6 +500,7 @@ int cart_state_read(int dirfd, const char *name, struct cart_state *ret,
 void cart_state_clear(struct cart_state *s)
 {
 	cart_buf_clear(&s->location);
+	cart_buf_clear(&s->upload);
 	cart_buf_clear(&s->signature);
 	cart_buf_clear(&s->seal);
 	cart_partial_clear(&s->partial);

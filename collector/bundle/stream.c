@@ -54,6 +54,11 @@ int cart_stream_init(struct cart_stream *s, struct cart_sink *sink,
 		s->segment_chunks = CHUNKS_MAX;
 	if (s->segment_chunks == 0)
 		s->segment_chunks = 1;
+	/* going on is possible only behind a whole log part */
+	if (sink->state_first) {
+		s->soft_bytes = s->segment_chunks * CHUNK_BYTES;
+		s->segment_chunks = CHUNKS_MAX;
+	}
 	cart_blocks_init(&s->chunks, CART_SHA256_SIZE);
 	cart_sha256_init(&s->chunk_sha);
 	cart_sha256_init(&s->member_sha);
@@ -115,10 +120,14 @@ static int end_chunk(struct cart_stream *s, struct cart_err *err)
 
 static int next_segment(struct cart_stream *s, struct cart_err *err)
 {
+	if (s->closed && s->sink->state_first &&
+	    s->closed(s->closed_arg, err) < 0)
+		return -1;
 	if (cart_stream_add_segment(s, err) < 0 ||
 	    s->sink->segment(s->sink, (unsigned)s->n_segments, err) < 0)
 		return -1;
-	return s->closed ? s->closed(s->closed_arg, err) : 0;
+	return s->closed && !s->sink->state_first ?
+		s->closed(s->closed_arg, err) : 0;
 }
 
 static int end_age(struct cart_stream *s, struct cart_err *err)
@@ -203,6 +212,9 @@ int cart_stream_encrypt(struct cart_stream *s,
 			const struct cart_age_recipients *to,
 			struct cart_err *err)
 {
+	if (s->soft_bytes)
+		s->segment_chunks = s->soft_bytes / CHUNK_BYTES;
+	s->soft_bytes = 0;
 	s->age = cart_age_writer_new(to, put_age, s, err);
 	return s->age ? 0 : -1;
 }

@@ -168,12 +168,15 @@ static int take_seal(struct check *c, struct cart_err *err)
 }
 
 /* F2, F22: cheap to see before anything is read. */
-static int check_lengths(const struct check *c, struct cart_err *err)
+static int check_lengths(struct check *c, struct cart_err *err)
 {
 	size_t i;
 
 	if (!c->has_seal || c->in.kind != INPUT_FILES)
 		return 0;
+	/* what is behind a partial seal is a remnant (F26) */
+	if (c->partial && c->in.n_segments > c->seal.n_segments)
+		c->in.n_segments = c->seal.n_segments;
 	if (c->in.n_segments != c->seal.n_segments)
 		return cart_rule(err, 2, "%zu segments instead of %zu",
 				 c->in.n_segments, c->seal.n_segments);

@@ -209,6 +209,27 @@ static int64_t patience_ns(const struct cart_bundle *b)
 	return b->log.parts < 100000 ? 10 * NS_PER_S : 120 * NS_PER_S;
 }
 
+/* Where only closed segments are durable, closes the current one. */
+static int cut_segment(struct cart_bundle *b, struct cart_err *err)
+{
+	if (cart_log_flush(b, err) < 0)
+		return -1;
+	return cart_stream_cut(&b->stream, err);
+}
+
+/* Closes the segment if so much more, and a log part, would make it longer
+ * than it is to be. */
+static int make_room(struct cart_bundle *b, size_t bytes, struct cart_err *err)
+{
+	const struct cart_stream *s = &b->stream;
+	uint64_t length = s->segment[s->n_segments - 1].length;
+
+	if (!s->soft_bytes || length == 0 ||
+	    length + bytes + LOG_PART_MAX + 8 * TAR_BLOCK <= s->soft_bytes)
+		return 0;
+	return cut_segment(b, err);
+}
+
 static int write_files(struct cart_bundle *b, struct cart_ticket *t,
 		       struct cart_err *err)
 {
@@ -234,6 +255,8 @@ static int write_member(struct cart_bundle *b, struct cart_ticket *t,
 	char path[CART_MEMBER_PATH_SIZE];
 	int rc;
 
+	if (make_room(b, t->len + t->line.len + t->files.len, err) < 0)
+		return -1;
 	/* F19: the line of a member stands in the log part of its group */
 	if ((b->log.group_members == GROUP_MAX ||
 	     !cart_log_fits(b, t->line.len)) && cart_log_flush(b, err) < 0)
@@ -253,14 +276,6 @@ static int write_member(struct cart_bundle *b, struct cart_ticket *t,
 	    write_files(b, t, err) < 0)
 		return -1;
 	return b->log.group_bytes >= GROUP_BYTES ? cart_log_flush(b, err) : 0;
-}
-
-/* Where only closed segments are durable, closes the current one. */
-static int cut_segment(struct cart_bundle *b, struct cart_err *err)
-{
-	if (cart_log_flush(b, err) < 0)
-		return -1;
-	return cart_stream_cut(&b->stream, err);
 }
 
 static int write_sync(struct cart_bundle *b, struct cart_err *err)
@@ -309,6 +324,8 @@ static int process(struct cart_bundle *b, struct cart_ticket *t,
 {
 	switch (t->kind) {
 	case TICKET_LINE:
+		if (make_room(b, t->line.len, err) < 0)
+			return -1;
 		return cart_log_line(b, t->line.t_ns, t->line.mono_ns,
 				     t->line.text, t->line.len, err);
 	case TICKET_MEMBER:

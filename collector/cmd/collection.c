@@ -716,8 +716,8 @@ static void tell_unsealed(const struct cmd_collection *c, const char *location)
 			 c->name);
 		if (access(state, F_OK) == 0)
 			cart_msg(CART_MSG_ERROR, "not sealed: what was closed "
-				 "is at %s; `crashcart resume %s` seals it as "
-				 "partial", location, c->state_dir);
+				 "is at %s; `crashcart resume %s` goes on from "
+				 "there", location, c->state_dir);
 		else
 			cart_msg(CART_MSG_ERROR, "not sealed: nothing at %s "
 				 "can be sealed; collect anew", location);

@@ -55,8 +55,25 @@ static bool is_uploaded(int dirfd, const char *name)
 	char path[80];
 
 	snprintf(path, sizeof(path), "%.64s.state", name);
-	return !is_encrypted(dirfd, name) &&
-	       cart_file_exists(dirfd, path);
+	if (is_encrypted(dirfd, name))
+		return false;
+	if (cart_file_exists(dirfd, path))
+		return true;
+	snprintf(path, sizeof(path), "%.64s.state-closing", name);
+	return cart_file_exists(dirfd, path);
+}
+
+/* Is it NAME.state or NAME.state-closing? */
+static bool state_of(const char *file, char name[65])
+{
+	const char *end = strstr(file, ".state");
+
+	while (end != NULL && end[6] != '\0' && strcmp(end + 6, "-closing"))
+		end = strstr(end + 1, ".state");
+	if (end == NULL || end == file || end - file > 64)
+		return false;
+	snprintf(name, 65, "%.*s", (int)(end - file), file);
+	return true;
 }
 
 /* The one NAME.tar, NAME.tar.age or (in S3) NAME.state without a seal in the
@@ -74,11 +91,10 @@ static int find_unsealed(struct cmd_collection *c, const char *dir, int dirfd,
 		return cart_err_errno(err, errno, "%s", dir);
 	while ((e = readdir(d)) != NULL) {
 		len = strlen(e->d_name);
-		if (len > 6 && len < 71 &&
-		    strcmp(e->d_name + len - 6, ".state") == 0) {
-			snprintf(name, sizeof(name), "%.*s", (int)(len - 6),
-				 e->d_name);
-			if (is_uploaded(dirfd, name)) {
+		if (state_of(e->d_name, name)) {
+			/* of both files of one run, the second time */
+			if (is_uploaded(dirfd, name) &&
+			    strcmp(c->name, name) != 0) {
 				snprintf(c->name, sizeof(c->name), "%s", name);
 				found++;
 			}
@@ -185,12 +201,34 @@ static int find(struct cmd_collection *c, const char *dir, struct cart_err *err)
 	return -1;
 }
 
-static int load(struct cmd_collection *c, const char *dir, int dirfd,
-		struct resume *r, struct cart_err *err)
+/* The manifest and options, once the log was read. */
+static int loaded(void *arg, struct cart_err *err)
 {
+	struct resume *r = arg;
+	struct cmd_collection *c = r->c;
 	const void *bytes;
 	size_t len;
 
+	bytes = cart_resume_member(c->resume, "manifest.json", &len);
+	if (bytes == NULL || r->first == NULL)
+		return cart_err_set(err, CART_ERR_INPUT, 0, "%s: nothing "
+				    "durable was written before the "
+				    "interruption; collect anew", c->name);
+	c->manifest = cart_manifest_parse("manifest.json", bytes, len, err);
+	if (c->manifest == NULL || restore(c, r->first, err) < 0 ||
+	    cart_cmd_collection_stamps(c, err) < 0 ||
+	    cart_witness_check(c->args, err) < 0 ||
+	    cart_cmd_priority(c->args,
+			      cart_manifest_has_host_steps(c->manifest),
+			      &c->priority, err) < 0)
+		return -1;
+	c->watch = cart_watch_new(c->args, err);
+	return c->watch != NULL ? 0 : -1;
+}
+
+static int load(struct cmd_collection *c, const char *dir, int dirfd,
+		struct resume *r, struct cart_err *err)
+{
 	c->history = cart_run_history_new();
 	if (c->history == NULL)
 		return cart_err_nomem(err);
@@ -198,18 +236,19 @@ static int load(struct cmd_collection *c, const char *dir, int dirfd,
 	if (c->resume == NULL)
 		return -1;
 	c->interrupted_after = cart_resume_lines(c->resume);
-	bytes = cart_resume_member(c->resume, "manifest.json", &len);
-	if (bytes == NULL || r->first == NULL)
-		return cart_err_set(err, CART_ERR_INPUT, 0, "%s: nothing "
-				    "durable was written before the "
-				    "interruption; collect anew", c->name);
-	c->manifest = cart_manifest_parse("manifest.json", bytes, len, err);
-	if (c->manifest == NULL || restore(c, r->first, err) < 0)
+	if (loaded(r, err) < 0)
 		return -1;
 	c->sink = cart_sink_file(dirfd, dir, c->name,
 				 cart_resume_segments(c->resume),
 				 cart_resume_offset(c->resume), err);
 	return c->sink != NULL ? 0 : -1;
+}
+
+static int go_on(struct cmd_collection *c)
+{
+	cart_msg(CART_MSG_NOTE, "going on after log line %" PRIu64 " of %s",
+		 c->interrupted_after, c->name);
+	return cart_cmd_collection_run(c);
 }
 
 static int resume(const struct cart_args *a)
@@ -232,20 +271,16 @@ static int resume(const struct cart_args *a)
 		dirfd = -1;
 	}
 	if (dirfd >= 0 && is_uploaded(dirfd, c.name)) {
-		status = cart_cmd_upload_partial(&c, dirfd);
+		status = cart_cmd_upload_resume(&c, dir, dirfd, on_line, loaded,
+						&r);
+		if (status < 0)
+			status = go_on(&c);
 	} else if (dirfd >= 0 && is_encrypted(dirfd, c.name)) {
 		status = cart_cmd_collection_partial(a, dirfd, dir, c.name);
-	} else if (dirfd < 0 || load(&c, dir, dirfd, &r, &err) < 0 ||
-		   cart_cmd_collection_stamps(&c, &err) < 0 ||
-		   cart_witness_check(a, &err) < 0 ||
-		   cart_cmd_priority(a, cart_manifest_has_host_steps(c.manifest),
-				     &c.priority, &err) < 0 ||
-		   (c.watch = cart_watch_new(a, &err)) == NULL) {
+	} else if (dirfd < 0 || load(&c, dir, dirfd, &r, &err) < 0) {
 		status = cart_command_fail(a, &err);
 	} else {
-		cart_msg(CART_MSG_NOTE, "going on after log line %" PRIu64
-			 " of %s", c.interrupted_after, c.name);
-		status = cart_cmd_collection_run(&c);
+		status = go_on(&c);
 	}
 	if (dirfd >= 0)
 		close(dirfd);
@@ -278,8 +313,9 @@ const struct cart_command cart_cmd_resume = {
 "interruption is looked up and adopted, never asked for twice.  Parameters and\n"
 "--allow are those of the interrupted run; give credentials and --key anew.\n"
 "\n"
-"A bundle in S3 cannot be read here either; FOLDER is that of its state file.\n"
-"An encrypted bundle cannot be read here: its closed segments are sealed as\n"
-"partial, with the seal that the run signed when it closed the last one.\n",
+"Of a bundle in S3, FOLDER is that of its state file: its closed segments are\n"
+"read back, and it goes on behind them.  What cannot be read here (an encrypted\n"
+"bundle, or one in S3 by credentials that may only put) is sealed as partial,\n"
+"with the seal that the run signed when it closed the last segment.\n",
 	.run = resume,
 };

@@ -20,15 +20,9 @@
 #define STATE_DEFAULT "/dev/shm"
 #define STATE_NAME "crashcart-state-XXXXXX"
 
-struct target {
-	struct cart_s3_sink_options o;
-	char bucket[64], prefix[1024], until[CART_CLOCK_TEXT_SIZE];
-	char owner[16];
-};
-
 /* "governance:365".  Compliance mode cannot be taken back by anyone. */
 static int read_retain(const struct cart_args *a, unsigned allow,
-		       struct target *t, struct cart_err *err)
+		       struct cmd_upload_target *t, struct cart_err *err)
 {
 	const char *text = cart_args_value(a, "retain"), *number = "";
 	uint64_t days;
@@ -56,8 +50,9 @@ static int read_retain(const struct cart_args *a, unsigned allow,
 	return 0;
 }
 
-static int read_target(const struct cart_args *a, const char *url,
-		       unsigned allow, struct target *t, struct cart_err *err)
+int cart_cmd_upload_target(const struct cart_args *a, const char *url,
+			   unsigned allow, struct cmd_upload_target *t,
+			   struct cart_err *err)
 {
 	memset(t, 0, sizeof(*t));
 	t->o.bucket = t->bucket;
@@ -70,9 +65,9 @@ static int read_target(const struct cart_args *a, const char *url,
 	return read_retain(a, allow, t, err);
 }
 
-/* The session that uploads, and whose bucket it is to be. */
-static int open_session(struct cmd_collection *c, struct target *t,
-			bool host_steps, struct cart_err *err)
+int cart_cmd_upload_session(struct cmd_collection *c,
+			    struct cmd_upload_target *t, bool host_steps,
+			    struct cart_err *err)
 {
 	c->upload = cart_cmd_aws_new_upload(c->args, c->env, host_steps, err);
 	if (c->upload == NULL ||
@@ -105,7 +100,7 @@ static int make_state_dir(char *out, size_t size)
 	return -1;
 }
 
-static void on_state_failed(void *arg, const struct cart_err *why)
+void cart_cmd_upload_state_failed(void *arg, const struct cart_err *why)
 {
 	struct cmd_collection *c = arg;
 
@@ -130,7 +125,8 @@ static int refuse_run(struct cmd_collection *c, const char *url,
 
 /* Says that this run has the name, so that no other takes it while nothing else
  * is there yet.  Shows at once, too, whether we may put. */
-static int put_marker(struct cmd_collection *c, const struct target *t,
+static int put_marker(struct cmd_collection *c,
+		      const struct cmd_upload_target *t,
 		      const char *url, struct cart_err *err)
 {
 	char start[CART_CLOCK_TEXT_SIZE], file[96], host[256] = "";
@@ -161,13 +157,13 @@ static int put_marker(struct cmd_collection *c, const struct target *t,
 	return rc;
 }
 
-static int open_state(struct cmd_collection *c, struct target *t,
+static int open_state(struct cmd_collection *c, struct cmd_upload_target *t,
 		      struct cart_err *err)
 {
 	const char *dir = cart_args_value(c->args, "state");
 	struct cart_err why = { 0 };
 
-	t->o.state_failed = on_state_failed;
+	t->o.state_failed = cart_cmd_upload_state_failed;
 	t->o.state_arg = c;
 	if (dir != NULL)
 		snprintf(c->state_dir, sizeof(c->state_dir), "%s", dir);
@@ -182,16 +178,17 @@ static int open_state(struct cmd_collection *c, struct target *t,
 	if (t->o.state_dirfd < 0) {
 		cart_err_set(&why, CART_ERR_SYSTEM, 0, "no folder for it: "
 			     "--state FOLDER");
-		on_state_failed(c, &why);
+		cart_cmd_upload_state_failed(c, &why);
 	} else {
 		cart_msg(CART_MSG_NOTE, "if this run dies: `crashcart resume "
-			 "%s` seals what it had closed", c->state_dir);
+			 "%s` goes on", c->state_dir);
 	}
 	return 0;
 }
 
 /* 1: a sealed one has this name; 0: it is free; -1: not free, or not known. */
-static int ask_name(struct cmd_collection *c, const struct target *t,
+static int ask_name(struct cmd_collection *c,
+		    const struct cmd_upload_target *t,
 		    const char *url, struct cart_err *err)
 {
 	const char *const end[] = { "seal", "run",
@@ -213,7 +210,8 @@ static int ask_name(struct cmd_collection *c, const struct target *t,
 
 /* CASE-bNN, the next that is free.  Credentials that may only put cannot ask:
  * then the start is in the name. */
-static int choose_name(struct cmd_collection *c, const struct target *t,
+static int choose_name(struct cmd_collection *c,
+		       const struct cmd_upload_target *t,
 		       const char *url, struct cart_err *err)
 {
 	char start[CART_CLOCK_TEXT_SIZE];
@@ -240,128 +238,26 @@ static int choose_name(struct cmd_collection *c, const struct target *t,
 int cart_cmd_upload_open(struct cmd_collection *c, const char *url,
 			 struct cart_err *err)
 {
-	struct target t;
+	struct cmd_upload_target t;
 	int rc = -1;
 
-	if (read_target(c->args, url, c->allow, &t, err) < 0)
+	if (cart_cmd_upload_target(c->args, url, c->allow, &t, err) < 0)
 		return -1;
 	t.o.encrypted = c->encrypt_to.n > 0;
 	if (c->segment_bytes == 0)
 		c->segment_bytes = (uint64_t)1 << 30;
-	if (open_session(c, &t, cart_manifest_has_host_steps(c->manifest),
-			 err) < 0 ||
+	if (cart_cmd_upload_session(c, &t,
+				    cart_manifest_has_host_steps(c->manifest),
+				    err) < 0 ||
 	    open_state(c, &t, err) < 0)
 		return -1;
-	if (choose_name(c, &t, url, err) == 0 &&
-	    put_marker(c, &t, url, err) == 0) {
+	if (choose_name(c, &t, url, err) == 0) {
+		/* a bucket that takes no upload gets no marker either */
 		t.o.name = c->name;
 		c->sink = cart_s3_sink(&t.o, err);
-		rc = c->sink != NULL ? 0 : -1;
+		rc = c->sink != NULL ? put_marker(c, &t, url, err) : -1;
 	}
 	if (t.o.state_dirfd >= 0)
 		close(t.o.state_dirfd);
 	return rc;
-}
-
-/* --- after a run that died --- */
-
-struct partial {
-	struct target t;
-	struct cart_state s;
-	size_t unknown;			/* segments that may not be looked at */
-};
-
-/* The state does not say whether it is encrypted: one of two names.  Those who
- * may only put cannot ask; then it stays unknown. */
-static int compare_segment(struct partial *p, const struct cart_seal *seal,
-			   size_t i, struct cart_err *err)
-{
-	const struct cart_seal_segment *g = &seal->segments[i];
-	static const char *const end[] = { "", ".age" };
-	bool is_denied = false;
-	char file[96], number[16] = "";
-	size_t k;
-
-	if (i > 0)
-		snprintf(number, sizeof(number), ".%03zu", i + 1);
-	for (k = 0; k < 2; k++) {
-		snprintf(file, sizeof(file), "%.64s.tar%s%s", seal->name,
-			 number, end[k]);
-		if (cart_s3_compare(&p->t.o, file, g->length,
-				    (const unsigned char (*)[CART_SHA256_SIZE])
-				    seal->chunks + g->first_chunk, g->n_chunks,
-				    err) == 0)
-			return 0;
-		if (err->class == CART_ERR_CRYPTO)
-			return -1;
-		is_denied |= err->class == CART_ERR_DENIED;
-	}
-	if (!is_denied)
-		return -1;
-	p->unknown++;
-	return 0;
-}
-
-static int compare_segments(struct partial *p, struct cart_err *err)
-{
-	struct cart_seal seal = { .n_segments = 0 };
-	int rc = cart_seal_parse(p->s.seal.data, p->s.seal.len, &seal, err);
-	size_t i;
-
-	for (i = 0; rc == 0 && i < seal.n_segments; i++)
-		rc = compare_segment(p, &seal, i, err);
-	cart_seal_clear(&seal);
-	return rc;
-}
-
-static int put_partial(struct cmd_collection *c, int dirfd, struct partial *p,
-		       struct cart_err *err)
-{
-	char file[96];
-
-	if (cart_cmd_collection_allow(c, err) < 0 ||
-	    read_target(c->args, (char *)p->s.location.data, c->allow, &p->t,
-			err) < 0 ||
-	    open_session(c, &p->t, false, err) < 0 ||
-	    compare_segments(p, err) < 0)
-		return -1;
-	snprintf(file, sizeof(file), "%s.seal.minisig", c->name);
-	if (cart_s3_put(&p->t.o, file, p->s.signature.data, p->s.signature.len,
-			err) < 0)
-		return -1;
-	snprintf(file, sizeof(file), "%s.seal", c->name);
-	if (cart_s3_put(&p->t.o, file, p->s.seal.data, p->s.seal.len, err) < 0)
-		return -1;
-	snprintf(file, sizeof(file), "%s.state", c->name);
-	unlinkat(dirfd, file, 0);
-	return 0;
-}
-
-int cart_cmd_upload_partial(struct cmd_collection *c, int dirfd)
-{
-	struct partial p = { .unknown = 0 };
-	const struct cart_partial *s = &p.s.partial;
-	struct cart_err err = { 0 };
-	int status = CART_EXIT_GAPS;
-
-	if (cart_state_read(dirfd, c->name, &p.s, &err) < 0)
-		return cart_command_fail(c->args, &err);
-	if (put_partial(c, dirfd, &p, &err) < 0) {
-		status = cart_command_fail(c->args, &err);
-		goto out;
-	}
-	if (p.unknown > 0)
-		cart_msg(CART_MSG_WARN, "these credentials may not look at %zu "
-			 "of the %zu segments (s3:GetObject): they were not "
-			 "compared with the seal", p.unknown, s->segments);
-	printf("Sealed    %s: partial, %zu closed segments, log lines to %"
-	       PRIu64 "\nBundle    %s%s\nRoot      %s (of the log)\nKey       "
-	       "id %s: signed the seal, by the state file\n%s"
-	       "Next      collect again for what is missing\n", c->name,
-	       s->segments, s->log_size, (char *)p.s.location.data, c->name,
-	       s->root, s->signer, s->changes.len ? (char *)s->changes.data :
-	       "");
-out:
-	cart_state_clear(&p.s);
-	return status;
 }

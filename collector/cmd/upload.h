@@ -3,6 +3,8 @@
 #define CMD_UPLOAD_H
 
 #include "collection.h"
+#include "crashcart/aws_sink.h"
+#include "crashcart/clock.h"
 
 /* What collect and resume need for a bundle that goes to S3. */
 #define CMD_UPLOAD_OPTIONS \
@@ -24,8 +26,31 @@
 int cart_cmd_upload_open(struct cmd_collection *c, const char *url,
 			 struct cart_err *err);
 
-/* Seals in S3 what the run that died had closed, by the state file of c->name
- * in the folder dirfd; gives the exit status. */
-int cart_cmd_upload_partial(struct cmd_collection *c, int dirfd);
+/* Where to and how: what the options say. */
+struct cmd_upload_target {
+	struct cart_s3_sink_options o;
+	char bucket[64], prefix[1024], until[CART_CLOCK_TEXT_SIZE];
+	char owner[16];
+};
+
+/* From s3://BUCKET/PREFIX and the options; no session yet.  0 or -1. */
+int cart_cmd_upload_target(const struct cart_args *a, const char *url,
+			   unsigned allow, struct cmd_upload_target *t,
+			   struct cart_err *err);
+/* The session that uploads (c->upload), and whose bucket it is to be. */
+int cart_cmd_upload_session(struct cmd_collection *c,
+			    struct cmd_upload_target *t, bool host_steps,
+			    struct cart_err *err);
+/* Of the sink's options; arg: struct cmd_collection. */
+void cart_cmd_upload_state_failed(void *arg, const struct cart_err *why);
+
+/* Goes on with the run whose state file of c->name lies in the folder dirfd,
+ * or seals what it had closed.  line gets the log; loaded is called behind the
+ * last line, with c->resume there, and makes the manifest.  -1: c is ready
+ * (cart_cmd_collection_run); else it is over, with this exit status. */
+int cart_cmd_upload_resume(struct cmd_collection *c, const char *dir, int dirfd,
+			   cart_line_fn line,
+			   int (*loaded)(void *arg, struct cart_err *err),
+			   void *arg);
 
 #endif

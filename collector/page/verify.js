@@ -90,6 +90,10 @@ class Check {
 	checkLengths() {
 		const { segments } = this.seal;
 
+		/* what is behind a partial seal is a remnant (F26) */
+		if (this.partial)
+			this.files.length = Math.min(this.files.length,
+				segments.length);
 		need(this.files.length === segments.length, 2,
 			`${this.files.length} segments instead of ` +
 			segments.length);
@@ -222,10 +226,10 @@ class Check {
 		if (this.sorted.seal)
 			checkCounterNames(this.sorted);
 		await this.takeSeal();
+		this.partial = this.seal?.state === 'partial';
 		if (this.seal)
 			this.checkLengths();
 		this.stream = new Stream(files, this.seal, this.progress);
-		this.partial = this.seal?.state === 'partial';
 		await this.takeFirst(encrypted);
 		if (this.encrypted)
 			return this.takeEncrypted();

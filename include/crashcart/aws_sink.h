@@ -26,6 +26,7 @@ struct cart_s3_sink_options {
 	const char *lock_mode;		/* GOVERNANCE, COMPLIANCE, or NULL */
 	const char *lock_until;		/* ISO 8601, with lock_mode */
 	bool legal_hold;
+	unsigned closed_segments;	/* by a run that died: it goes on */
 	/* Folder for NAME.state (a tmpfs does), or -1: none is kept. */
 	int state_dirfd;
 	/* Or NULL: told, on the writer's thread, when NAME.state cannot be
@@ -34,7 +35,8 @@ struct cart_s3_sink_options {
 	void *state_arg;
 };
 
-/* Nothing is sent before the first chunk is whole.  NULL with err. */
+/* Begins the first upload, so that a bucket, owner, key or lock that will not
+ * do is known before anything is collected.  NULL with err. */
 struct cart_sink *cart_s3_sink(const struct cart_s3_sink_options *o,
 			       struct cart_err *err);
 
@@ -51,6 +53,18 @@ int cart_s3_exists(const struct cart_s3_sink_options *o, const char *file,
  * nothing is known). */
 int cart_s3_has_bucket(const struct cart_s3_sink_options *o,
 		       struct cart_err *err);
+
+/* Completes the upload "FILE ID" if its parts have just these SHA-256.  1; 0:
+ * it is not there any more, or its parts are others; -1 with err. */
+int cart_s3_finish(const struct cart_s3_sink_options *o, const char *upload,
+		   const unsigned char (*parts)[CART_SHA256_SIZE],
+		   size_t n_parts, struct cart_err *err);
+
+/* Completes what was uploaded of file, its parts from the first to the first
+ * that is missing, by the last upload that was begun; if there is no such
+ * object yet.  1, and ret_bytes; 0: there is no upload with a part; -1. */
+int cart_s3_remnant(const struct cart_s3_sink_options *o, const char *file,
+		    uint64_t *ret_bytes, struct cart_err *err);
 
 /* Is the object of this length, and does S3 keep the checksum of a multipart
  * upload of parts with these SHA-256?  0; or -1 with err (CRYPTO: it is

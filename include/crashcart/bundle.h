@@ -171,7 +171,7 @@ int cart_bundle_seal(struct cart_bundle *b, bool force_gaps, const char *reason,
 		     struct cart_seal_result *ret, struct cart_err *err);
 void cart_bundle_free(struct cart_bundle *b);	/* accepts NULL */
 
-/* --- going on after an interruption (file sink) --- */
+/* --- going on after an interruption --- */
 
 struct cart_resume_point;
 
@@ -183,6 +183,22 @@ typedef int (*cart_line_fn)(void *arg, const struct cart_json *line,
 struct cart_resume_point *cart_resume_read(int dirfd, const char *name,
 					   cart_line_fn fn, void *arg,
 					   struct cart_err *err);
+/* Where a bundle lies that is no file: closed segments, to be read as above. */
+struct cart_resume_source {
+	size_t n_segments;
+	const uint64_t *lengths;
+	/* so many bytes, all of them there */
+	int (*read)(void *arg, size_t segment, uint64_t offset, void *data,
+		    size_t len, struct cart_err *err);
+	void *arg;
+	/* Of an encrypted bundle, to salvage it; NULL: plain. */
+	const struct cart_age_identities *identities;
+};
+/* As cart_resume_read.  What goes on begins a new segment, so LIMIT if they
+ * do not end with a log part. */
+struct cart_resume_point *
+cart_resume_read_source(const struct cart_resume_source *s, const char *name,
+			cart_line_fn fn, void *arg, struct cart_err *err);
 /* Bytes of the early tag members, e.g. "manifest.json", "plan.json"; NULL if
  * absent.  Owned by r. */
 const void *cart_resume_member(const struct cart_resume_point *r,
@@ -207,6 +223,20 @@ struct cart_bundle *cart_bundle_resume(const struct cart_bundle_options *o,
 				       struct cart_err *err);
 void cart_resume_free(struct cart_resume_point *r);
 
+struct cart_salvage {
+	char case_id[65], root[CART_SHA256_HEX_SIZE];	/* root: of the log */
+	uint64_t lines, bytes;
+	size_t segments;		/* the first so many; 0: none */
+	char why[CART_ERR_TEXT_SIZE];	/* what stands behind them, or "" */
+	struct cart_buf seal;		/* F26; empty without segments */
+};
+
+/* The partial seal that the closed segments of a run that died can have: up to
+ * the first that does not hold, or that begins the bundle's end.  0, and
+ * ret->seal is to be cleared, or -1: they could not be read. */
+int cart_salvage_read(const struct cart_resume_source *s, const char *name,
+		      struct cart_salvage *ret, struct cart_err *err);
+
 /* --- an encrypted bundle whose run died --- */
 
 struct cart_partial {
@@ -229,6 +259,8 @@ void cart_partial_clear(struct cart_partial *p);
 /* What the state file of a run in S3 says; the objects are not looked at. */
 struct cart_state {
 	struct cart_buf location;	/* "s3://BUCKET/PREFIX/", text */
+	struct cart_buf upload;		/* "FILE ID" of the last segment */
+	char whole[16];			/* "complete", "gaps"; "": partial */
 	struct cart_buf signature, seal;
 	struct cart_partial partial;	/* but bytes are as the seal says */
 };
@@ -236,9 +268,10 @@ struct cart_state {
 /* From its bytes.  0, and ret is to be cleared, or -1. */
 int cart_state_parse(const char *name, const void *data, size_t len,
 		     struct cart_state *ret, struct cart_err *err);
-/* DIR/NAME.state.  0, and ret is to be cleared, or -1. */
-int cart_state_read(int dirfd, const char *name, struct cart_state *ret,
-		    struct cart_err *err);
+/* DIR/NAME.state, or the one of a segment that was being closed,
+ * NAME.state-closing.  0, and ret is to be cleared, or -1. */
+int cart_state_read(int dirfd, const char *name, bool closing,
+		    struct cart_state *ret, struct cart_err *err);
 void cart_state_clear(struct cart_state *s);
 
 #endif

@@ -53,6 +53,9 @@ struct cart_sink {
 	/* Set by the sink: companions ".state" are wanted, since whoever
 	 * resumes cannot read the bundle. */
 	int wants_state;
+	/* Set by the sink: a ".state" comes before its segment is closed, also
+	 * before the last, and covers it. */
+	int state_first;
 };
 
 void cart_sink_free(struct cart_sink *s);	/* accepts NULL */

@@ -31,7 +31,10 @@ expect 0 "$CRASHCART" verify back -P "$key"
 # what S3 says of the object is what the seal says of the segment
 aws s3api get-object-attributes --bucket $bucket --key cases/7/S-b01.tar.002 \
 	--object-attributes Checksum ObjectParts > attributes.json
-grep -q "^segment 2 16777216 $(jq -r .Checksum.ChecksumSHA256 attributes.json)\$" \
+length=$(aws s3api head-object --bucket $bucket --key cases/7/S-b01.tar.002 |
+	jq .ContentLength)
+[ "$length" -gt 8388608 ] && [ "$length" -le 16777216 ] || die "$length bytes"
+grep -q "^segment 2 $length $(jq -r .Checksum.ChecksumSHA256 attributes.json)\$" \
 	back/S-b01.seal || die "the composite checksum"
 jq -r '.ObjectParts.Parts[].ChecksumSHA256' attributes.json |
 	while read -r sum; do echo "$sum" | base64 -d |
@@ -50,6 +53,12 @@ for k in S-b01.tar S-b01.tar.002 S-b01.seal S-b01.seal.minisig; do
 		--version-id "$(jq -r .VersionId head.json)" 2> /dev/null ||
 		die "$k could be deleted"
 done
+
+# uploads BUCKET: those that are open
+uploads() {
+	aws s3api list-multipart-uploads --bucket "$1" |
+		jq -r '.Uploads // [] | .[].Key'
+}
 
 # owners AFTER: the bucket owners that requests to S3 expected since
 owners() {
@@ -91,21 +100,34 @@ expect 2 "$CRASHCART" collect ./m.json --out "s3://$bucket/x" --retain 30 \
 	"${common[@]}"
 expect 2 "$CRASHCART" collect ./m.json --out s3://x "${common[@]}"
 [ "$(sim_requests)" = "$n" ] || die "requests were made"
-"$CRASHCART" collect ./m.json --out "s3://$bucket/x" --case W \
-	--bucket-owner 999999999999 "${common[@]}" > out 2> err && die "another owner"
+# nor before anything is collected: the bucket takes no such upload
+: > err
+refused() {
+	expect 1 "$CRASHCART" collect ./m.json --case W "${common[@]}" "$@"
+	says 'nothing was collected'
+	! grep -q 'sealed by' err || die "it began: $*"
+}
+refused --out "s3://$bucket/x" --bucket-owner 999999999999
 says 'AccessDenied|not allowed|denied'
 expect 2 "$CRASHCART" collect ./m.json --out "s3://$bucket/x" --case W \
 	--bucket-owner someone "${common[@]}"
 says '12 digits'
-"$CRASHCART" collect ./m.json --out "s3://no-such-bucket-here/x" --case W \
-	"${common[@]}" > out 2> err && die "no bucket"
-says NoSuchBucket
+refused --out s3://no-such-bucket-here/x
+says 'make the bucket.*NoSuchBucket'
+refused --out s3://northwind-assets/x --retain governance:1
+says 'Object Lock'
+refused --out "s3://$bucket/x" --upload-kms-key alias/no-such-key
+says 'correct --upload-kms-key'
+# what fails after that takes the upload back
+expect 1 "$CRASHCART" collect ./m.json --case W --key no-such.key \
+	--out "s3://$bucket/x" "${common[@]}"
+[ -z "$(uploads "$bucket")" ] || die "uploads stayed: $(uploads "$bucket")"
 
 # without --state: a folder of its own, gone afterwards, that nobody hinders
 expect 0 "$CRASHCART" collect ./m.json --case D --out "s3://$bucket/d" \
 	--trust-environment --segment 16M --json
 # shellcheck disable=SC2016 # the ` are those of the message
-own=$(sed -n 's/.*`crashcart resume \(.*\)` seals.*/\1/p' err)
+own=$(sed -n 's/.*`crashcart resume \(.*\)` goes on.*/\1/p' err)
 case $own in /dev/shm/crashcart-state-*) ;; *) die "the folder: $own";; esac
 [ ! -e "$own" ] || die "$own stayed"
 # a state that cannot be written does not end the collection
@@ -140,56 +162,104 @@ expect 0 "$CRASHCART" verify e -P "$key" -i lab.age
 age -d -i lab.age e/E-b01.tar.age | tar -tf - > names 2> /dev/null || :
 grep -q E-b01/bagit.txt names || die "age -d"
 
-# killed: what was closed is sealed by the state file
-killed=0
-for try in $(seq 10); do
-	[ $killed = 0 ] || break
-	"$CRASHCART" collect ./m.json --case "K$try" --out "s3://$bucket/k$try" \
-		"${common[@]}" > out 2> err &
-	pid=$!
-	until [ -e "state/K$try-b01.state" ] || ! kill -0 $pid 2> /dev/null
-	do sleep 0.005; done
-	kill -9 $pid 2> /dev/null || :
-	wait $pid 2> /dev/null || :
-	[ -e "state/K$try-b01.state" ] || continue
-	killed=1
-	key=$(sed -n 's/.*sealed by the session key \([A-Za-z0-9+/=]*\).*/\1/p' err)
-	# nothing that others may write, nothing that was altered, no lock
-	# that nobody can take back; and the state stays
-	cp -p "state/K$try-b01.state" kept
-	chmod 666 "state/K$try-b01.state"
-	expect 1 "$CRASHCART" resume state --trust-environment
-	says 'nobody else may write'
-	chmod 600 "state/K$try-b01.state"
-	expect 2 "$CRASHCART" resume state --trust-environment \
-		--retain compliance:1
-	says '--allow irreversible'
-	for edit in 's/^uuid .*/&\nchange \x1b[2J evidence intent/' \
-		's/^root ./root g/' \
-		's/^\(key .\{20\}\)A/\1B/;t;s/^\(key .\{20\}\)./\1A/' '/^key /d' \
-		's/^\(trusted comment: .*root=\)./\1z/'
-	do
-		sed "$edit" kept > "state/K$try-b01.state"
-		expect 1 "$CRASHCART" resume state --trust-environment
-		says 'state file'
-		! grep -q $'\x1b' out err || die 'a control character'
+# killed NAME [OPTION]...: a run that was killed behind its first closed segment
+killed() {
+	local try pid name=$1
+	shift
+	for try in $(seq 10); do
+		"$CRASHCART" collect ./m.json --case "$name$try" \
+			--out "s3://$bucket/$name" "${common[@]}" "$@" \
+			> out 2> err &
+		pid=$!
+		until [ -e "state/$name$try-b01.state" ] ||
+				! kill -0 $pid 2> /dev/null
+		do sleep 0.005; done
+		kill -9 $pid 2> /dev/null || :
+		wait $pid 2> /dev/null || :
+		[ -e "state/$name$try-b01.state" ] || continue
+		bundle=$name$try-b01
+		key=$(sed -n 's/.*sealed by the session key \([A-Za-z0-9+/=]*\).*/\1/p' err)
+		return
 	done
-	# segments that are not those of the seal
-	sed "s,^location .*,location s3://$bucket/cases/7/," kept \
-		> "state/K$try-b01.state"
+	die "no run could be killed"
+}
+
+# fetched NAME: what the AWS CLI finds
+fetched() {
+	rm -rf got
+	mkdir got
+	aws s3 cp --quiet --recursive "s3://$bucket/$1/" got
+}
+
+# nothing that others may write, nothing that was altered, no lock that nobody
+# can take back; and the state stays
+killed K --retain governance:20
+state=state/$bundle.state
+rm -f "$state-closing"
+cp -p "$state" kept
+chmod 666 "$state"
+expect 1 "$CRASHCART" resume state --trust-environment
+says 'nobody else may write'
+chmod 600 "$state"
+expect 2 "$CRASHCART" resume state --trust-environment --retain compliance:1
+says '--allow irreversible'
+for edit in 's/^uuid .*/&\nchange \x1b[2J evidence intent/' \
+	's/^root ./root g/' '/^upload /d' \
+	's/^\(key .\{20\}\)A/\1B/;t;s/^\(key .\{20\}\)./\1A/' '/^key /d' \
+	's/^\(trusted comment: .*root=\)./\1z/'
+do
+	sed "$edit" kept > "$state"
 	expect 1 "$CRASHCART" resume state --trust-environment
-	says 'HeadObject'
-	[ -e "state/K$try-b01.state" ] || die 'the state is gone'
-	cp -p kept "state/K$try-b01.state"
-	expect 3 "$CRASHCART" resume state --trust-environment
-	prints '^Sealed .*partial'
-	[ -z "$(ls state)" ] || die "the state file stayed"
-	mkdir k
-	aws s3 cp --quiet --recursive "s3://$bucket/k$try/" k
-	expect 5 "$CRASHCART" verify k -P "$key"
-	prints 'sealed as partial'
-	python3 -B "$TOP/tests/interop/verify_bundle.py" k --pubkey "$key" \
-		> second && die "another verdict"
-	grep -q partial second || die "$(cat second)"
+	says 'state file'
+	! grep -q $'\x1b' out err || die 'a control character'
 done
-[ $killed = 1 ] || die "no run could be killed"
+# segments that are not those of the seal
+sed "s,^location .*,location s3://$bucket/cases/7/," kept > "$state"
+expect 1 "$CRASHCART" resume state --trust-environment
+says 'GetObject'
+[ -e "$state" ] || die "the state is gone"
+# it goes on behind what was closed, locked alike
+cp -p kept "$state"
+closed=$(sed -n 's/^log \([0-9]*\) .*/\1/p' kept)
+expect 3 "$CRASHCART" resume state --trust-environment --json
+says "going on after log line $closed"
+second=$(last_json .key)
+[ "$second" != "$key" ] || die "no second key"
+[ -z "$(ls state)" ] || die "the state file stayed"
+fetched K
+expect 0 "$CRASHCART" verify got -P "$second"
+prints 'continued by a further session key'
+last=$(find got -name "$bundle.tar*" -printf '%f\n' | sort -V | tail -n 1)
+aws s3api head-object --bucket $bucket --key "K/$last" > head.json
+[ "$(jq -r .ObjectLockMode head.json)" = GOVERNANCE ] &&
+	[ "$(jq -r .ObjectLockRetainUntilDate head.json | cut -c1-10)" = \
+	"$(date -u -d '+20 days' +%F)" ] || die "its lock: $(cat head.json)"
+python3 -B "$TOP/tests/interop/verify_bundle.py" got --pubkey "$second" > second ||
+	die "$(cat second)"
+
+# credentials that may only put: sealed as partial, and said why
+killed P
+curl -sS -d '{"name": "put", "policy": {"Version": "2012-10-17", "Statement": [
+	{"Effect": "Allow", "Resource": "*", "Action": ["s3:PutObject"]}]}}' \
+	"$AWS_ENDPOINT_URL/_sim/principal" > put.json
+AWS_ACCESS_KEY_ID=$(jq -r .AWS_ACCESS_KEY_ID put.json) AWS_SESSION_TOKEN='' \
+AWS_SECRET_ACCESS_KEY=$(jq -r .AWS_SECRET_ACCESS_KEY put.json) \
+	expect 3 "$CRASHCART" resume state --trust-environment
+says 'it cannot go on .*GetObject'
+says 'were not compared'
+prints '^Sealed .*partial'
+[ -z "$(ls state)" ] || die "the state file stayed"
+fetched P
+expect 5 "$CRASHCART" verify got -P "$key"
+prints 'sealed as partial'
+
+# encrypted: what is closed is sealed, the rest kept beside it
+killed C --encrypt-to "$(sed -n 's/^Recipient: //p' lab.txt)"
+expect 3 "$CRASHCART" resume state --trust-environment --json
+[ "$(last_json .state)" = partial ] || die "the state"
+fetched C
+expect 5 "$CRASHCART" verify got -P "$key" -i lab.age
+prints 'sealed as partial'
+python3 -B "$TOP/tests/interop/verify_bundle.py" got --pubkey "$key" \
+	--identity lab.age > second && die "another verdict"
+grep -q partial second || die "$(cat second)"

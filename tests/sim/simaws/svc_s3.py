@@ -7,6 +7,7 @@ import json
 import urllib.parse
 import zlib
 
+from . import svc_kms
 from .errors import AwsError
 from .registry import op
 
@@ -504,17 +505,24 @@ def put_object(ctx, p):
     return out
 
 
+def protectable(ctx, b, p):
+    """Can an object of this bucket have what the request asks for?"""
+    if not b["_lock"] and (p.get("ObjectLockLegalHoldStatus") == "ON" or
+                           p.get("ObjectLockMode")):
+        raise AwsError("InvalidRequest", "Bucket is missing Object Lock "
+                       "Configuration", 400)
+    key = p.get("SSEKMSKeyId")
+    if key and svc_kms.in_region(ctx, key) is None:
+        raise AwsError("KMS.NotFoundException", "Key '%s' does not exist" %
+                       key, 400)
+
+
 def protect(ctx, b, o, p):
+    protectable(ctx, b, p)
     if p.get("ObjectLockLegalHoldStatus") == "ON":
-        if not b["_lock"]:
-            raise AwsError("InvalidRequest", "Bucket is missing Object Lock "
-                           "Configuration", 400)
         o["hold"] = True
     o["kms"] = p.get("SSEKMSKeyId")
     if p.get("ObjectLockMode"):
-        if not b["_lock"]:
-            raise AwsError("InvalidRequest", "Bucket is missing Object Lock "
-                           "Configuration", 400)
         o["lock"] = (p["ObjectLockMode"], p["ObjectLockRetainUntilDate"])
     elif b["_lock"]:
         d = b["_lock"]["Rule"]["DefaultRetention"]
@@ -590,6 +598,7 @@ def delete_object(ctx, p):
 @op("s3", "CreateMultipartUpload")
 def create_upload(ctx, p):
     b = find(ctx, p)
+    protectable(ctx, b, p)
     uid = base64.urlsafe_b64encode(bytes(
         ctx.world.fresh.r.getrandbits(8) for _ in range(48))).decode()
     b["_uploads"][uid] = {"key": p["Key"], "parts": {}, "when": ctx.now,
