@@ -124,6 +124,7 @@ int cart_trail_digest_name(const char *key, struct cart_trail_name *ret)
 
 struct key {
 	char region[32];
+	bool everywhere;		/* of a region that is not known */
 	char fingerprint[33];
 	size_t len;
 	unsigned char *der;
@@ -162,7 +163,7 @@ static const struct key *find_key(const struct cart_trail_keys *k,
 
 	for (i = 0; i < k->n; i++) {
 		if (!strcmp(k->key[i].fingerprint, fingerprint) &&
-		    !strcmp(k->key[i].region, region))
+		    (k->key[i].everywhere || !strcmp(k->key[i].region, region)))
 			return &k->key[i];
 	}
 	return NULL;
@@ -174,6 +175,7 @@ static int add_key(struct cart_trail_keys *k, const char *region,
 {
 	const char *value = cart_json_get_string(e, "Value");
 	const char *fingerprint = cart_json_get_string(e, "Fingerprint");
+	bool everywhere = region == NULL;
 	unsigned char md5[16];
 	struct cart_buf der;
 	struct key *bigger, *new;
@@ -181,6 +183,8 @@ static int add_key(struct cart_trail_keys *k, const char *region,
 	size_t cap;
 	int rc;
 
+	if (everywhere)
+		region = "";
 	cart_buf_init(&der, 4096);
 	if (!value || !fingerprint || strlen(region) >= sizeof(new->region) ||
 	    cart_text_unbase64(value, strlen(value), &der) < 0) {
@@ -205,6 +209,7 @@ static int add_key(struct cart_trail_keys *k, const char *region,
 	}
 	new = &k->key[k->n];
 	snprintf(new->region, sizeof(new->region), "%s", region);
+	new->everywhere = everywhere;
 	memcpy(new->fingerprint, hex, sizeof(hex));
 	new->der = (void *)cart_buf_steal(&der, &new->len);
 	if (!new->der)

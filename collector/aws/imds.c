@@ -19,6 +19,7 @@
 #define RENEW_EARLY_MS		60000
 #define CONNECT_MS		1000
 #define TOKEN_MS		1900	/* "not on EC2" within 2 seconds */
+#define SLOW_TOKEN_MS		6000	/* somebody is there, and slow */
 #define GET_MS			5000
 #define GET_TRIES		4
 #define ABSENT_MS		30000	/* how long "nobody there" is believed */
@@ -120,6 +121,11 @@ static int fetch_token(struct cart_imds *m, struct cart_err *err)
 
 	snprintf(url, sizeof(url), "%s/latest/api/token", m->base);
 	rc = cart_net_perform(m->net, &r, &p, err);
+	if (rc < 0 && err->class == CART_ERR_TIMEOUT && p.sent_utc_ns) {
+		cart_http_reply_clear(&p);
+		r.timeout_ms = SLOW_TOKEN_MS;
+		rc = cart_net_perform(m->net, &r, &p, err);
+	}
 	if (rc < 0 && (err->class == CART_ERR_NET ||
 		       err->class == CART_ERR_TIMEOUT))
 		cart_err_prefix(err, "no metadata service: not on EC2, or it "

@@ -464,9 +464,15 @@ int cart_attest_get_data(struct cart_attest *a,
 	return it->stored == CART_ATTEST_PLAIN ? changed(err) : 0;
 }
 
+/* Are the keys by which this kind is judged the bundle's own? */
+static bool by_bundle_keys(const struct cart_attest *a)
+{
+	return a->now->bundle_keys && !a->o->aws_keys;
+}
+
 void cart_attest_count(struct cart_attest *a, enum cart_attest_verdict v)
 {
-	if (a->now->bundle_keys)
+	if (by_bundle_keys(a))
 		a->v->consistent[v]++;
 	else
 		a->v->attested[v]++;
@@ -482,7 +488,7 @@ void cart_attest_say(struct cart_attest *a, const struct cart_attestation *say)
 	cart_text_escape(s.text, strlen(s.text), &text);
 	s.text = cart_buf_ok(&text) && text.len > 0 ? (char *)text.data : "";
 	s.kind = a->now->name;
-	s.bundle_keys = a->now->bundle_keys;
+	s.bundle_keys = by_bundle_keys(a);
 	if (!s.exhibit)
 		s.exhibit = "";
 	a->o->attestation(a->o->attestation_arg, &s);

@@ -216,6 +216,20 @@ static int add_keys(struct check *c, const struct cart_attest_item *it,
 	return rc < 0 ? -1 : 0;
 }
 
+/* Keys that the reader has from AWS. */
+static int given_keys(struct check *c, struct cart_err *err)
+{
+	const struct cart_json *e = cart_json_first(c->a->o->aws_keys);
+	struct cart_err bad = { 0 };
+
+	for (; e; e = cart_json_next(e)) {
+		if (cart_trail_keys_add(c->keys, NULL, e, &bad) < 0 &&
+		    bad.class == CART_ERR_MEMORY)
+			return cart_err_nomem(err);
+	}
+	return 0;
+}
+
 static int read_time(const struct cart_json *o, const char *key, int64_t *ret)
 {
 	const char *s = text(o, key);
@@ -469,9 +483,10 @@ static void sum_up(struct check *c, bool window)
 
 	snprintf(of, sizeof(of), "trail %s of %s %s%s", n->trail, n->account,
 		 n->region, n->backfill ? " (backfill)" : "");
-	snprintf(what, sizeof(what), "%s: digests, by the public keys in the "
-		 "bundle: %" PRIu64 " valid, %" PRIu64 " invalid, %" PRIu64
+	snprintf(what, sizeof(what), "%s: digests, by the public keys %s: %"
+		 PRIu64 " valid, %" PRIu64 " invalid, %" PRIu64
 		 " cannot tell; %" PRIu64 " gaps, %" PRId64 " s in all%s", of,
+		 c->a->o->aws_keys ? "given (--aws-keys)" : "in the bundle",
 		 c->digests[CART_TRAIL_VALID], c->digests[CART_TRAIL_INVALID],
 		 c->digests[CART_TRAIL_UNKNOWN], c->gaps, c->gap_s, window ?
 		 "" : "; the step did not end: nothing is said of time before "
@@ -605,7 +620,8 @@ static int read_aids(struct check *c, struct cart_err *err)
 
 		if (it->tag == LOG && c->n_logs++ == 0)
 			c->logs = it;
-		if ((it->tag == KEYS && add_keys(c, it, err) < 0) ||
+		if ((it->tag == KEYS && !c->a->o->aws_keys &&
+		     add_keys(c, it, err) < 0) ||
 		    (it->tag == WINDOW && add_window(c, it, err) < 0))
 			return -1;
 	}
@@ -624,7 +640,7 @@ static int check(struct cart_attest *a, void *state,
 		goto out;
 	qsort(items, n, sizeof(*items), order);
 	c.keys = cart_trail_keys_new(err);
-	if (!c.keys || read_aids(&c, err) < 0)
+	if (!c.keys || given_keys(&c, err) < 0 || read_aids(&c, err) < 0)
 		goto out;
 	for (from = 0; from < n && items[from].tag == DIGEST; from = to) {
 		for (to = from + 1; to < n && items[to].tag == DIGEST &&

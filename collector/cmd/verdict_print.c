@@ -245,7 +245,9 @@ static void print_others(const struct cart_verdict *v,
 		printf("Signed by AWS nothing that this program has AWS's keys "
 		       "for\n");
 	} else {
-		printf("Signed by AWS by certificates in this program: ");
+		printf("Signed by AWS by certificates in this program%s: ",
+		       f->aws_keys ? "\n              and CloudTrail's public "
+		       "keys given by you" : "");
 		print_counts(v->attested);
 		more += print_class(f->list, false);
 	}

@@ -17,6 +17,7 @@ void cart_verdict_print(const struct cart_verdict *v, size_t n_keys, bool json);
 struct cart_findings {
 	struct cart_json *list;		/* NULL: none yet */
 	uint64_t left_out;		/* beyond 10,000 */
+	bool aws_keys;			/* were given */
 	struct cart_json *objects;	/* of S3, as --json prints them; or NULL */
 	char sandbox[CART_SANDBOX_TEXT_SIZE];	/* of this process */
 };

@@ -112,8 +112,45 @@ static void free_heads(struct cart_verify_options *o)
 	free((void *)o->heads);
 }
 
+/* --aws-keys FILE: answers of ListPublicKeys.  *ret is NULL if there are none. */
+static int load_aws_keys(const struct cart_args *a, struct cart_json **ret,
+			 struct cart_err *err)
+{
+	const struct cart_json_limits limits = { .inexact = true };
+	struct cart_json *answer;
+	const char *path;
+	struct cart_buf b;
+	size_t i;
+	int rc = 0;
+
+	cart_buf_init(&b, (size_t)4 << 20);
+	for (i = 0; rc == 0 && (path = cart_args_at(a, "aws-keys", i)); i++) {
+		cart_buf_reset(&b);
+		answer = cart_file_read(AT_FDCWD, path, &b, err) < 0 ? NULL :
+			cart_json_parse(b.data, b.len, &limits, err);
+		if (answer && cart_json_size(cart_json_get(
+				answer, "PublicKeyList")) == 0) {
+			cart_err_set(err, CART_ERR_USAGE, 0, "it is not what "
+				     "`aws cloudtrail list-public-keys` prints, "
+				     "or holds no key");
+			cart_json_free(answer);
+			answer = NULL;
+		}
+		if (!*ret)
+			*ret = cart_json_new_array();
+		if (!answer || !cart_json_append(*ret, answer)) {
+			cart_err_prefix(err, "--aws-keys %s", path);
+			err->class = CART_ERR_USAGE;
+			rc = -1;
+		}
+	}
+	cart_buf_clear(&b);
+	return rc;
+}
+
 static int verify(const struct cart_args *a)
 {
+	struct cart_json *aws_keys = NULL;
 	struct cart_trust trust = { 0 };
 	struct cart_verify_options o = { 0 };
 	struct cart_findings findings = { 0 };
@@ -139,9 +176,11 @@ static int verify(const struct cart_args *a)
 	o.keys = keys;
 	cart_buf_init(&roots, CART_TSA_ROOTS_MAX);
 	if (cart_tsa_roots_load(a, &roots, &err) < 0 ||
+	    load_aws_keys(a, &aws_keys, &err) < 0 ||
 	    load_heads(a, &o, &err) < 0 || load_trust(a, &trust, &err) < 0 ||
 	    cart_identity_option(a, &ids, &err) < 0) {
 		free(keys);
+		cart_json_free(aws_keys);
 		free_heads(&o);
 		cart_buf_clear(&roots);
 		cart_trust_clear(&trust);
@@ -152,6 +191,8 @@ static int verify(const struct cart_args *a)
 		o.trust = &trust;
 	o.tsa_roots = (const char *)roots.data;
 	o.tsa_roots_len = roots.len;
+	o.aws_keys = aws_keys;
+	findings.aws_keys = aws_keys != NULL;
 	o.identities = ids;
 	o.progress = cart_verdict_progress;
 	o.attestation = cart_findings_add;
@@ -171,6 +212,7 @@ static int verify(const struct cart_args *a)
 	cart_verify_remote_close(o.source);
 	cart_age_identities_free(ids);
 	free(keys);
+	cart_json_free(aws_keys);
 	cart_buf_clear(&roots);
 	cart_trust_clear(&trust);
 	free_heads(&o);
@@ -202,6 +244,9 @@ const struct cart_command cart_cmd_verify = {
 "--tsa-ca) no authority that you named anchored its time.  What AWS signed of\n"
 "the exhibits (by certificates in this program), and what is consistent (by\n"
 "keys that the bundle holds), is checked too, but does not change the status.\n"
+"With --aws-keys, which AWS gives for a region and a time (aws cloudtrail\n"
+"list-public-keys --region R --start-time T --end-time T), those keys alone\n"
+"count for CloudTrail's digests: what they signed, AWS signed.\n"
 "\n"
 "A trust file has the first line `crashcart-trust 1`; then a line for each key,\n"
 "KEY FROM TO REVOKED NAME: the 56 characters of a public key, times in UTC\n"

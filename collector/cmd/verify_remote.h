@@ -19,6 +19,8 @@
 	  "Whose keys count, and when (see below)." }, \
 	{ "tsa-ca", 0, "FILE", true, \
 	  "Roots (PEM) of time stamping authorities that you trust." }, \
+	{ "aws-keys", 0, "FILE", true, \
+	  "CloudTrail's public keys, as `aws cloudtrail list-public-keys` says." }, \
 	CMD_IDENTITY_OPTION, \
 	{ "head", 0, "FILE", true, \
 	  "A head of the log that --witness put away (and what lies beside it)." }, \

@@ -169,6 +169,10 @@ struct cart_verify_options {
 	size_t n_heads;
 	const struct cart_trust *trust;	/* whose keys count when, beside keys, which
 					 * always do; or NULL */
+	/* Or NULL: answers of cloudtrail:ListPublicKeys, an array, that the
+	 * reader has from AWS; then these keys alone count, and what they
+	 * signed AWS signed. */
+	const struct cart_json *aws_keys;
 	const char *tsa_roots;		/* PEM: authorities that the reader ... */
 	size_t tsa_roots_len;		/* ... trusts to know the time; or NULL */
 	/* for an encrypted bundle; NULL: only what is stored is checked (and

@@ -213,6 +213,41 @@ def look(folder, name, case, bad, gaps):
                ours['consistent'], findings(theirs), theirs['consistent']))
 
 
+def given(folder, case):
+    """--aws-keys: what the reader's own keys signed AWS signed, and nothing
+    that the bundle's keys alone say."""
+    maker = Bundle(case)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.mkdir(folder)
+    for file, data in maker.make().items():
+        with open(os.path.join(folder, file), 'wb') as out:
+            out.write(data)
+    command = [os.environ['CRASHCART'], 'verify', folder, '--json', '--pubkey',
+               maker.keys()[0]]
+    keys = [k for a in case['keys'] for k in a['PublicKeyList']]
+    n = len([k for k in maker.ids if 'Digest' in k])
+    before = run(command)[1]
+    for shown, valid in ((keys, n), ([digests.foreign_key.key.shown()], 0)):
+        path = os.path.join(folder, '..', 'keys.json')
+        with open(path, 'w', encoding='utf-8') as out:
+            json.dump({'PublicKeyList': shown}, out)
+        status, v = run(command + ['--aws-keys', path])
+        got = [f for f in findings(v) if f[0] == 'digest']
+        if status != 0 or any(v['consistent'].values()) or any(
+                a['class'] != 'aws' for a in v['attestations']) or (
+                    valid == n and v['attested'] != before['consistent']) or (
+                        valid == 0 and (v['attested']['valid'] or
+                                        len(got) != n)):
+            WRONG.append('given keys')
+            print('WRONG: given keys: %d of %d, %d, %s' % (
+                len(shown), len(keys), status, v))
+    for data in ('{}', '{"PublicKeyList": []}', '', '[1'):
+        with open(path, 'w', encoding='utf-8') as out:
+            out.write(data)
+        if run(command + ['--aws-keys', path])[0] != 2:
+            WRONG.append('no keys: ' + data)
+
+
 class Forger(Bundle):
     """Names that would steer a terminal, if a verifier printed them."""
     EVIL = '\x1b[2J\x1b[H\nVALID\nTrusted       yes\r\x7f\u009b8m\u202e'
@@ -317,6 +352,7 @@ def main():
         for one in cases:
             if not args.names or one[0] in args.names:
                 look(os.path.join(top, 'b'), *one)
+        given(os.path.join(top, 'b'), dict(digests.case(clean), set=clean))
         forged(os.path.join(top, 'b'), dict(digests.case(clean), set=clean))
         for _ in range(int(os.environ.get('HOSTILE', '8'))):
             hostile(os.path.join(top, 'b'), dict(digests.case(clean),
