@@ -245,7 +245,8 @@ static int ask_lock(const struct cart_s3_reader *r, const char *name,
 	out[0] = '\0';
 	rc = call(r, &c, operation, j, reply, &err);
 	if (rc < 0 && reply->status != 404 &&
-	    strcmp(reply->error_code, "InvalidRequest") != 0)
+	    strcmp(reply->error_code, "InvalidRequest") != 0 &&
+	    strcmp(reply->error_code, "NoSuchObjectLockConfiguration") != 0)
 		snprintf(out, size, "?%s", err.text);
 	cart_json_free(j);
 	return rc;
@@ -328,6 +329,7 @@ static int parts_all(const struct cart_s3_reader *r, const char *name,
 		if (rc > 0 && *n == before)
 			rc = unreadable("GetObjectAttributes", err);
 		if (rc == 0 && *n == 0 && max > 0 &&
+		    !strchr(f->checksum, '-') &&
 		    get_sha256(cart_json_get(reply.view, "Checksum"),
 			       parts[0].sha256) == 0) {
 			parts[0].size = f->size;

@@ -564,7 +564,9 @@ static ssize_t remote_read(struct cart_source *base, size_t file,
 static int remote_parts(struct cart_source *base, size_t file,
 			uint64_t *ret_lengths,
 			unsigned char (*ret_sha256)[CART_SHA256_SIZE], size_t n,
-			size_t *ret_n, struct cart_err *err)
+			size_t *ret_n,
+			char ret_composite[CART_COMPOSITE_SIZE],
+			struct cart_err *err)
 {
 	struct remote *r = (struct remote *)base;
 	struct cart_s3_facts *keep = calloc(1, sizeof(*keep));
@@ -579,6 +581,9 @@ static int remote_parts(struct cart_source *base, size_t file,
 	if (s != NULL) {
 		f = (const void *)bytes_of(r, s);
 		*keep = f->f;
+		keep->checksum[sizeof(keep->checksum) - 1] = '\0';
+		snprintf(ret_composite, CART_COMPOSITE_SIZE, "%s",
+			 keep->checksum);
 		*ret_n = f->n < n ? (size_t)f->n : n;
 		for (i = 0; i < *ret_n; i++) {
 			ret_lengths[i] = f->parts[i].size;

@@ -134,6 +134,8 @@ int cart_kept_head_parse(const char *text, size_t len,
  * The folder of a bundle that is elsewhere (in S3).  Hostile, like all that is
  * read.  Files are known by the number that list gave them, from 0.
  */
+#define CART_COMPOSITE_SIZE 64
+
 struct cart_source {
 	const char *where;		/* for messages: "s3://bucket/prefix/" */
 	const char *name;		/* of the bundle, if one was named: "IR-7",
@@ -151,10 +153,12 @@ struct cart_source {
 			void *data, size_t len, struct cart_err *err);
 	/* What whoever stores the file says that it holds: length and SHA-256
 	 * of each of its parts, of which there are n at most; *ret_n 0: it does
-	 * not say.  0 or -1. */
+	 * not say.  ret_composite: the checksum over these digests, as the seal
+	 * has it ("BASE64-COUNT"), "" if it does not say.  0 or -1. */
 	int (*parts)(struct cart_source *s, size_t file, uint64_t *ret_lengths,
 		     unsigned char (*ret_sha256)[CART_SHA256_SIZE], size_t n,
-		     size_t *ret_n, struct cart_err *err);
+		     size_t *ret_n, char ret_composite[CART_COMPOSITE_SIZE],
+		     struct cart_err *err);
 };
 
 struct cart_verify_options {
