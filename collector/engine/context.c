@@ -645,6 +645,45 @@ static int op_imds(struct cart_step_ctx *c, const char *path,
 	return r->calls->imds(r->o->imds, path, ret, err);
 }
 
+struct run_shared {
+	struct run_shared *next;
+	void (*release)(void *object);
+	void *object;
+	char name[32];
+};
+
+static void *op_shared(struct cart_step_ctx *c, const char *name,
+		       void *(*make)(void), void (*release)(void *object))
+{
+	struct run *r = run_of(c);
+	struct run_shared *s;
+
+	pthread_mutex_lock(&r->lock);
+	for (s = r->shared; s && strcmp(s->name, name); s = s->next)
+		;
+	if (!s && (s = calloc(1, sizeof(*s))) != NULL) {
+		snprintf(s->name, sizeof(s->name), "%s", name);
+		s->release = release;
+		s->object = make();
+		s->next = r->shared;
+		r->shared = s;
+	}
+	pthread_mutex_unlock(&r->lock);
+	return s ? s->object : NULL;
+}
+
+void cart_context_release(struct run *r)
+{
+	struct run_shared *s;
+
+	while ((s = r->shared) != NULL) {
+		r->shared = s->next;
+		if (s->object)
+			s->release(s->object);
+		free(s);
+	}
+}
+
 const struct cart_step_ops cart_context_ops = {
 	.put = op_put,
 	.exhibit = op_exhibit,
@@ -670,6 +709,7 @@ const struct cart_step_ops cart_context_ops = {
 	.intended = op_intended,
 	.change = op_change,
 	.earlier = op_earlier,
+	.shared = op_shared,
 	.cancelled = op_cancelled,
 	.sleep = op_sleep,
 	.now_ns = op_now,

@@ -362,6 +362,7 @@ struct run {
 	char account[32];
 	struct cart_json *region_names;	/* NULL: unknown */
 	struct other_account *others;
+	struct run_shared *shared;
 	/* parallel calls of steps */
 	struct call_job *jobs, **jobs_end;
 	size_t busy;
@@ -407,6 +408,8 @@ void cart_run_mask_key(struct run *r, const char *what,
 
 /* context.c */
 extern const struct cart_step_ops cart_context_ops;
+/* What steps shared, at the end of the run. */
+void cart_context_release(struct run *r);
 struct context {
 	struct cart_step_ctx ctx;
 	struct instance *in;

@@ -760,6 +760,7 @@ static void clear(struct run *r)
 	for (i = 0; i < r->m->n_steps; i++)
 		free_instances(&r->steps[i]);
 	cart_run_accounts_free(r);
+	cart_context_release(r);
 	cart_json_free(r->region_names);
 	pthread_cond_destroy(&r->work);
 	pthread_cond_destroy(&r->done);

@@ -386,7 +386,10 @@ static int walk_account(const struct lister *l, const char *folder,
 	int rc = 0;
 
 	last_name(folder, account);
-	if (!wanted(l->w->c->with, "accounts", account))
+	if (!wanted(l->w->c->with, "accounts", account) ||
+	    (cart_json_get(l->w->c->with, "accounts") == NULL &&
+	     !wanted(cart_json_get(l->w->c->with, "followed"), "accounts",
+		     account)))
 		return 0;
 	snprintf(below, sizeof(below), "%s%s/", folder, l->w->kind);
 	regions = folders(l, below, err);

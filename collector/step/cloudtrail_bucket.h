@@ -26,7 +26,9 @@ struct cart_trail_window {
 	{ "accounts", CART_PARAM_STRINGS, false, NULL, \
 	  "Only " what " of these accounts." }, \
 	{ "log_regions", CART_PARAM_STRINGS, false, NULL, \
-	  "Only " what " of these regions." }
+	  "Only " what " of these regions." }, \
+	{ "followed", CART_PARAM_OBJECT, false, NULL, \
+	  "${X.followed} of a cloudtrail.key: only " what " of its accounts." }
 /* Tells the calls that find what lies there (struct cart_step_type.plan). */
 void cart_trail_plan(const struct cart_json *with,
 		     void (*emit)(void *arg, const char *call, bool changes,

@@ -13,6 +13,7 @@
 #include "cloudtrail_bucket.h"
 #include "cloudtrail_pack.h"
 #include "step_support.h"
+#include "trail_memory.h"
 
 #define HOUR_NS ((int64_t)3600 * 1000000000)
 #define DIGESTS_AHEAD 16
@@ -20,6 +21,9 @@
 #define DIGESTS_MAX ((size_t)1 << 17)	/* of one account and region */
 #define LOG_MAX ((size_t)64 << 20)
 #define GAPS_MAX 1000
+/* Of what is kept for a summary. */
+#define FACTS_MAX ((size_t)40 << 10)
+#define GAPS_TOLD 4u			/* of a chain */
 
 /* A digest object that was listed. */
 struct listed {
@@ -43,7 +47,14 @@ struct digests {
 	bool broken;
 	uint64_t verdicts[2][3], gaps, recorded;	/* digests, logs */
 	struct cart_trail_pack pack;
+	struct trail_memory *memory;
 	int64_t gap_ns;
+	/* the same of the chain that is being checked, and all chains */
+	uint64_t of_chain[2][3], chain_gaps;
+	int64_t chain_gap_ns, from_ns, to_ns, pending_ns;
+	struct cart_json *told_gaps, *chains;
+	size_t chains_len;
+	uint64_t chains_more;
 };
 
 /* The logs that a digest names, until each was looked at: meanwhile the walk
@@ -149,6 +160,7 @@ static void found_time(struct digests *d, const struct cart_trail_finding *f)
 		 d->chain->region, d->chain->trail, from, to,
 		 (f->end_ns - f->start_ns) / 1000000000);
 	if (!gap) {
+		d->pending_ns = f->start_ns;
 		snprintf(what, sizeof(what), "CloudTrail logs of %s %s, trail %s, "
 			 "are not yet provable from %s to %s: the digest of the "
 			 "last hour comes later", d->chain->account,
@@ -158,6 +170,15 @@ static void found_time(struct digests *d, const struct cart_trail_finding *f)
 	}
 	d->gaps++;
 	d->gap_ns += f->end_ns - f->start_ns;
+	d->chain_gap_ns += f->end_ns - f->start_ns;
+	if (d->chain_gaps++ < GAPS_TOLD && d->told_gaps != NULL) {
+		o = cart_json_append(d->told_gaps, cart_json_new_object());
+		add_time(o, "start", f->start_ns);
+		add_time(o, "end", f->end_ns);
+		cart_json_add(o, "seconds", cart_json_new_int(
+			(f->end_ns - f->start_ns) / 1000000000));
+		add(o, "reason", f->reason);
+	}
 	record(d, what, "absent", f->reason);
 }
 
@@ -182,8 +203,13 @@ static void found(void *arg, const struct cart_trail_finding *f)
 	add(o, "reason", f->reason);
 	write_line(d, o);
 	d->verdicts[0][f->verdict]++;
-	if (f->verdict == CART_TRAIL_VALID)
+	d->of_chain[0][f->verdict]++;
+	if (f->verdict == CART_TRAIL_VALID) {
+		if (d->to_ns == INT64_MIN)
+			d->to_ns = f->end_ns;
+		d->from_ns = f->start_ns;
 		return;
+	}
 	snprintf(what, sizeof(what), "a %s CloudTrail digest s3://%s/%s",
 		 f->verdict == CART_TRAIL_INVALID ? "valid" : "provable",
 		 f->bucket, f->key);
@@ -208,6 +234,7 @@ static void found_log(struct digests *d, const struct cart_json *entry,
 	add(o, "reason", reason);
 	write_line(d, o);
 	d->verdicts[1][v]++;
+	d->of_chain[1][v]++;
 	if (v == CART_TRAIL_VALID || covered)
 		return;
 	snprintf(what, sizeof(what), "a %s CloudTrail log s3://%s/%s",
@@ -366,6 +393,22 @@ static int turn(struct walkway *w, struct cart_err *err)
 	return rc;
 }
 
+/* A log that cloudtrail.logs inflated in this run need not come again. */
+static bool is_known(struct digests *d, const struct cart_json *entry,
+		     const char *bucket, const char *key)
+{
+	struct cart_trail_log log = { .state = CART_TRAIL_VALID, .why = "" };
+	enum cart_trail_verdict v;
+	char reason[160];
+
+	if (d->mode != LOGS_CHECK || bucket == NULL || key == NULL ||
+	    !cart_trail_memory_get_log(d->memory, bucket, key, log.sha256))
+		return false;
+	v = cart_trail_log_judge(entry, &log, reason);
+	found_log(d, entry, v, reason, false);
+	return true;
+}
+
 /* The logs that a valid digest names. */
 static int check_logs(struct walkway *w, struct named *named,
 		      struct cart_err *err)
@@ -380,6 +423,8 @@ static int check_logs(struct walkway *w, struct named *named,
 	     e = cart_json_next(e)) {
 		bucket = cart_json_get_string(e, "s3Bucket");
 		key = cart_json_get_string(e, "s3Object");
+		if (is_known(d, e, bucket, key))
+			continue;
 		if (d->mode == LOGS_NONE || bucket == NULL || key == NULL) {
 			found_log(d, e, CART_TRAIL_UNKNOWN, d->mode == LOGS_NONE ?
 				  "not looked at" : "the digest does not say "
@@ -467,6 +512,90 @@ static void drain(struct walkway *w)
 	}
 }
 
+static void begin_chain(struct digests *d, const struct cart_trail_name *name)
+{
+	d->chain = name;
+	memset(d->of_chain, 0, sizeof(d->of_chain));
+	d->chain_gaps = 0;
+	d->chain_gap_ns = 0;
+	d->from_ns = d->to_ns = d->pending_ns = INT64_MIN;
+	d->told_gaps = cart_json_new_array();
+}
+
+static void add_verdicts(struct cart_json *o, const char *key,
+			 const uint64_t n[3])
+{
+	struct cart_json *list = cart_json_add(o, key, cart_json_new_array());
+	int i;
+
+	for (i = 0; i < 3; i++)
+		cart_json_append(list, cart_json_new_int((int64_t)n[i]));
+}
+
+/* Its line in what is kept. */
+static void end_chain(struct digests *d)
+{
+	struct cart_json *o = new_line(d, "chain");
+	struct cart_buf b;
+
+	if (d->to_ns != INT64_MIN) {
+		add_time(o, "from", d->from_ns > d->window.start_ns ?
+			 d->from_ns : d->window.start_ns);
+		add_time(o, "to", d->to_ns < d->window.end_ns ? d->to_ns :
+			 d->window.end_ns);
+	}
+	add_time(o, "pending", d->pending_ns);
+	add_verdicts(o, "digests", d->of_chain[0]);
+	add_verdicts(o, "logs", d->of_chain[1]);
+	cart_json_add(o, "gaps", cart_json_new_int((int64_t)d->chain_gaps));
+	cart_json_add(o, "seconds", cart_json_new_int(d->chain_gap_ns /
+						      1000000000));
+	cart_json_add(o, "gap", d->told_gaps);
+	d->told_gaps = NULL;
+	cart_buf_init(&b, FACTS_MAX);
+	cart_json_print(o, 0, &b);
+	if (!cart_buf_ok(&b) || d->chains_len + b.len > FACTS_MAX) {
+		d->chains_more++;
+		cart_json_free(o);
+	} else {
+		d->chains_len += b.len + 1;
+		cart_json_append(d->chains, o);
+	}
+	cart_buf_clear(&b);
+}
+
+/* An account and region without any digest: its logs prove nothing. */
+static void no_chain(struct digests *d, const char *account, const char *region)
+{
+	struct cart_trail_name name = { 0 };
+
+	snprintf(name.account, sizeof(name.account), "%s", account);
+	snprintf(name.region, sizeof(name.region), "%s", region);
+	begin_chain(d, &name);
+	end_chain(d);
+	d->chain = NULL;
+}
+
+static int keep_facts(struct digests *d, struct cart_err *err)
+{
+	struct cart_json *o = cart_json_new_object();
+	int rc;
+
+	add_time(o, "start", d->window.start_ns);
+	add_time(o, "end", d->window.end_ns);
+	add_time(o, "asked", d->window.now_ns);
+	add_verdicts(o, "digests", d->verdicts[0]);
+	add_verdicts(o, "logs", d->verdicts[1]);
+	cart_json_add(o, "gaps", cart_json_new_int((int64_t)d->gaps));
+	cart_json_add(o, "seconds", cart_json_new_int(d->gap_ns / 1000000000));
+	cart_json_add(o, "more", cart_json_new_int((int64_t)d->chains_more));
+	cart_json_add(o, "chains", d->chains);
+	d->chains = NULL;
+	rc = d->c->ops->keep_value(d->c, "facts", o, err);
+	cart_json_free(o);
+	return rc;
+}
+
 static int check_chain(struct digests *d, const struct listed *list, size_t n,
 		       const struct cart_trail_keys *keys, struct cart_err *err)
 {
@@ -488,7 +617,7 @@ static int check_chain(struct digests *d, const struct listed *list, size_t n,
 	w->d = d;
 	w->list = list;
 	w->n = n;
-	d->chain = &list->name;
+	begin_chain(d, &list->name);
 	rc = 0;
 	while (rc == 0 && w->done < n) {
 		s = &w->slot[w->done % DIGESTS_AHEAD];
@@ -500,6 +629,7 @@ static int check_chain(struct digests *d, const struct listed *list, size_t n,
 		rc = turn(w, err);
 	if (rc == 0)
 		cart_trail_chain_end(chain);
+	end_chain(d);
 	drain(w);
 	if (rc == 0 && d->broken) {
 		*err = d->told;
@@ -590,6 +720,7 @@ static int region_end(void *arg, const char *bucket, const char *account,
 			 account, region, bucket);
 		cart_step_gap(d->c, what, "absent", "there are none in the "
 			      "window");
+		no_chain(d, account, region);
 		return 0;
 	}
 	keys = cart_trail_keys_new(err);
@@ -689,6 +820,8 @@ static int run(struct cart_step_ctx *c, struct cart_err *err)
 			      "without proof, from the digest objects and "
 			      "ListPublicKeys answers of this step");
 	d.lines.origin = window_origin(&d.window);
+	d.memory = cart_trail_memory(c);
+	d.chains = cart_json_new_array();
 	cart_trail_pack_init(&d.pack, c, "CloudTrail digest objects");
 	rc = cart_trail_walk(&w, err);
 	if (cart_trail_pack_close(&d.pack, &later) < 0 && rc == 0) {
@@ -698,6 +831,10 @@ static int run(struct cart_step_ctx *c, struct cart_err *err)
 	summary(&d);
 	if (cart_trail_lines_close(&d.lines, rc < 0 ? "truncated" : NULL,
 				   &later) < 0 && rc == 0) {
+		*err = later;
+		rc = -1;
+	}
+	if (keep_facts(&d, &later) < 0 && rc == 0) {
 		*err = later;
 		rc = -1;
 	}
@@ -722,12 +859,15 @@ static const struct cart_param params[] = {
 	{ NULL, CART_PARAM_ANY, false, NULL, NULL }
 };
 
+static const char *const keeps[] = { "facts", NULL };
+
 const struct cart_step_type cart_step_cloudtrail_digests = {
 	.name = "cloudtrail.digests",
 	.summary = "Keep CloudTrail's digests and prove what they prove of the "
 		"logs.",
 	.where = CART_STEP_AWS,
 	.params = params,
+	.keeps = keeps,
 	.check = check,
 	.plan = plan,
 	.run = run,

@@ -16,16 +16,19 @@
 #include "key_event.h"
 #include "key_timeline.h"
 #include "step_support.h"
+#include "trail_memory.h"
 
 #define DAY_NS ((int64_t)86400 * 1000000000)
+#define HOUR_NS (DAY_NS / 24)
 #define ACTORS_MAX 500			/* keys, users, roles ... looked up */
 #define COUNTS_MAX 1000			/* distinct addresses, agents ... */
 #define EFFECTS_MAX 20000
 /* A kept value is at most 64 KiB; all of a step's together must not be more,
  * or a resumed run asks for everything again. */
 #define FACTS_MAX ((size_t)24 << 10)
-#define EFFECTS_BYTES_MAX ((size_t)26 << 10)
+#define EFFECTS_BYTES_MAX ((size_t)21 << 10)
 #define ACTORS_BYTES_MAX ((size_t)12 << 10)
+#define KEYS_KEPT 200u
 #define IN_FLIGHT_MAX 12
 #define REGIONS_MAX 64
 
@@ -97,6 +100,8 @@ struct hunt {
 	struct tally all, own, sessions;
 	struct counts addresses, agents, by_region, errors, calls, who;
 	uint64_t unread;
+	struct trail_memory *memory;
+	struct mark oldest, newest;	/* of all events: for the logs */
 	/* the event that is being judged */
 	const struct key_event *e;
 	const struct mark *m;
@@ -437,6 +442,25 @@ static int count_event(struct hunt *h, struct actor *a, const struct key_event *
 	return failed ? count_add(&h->errors, e->error, h->m, failed) : 0;
 }
 
+/* For cloudtrail.logs, which sees what trails delivered of the same. */
+static void remember(struct hunt *h, const struct key_event *e,
+		     const struct mark *m, const struct actor *by)
+{
+	bool keyed = by->kind == KEY_FOLLOW_KEY ||
+		by->kind == KEY_FOLLOW_SESSION;
+	char text[200];
+
+	snprintf(text, sizeof(text), "%.31s %.31s %.63s %.63s", m->time,
+		 e->region, m->event, e->name);
+	cart_trail_memory_event(h->memory, e->id, TRAIL_IN_HISTORY |
+				(keyed ? TRAIL_BY_KEY : 0), e->time_ns,
+				keyed ? text : NULL);
+	if (h->oldest.event[0] == '\0' || mark_cmp(m, &h->oldest) < 0)
+		h->oldest = *m;
+	if (h->newest.event[0] == '\0' || mark_cmp(m, &h->newest) > 0)
+		h->newest = *m;
+}
+
 /* An event that a lookup for actor a found. */
 static int judge(struct hunt *h, size_t actor, const struct key_event *e,
 		 const char *exhibit, struct cart_err *err)
@@ -455,6 +479,7 @@ static int judge(struct hunt *h, size_t actor, const struct key_event *e,
 	if (new <= 0)
 		return new < 0 ? cart_err_nomem(err) : 0;
 	mark_init(&m, e, exhibit);
+	remember(h, e, &m, by);
 	h->e = e;
 	h->m = &m;
 	if (count_event(h, by, e) < 0)
@@ -870,6 +895,40 @@ static const char *const kind_names[] = {
 	[KEY_FOLLOW_INSTANCE] = "instance", [KEY_FOLLOW_FUNCTION] = "function"
 };
 
+static void add_once(struct cart_json *list, const char *text)
+{
+	const struct cart_json *c = cart_json_first(list);
+
+	for (; c != NULL; c = cart_json_next(c)) {
+		if (strcmp(cart_json_string(c), text) == 0)
+			return;
+	}
+	if (text[0] != '\0')
+		cart_json_append(list, cart_json_new_string(text));
+}
+
+/* What the steps that read logs need: keys, and in which accounts. */
+static void add_reach(const struct hunt *h, struct cart_json *o)
+{
+	struct cart_json *keys, *accounts;
+	size_t i;
+
+	add_string(o, "key", h->actors[0].id);
+	keys = cart_json_add(o, "keys", cart_json_new_array());
+	accounts = cart_json_add(o, "accounts", cart_json_new_array());
+	add_once(accounts, h->c->account);
+	add_once(accounts, h->owner_account);
+	for (i = 0; i < h->n_actors; i++) {
+		const struct actor *a = &h->actors[i];
+
+		if (a->kind != KEY_FOLLOW_KEY && a->kind != KEY_FOLLOW_SESSION)
+			continue;
+		if (cart_json_size(keys) < KEYS_KEPT)
+			cart_json_append(keys, cart_json_new_string(a->id));
+		add_once(accounts, a->account);
+	}
+}
+
 /* All that was followed but the key itself. */
 static struct cart_json *actors_json(struct hunt *h)
 {
@@ -894,6 +953,7 @@ static struct cart_json *actors_json(struct hunt *h)
 		append_within(list, item, &used, ACTORS_BYTES_MAX, &more);
 	}
 	cart_json_add(o, "more", cart_json_new_int((int64_t)more));
+	add_reach(h, o);
 	if (h->not_followed > 0)
 		cart_step_gap(h->c, "what some things that were made did",
 			      "limit", "more than 500 keys, users, roles and "
@@ -1024,6 +1084,33 @@ static int keep(struct hunt *h, const char *name, struct cart_json *value,
 	return rc;
 }
 
+/* The time whose logs are of interest: what the operator said, or from the
+ * first event to the last; where there is none, the last day. */
+static int keep_window(struct hunt *h, struct cart_err *err)
+{
+	const char *asked = cart_json_get_string(h->c->with, "logs_start");
+	int64_t start = h->oldest.event[0] != '\0' ? h->oldest.time_ns :
+		h->end_ns - DAY_NS;
+	int64_t end = h->oldest.event[0] != '\0' ? h->newest.time_ns +
+		2 * HOUR_NS : h->end_ns;
+	char from[CART_CLOCK_TEXT_SIZE], to[CART_CLOCK_TEXT_SIZE];
+
+	if (start < h->start_ns)
+		start = h->start_ns;
+	if (end > h->end_ns)
+		end = h->end_ns;
+	if (asked != NULL && strcmp(asked, "auto") != 0)
+		end = h->end_ns;
+	else
+		asked = NULL;
+	cart_clock_text(start, 0, from);
+	cart_clock_text(end, 0, to);
+	return keep(h, "logs_start", cart_json_new_string(asked != NULL ?
+							  asked : from),
+		    err) < 0 ||
+	       keep(h, "logs_end", cart_json_new_string(to), err) < 0 ? -1 : 0;
+}
+
 static int keep_all(struct hunt *h, struct cart_err *err)
 {
 	struct cart_json *facts = facts_json(h);
@@ -1032,6 +1119,7 @@ static int keep_all(struct hunt *h, struct cart_err *err)
 	return keep(h, "facts", facts, err) < 0 ||
 	       keep(h, "made", effects_json(h), err) < 0 ||
 	       keep(h, "followed", actors_json(h), err) < 0 ||
+	       keep_window(h, err) < 0 ||
 	       keep(h, "owner", owner_json(h), err) < 0 ||
 	       keep(h, "roles", roles_json(h), err) < 0 ? -1 : 0;
 }
@@ -1112,6 +1200,9 @@ static int run(struct cart_step_ctx *c, struct cart_err *err)
 	if (h == NULL)
 		return cart_err_nomem(err);
 	h->c = c;
+	h->memory = cart_trail_memory(c);
+	/* no event's id: that the history was asked, if it has none */
+	cart_trail_memory_event(h->memory, "", TRAIL_IN_HISTORY, INT64_MIN, NULL);
 	cart_key_timeline_init(&h->line, c);
 	if (cart_step_time(c, "start", now - 90 * DAY_NS, &h->start_ns, err) < 0 ||
 	    cart_step_time(c, "end", now, &h->end_ns, err) < 0)
@@ -1169,11 +1260,13 @@ static const struct cart_param params[] = {
 	{ "end", CART_PARAM_TIME, false, "now", "End of the window." },
 	{ "regions", CART_PARAM_STRINGS, false, "all",
 	  "Where to look; all: each that the account has enabled." },
+	{ "logs_start", CART_PARAM_STRING, false, "auto",
+	  "Kept as begin of the logs to read; auto: the first event." },
 	{ NULL, CART_PARAM_ANY, false, NULL, NULL }
 };
 
 static const char *const keeps[] = { "facts", "made", "followed", "owner",
-				     "roles", NULL };
+				     "roles", "logs_start", "logs_end", NULL };
 
 const struct cart_step_type cart_step_cloudtrail_key = {
 	.name = "cloudtrail.key",

@@ -4,6 +4,7 @@
  * byte, and an index of their events.
  */
 #include <inttypes.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,17 +12,22 @@
 
 #include "crashcart/clock.h"
 #include "crashcart/compress.h"
+#include "crashcart/digest.h"
 #include "crashcart/pool.h"
 #include "cloudtrail_bucket.h"
 #include "cloudtrail_index.h"
 #include "cloudtrail_pack.h"
 #include "step_support.h"
+#include "trail_memory.h"
 
 /* Under way at once: an object is a few hundred KiB at most. */
 #define AHEAD 24
 #define INFLATED_MAX ((size_t)48 << 20)
 #define MINUTE_NS ((int64_t)60 * 1000000000)
+#define HOUR_NS (60 * MINUTE_NS)
 #define GAPS_MAX 1000
+#define CALLS_MAX 40u			/* kinds of calls that are told apart */
+#define MISSING_TOLD 20u
 
 /* Objects that are inflated and indexed beside each other, by a pool; what is
  * larger than usual is read by the step itself, one at a time. */
@@ -32,11 +38,29 @@ struct place {
 	char *bucket, *key;
 };
 
+/* Events of one call that are in the logs and not in the event history. */
+struct only_call {
+	char text[160];
+	const char *kind;		/* "data", "elsewhere", "other" */
+	uint64_t n;
+	char first[32], last[32], event[64], exhibit[CART_EXHIBIT_ID_SIZE];
+};
+
+/* Beside what cloudtrail.key found in the event history. */
+struct comparison {
+	pthread_mutex_t lock;
+	struct trail_memory *memory;
+	const struct cart_json *keys;	/* NULL: nothing is compared */
+	uint64_t events, data, elsewhere, other, unknown, more;
+	struct only_call calls[CALLS_MAX];
+	size_t n_calls;
+};
+
 /* One object that is kept, on its way into the index. */
 struct reading {
 	struct cart_job job;
 	struct cart_pool_group group;
-	const struct logs *l;
+	struct logs *l;
 	struct place *p;
 	struct cart_step_reply reply;
 	char exhibit[CART_EXHIBIT_ID_SIZE], path[CART_TRAIL_PATH_SIZE];
@@ -51,6 +75,9 @@ struct reading {
 struct logs {
 	struct cart_step_ctx *c;
 	struct cart_trail_window window;
+	const struct cart_json *with;	/* the filters */
+	struct cart_json *own_with;	/* or NULL; owned */
+	struct comparison compared;
 	struct cart_trail_lines lines;
 	struct cart_buf text;
 	struct cart_trail_pack pack;
@@ -71,14 +98,220 @@ static void place_free(struct place *p)
 	free(p);
 }
 
+/* ---- beside the event history ------------------------------------------------ */
+
+static bool among(const struct cart_json *list, const char *text)
+{
+	const struct cart_json *e = cart_json_first(list);
+
+	for (; e != NULL && text != NULL; e = cart_json_next(e)) {
+		if (cart_json_string(e) != NULL &&
+		    strcmp(cart_json_string(e), text) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_data(const struct cart_json *e)
+{
+	const struct cart_json *m = cart_json_get(e, "managementEvent");
+	const char *category = cart_json_get_string(e, "eventCategory");
+
+	return (m != NULL && cart_json_type(m) == CART_JSON_BOOL &&
+		!cart_json_bool(m)) ||
+		(category != NULL && strcmp(category, "Data") == 0);
+}
+
+static void count_call(struct comparison *p, const struct cart_json *e,
+		       const char *kind, const char *exhibit)
+{
+	const char *source = cart_json_get_string(e, "eventSource");
+	const char *name = cart_json_get_string(e, "eventName");
+	const char *time = cart_json_get_string(e, "eventTime");
+	const char *id = cart_json_get_string(e, "eventID");
+	struct only_call *c;
+	char text[160];
+	size_t i, at;
+	int d;
+
+	source = source != NULL ? source : "";
+	at = strcspn(source, ".");
+	time = time != NULL ? time : "";
+	snprintf(text, sizeof(text), "%.*s:%.90s", at < 60 ? (int)at : 60,
+		 source, name != NULL ? name : "");
+	for (i = 0; i < p->n_calls; i++) {
+		if (p->calls[i].kind == kind &&
+		    strcmp(p->calls[i].text, text) == 0)
+			break;
+	}
+	if (i == CALLS_MAX) {
+		p->more++;
+		return;
+	}
+	c = &p->calls[i];
+	if (i == p->n_calls) {
+		memset(c, 0, sizeof(*c));
+		snprintf(c->text, sizeof(c->text), "%s", text);
+		c->kind = kind;
+		p->n_calls++;
+	}
+	d = c->n > 0 ? strcmp(time, c->first) : -1;
+	if (d < 0 || (d == 0 && strcmp(id, c->event) < 0)) {
+		snprintf(c->first, sizeof(c->first), "%s", time);
+		snprintf(c->event, sizeof(c->event), "%s", id);
+		snprintf(c->exhibit, sizeof(c->exhibit), "%s", exhibit);
+	}
+	if (strcmp(time, c->last) > 0)
+		snprintf(c->last, sizeof(c->last), "%s", time);
+	c->n++;
+}
+
+/* On any thread. */
+static void compare(struct logs *l, const struct cart_json *e,
+		    const char *exhibit)
+{
+	struct comparison *p = &l->compared;
+	const char *id = cart_json_get_string(e, "eventID");
+	const char *account = cart_json_get_string(e, "recipientAccountId");
+	int before;
+
+	if (p->keys == NULL || id == NULL ||
+	    !among(p->keys, cart_json_get_string(cart_json_get(
+			e, "userIdentity"), "accessKeyId")))
+		return;
+	pthread_mutex_lock(&p->lock);
+	before = cart_trail_memory_event(p->memory, id, TRAIL_IN_LOGS, 0, NULL);
+	if (before < 0) {
+		p->unknown++;
+	} else if ((before & TRAIL_IN_LOGS) == 0) {
+		p->events++;
+		if ((before & TRAIL_IN_HISTORY) != 0) {
+			;
+		} else if (account != NULL &&
+			   strcmp(account, l->c->account) != 0) {
+			p->elsewhere++;
+			count_call(p, e, "elsewhere", exhibit);
+		} else if (is_data(e)) {
+			p->data++;
+			count_call(p, e, "data", exhibit);
+		} else {
+			p->other++;
+			count_call(p, e, "other", exhibit);
+		}
+	}
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* Whose events are looked for: the key and what was followed of it. */
+static int begin_comparison(struct logs *l, struct cart_err *err)
+{
+	const struct cart_json *followed = cart_json_get(l->c->with, "followed");
+	const struct cart_json *keys = cart_json_get(followed, "keys");
+
+	pthread_mutex_init(&l->compared.lock, NULL);
+	l->with = l->c->with;
+	l->compared.memory = cart_trail_memory(l->c);
+	if (cart_json_type(keys) != CART_JSON_ARRAY)
+		return 0;
+	if (cart_trail_memory_has_events(l->compared.memory))
+		l->compared.keys = keys;
+	if (cart_json_get(l->c->with, "access_key") != NULL)
+		return 0;
+	l->own_with = cart_json_copy(l->c->with);
+	if (l->own_with == NULL || cart_json_add(l->own_with, "access_key",
+						 cart_json_copy(keys)) == NULL)
+		return cart_err_nomem(err);
+	l->with = l->own_with;
+	return 0;
+}
+
+static void add_missing(void *arg, const char *text)
+{
+	cart_json_append(arg, cart_json_new_string(text));
+}
+
+static void add_number(struct cart_json *o, const char *key, uint64_t n)
+{
+	cart_json_add(o, key, cart_json_new_int((int64_t)n));
+}
+
+static void add_comparison(const struct logs *l, struct cart_json *o)
+{
+	const struct comparison *p = &l->compared;
+	int64_t due = l->window.now_ns - HOUR_NS, end = l->window.end_ns;
+	const unsigned where = TRAIL_IN_HISTORY | TRAIL_BY_KEY;
+	struct cart_json *list, *item;
+	size_t i;
+
+	add_number(o, "events", p->events);
+	add_number(o, "data", p->data);
+	add_number(o, "elsewhere", p->elsewhere);
+	add_number(o, "other", p->other);
+	add_number(o, "unknown", p->unknown);
+	list = cart_json_add(o, "calls", cart_json_new_array());
+	for (i = 0; i < p->n_calls; i++) {
+		const struct only_call *c = &p->calls[i];
+
+		item = cart_json_append(list, cart_json_new_object());
+		cart_json_add(item, "text", cart_json_new_string(c->text));
+		cart_json_add(item, "kind", cart_json_new_string(c->kind));
+		add_number(item, "events", c->n);
+		cart_json_add(item, "first", cart_json_new_string(c->first));
+		cart_json_add(item, "last", cart_json_new_string(c->last));
+		cart_json_add(item, "event", cart_json_new_string(c->event));
+		cart_json_add(item, "exhibit", cart_json_new_string(c->exhibit));
+	}
+	add_number(o, "more", p->more);
+	list = cart_json_add(o, "missing_first", cart_json_new_array());
+	add_number(o, "missing", cart_trail_memory_only(
+		p->memory, where, TRAIL_IN_LOGS, l->window.start_ns,
+		end < due ? end : due, MISSING_TOLD, add_missing, list));
+	add_number(o, "late", end <= due ? 0 : cart_trail_memory_only(
+		p->memory, where, TRAIL_IN_LOGS, due + 1, end, 0, add_missing,
+		list));
+}
+
+/* For a summary: always one value, also of a step that failed. */
+static int keep_facts(struct logs *l, struct cart_err *err)
+{
+	struct cart_json *o = cart_json_new_object();
+	const struct cart_json *accounts;
+	char text[CART_CLOCK_TEXT_SIZE];
+	int rc;
+
+	cart_clock_text(l->window.start_ns, 0, text);
+	cart_json_add(o, "start", cart_json_new_string(text));
+	cart_clock_text(l->window.end_ns, 0, text);
+	cart_json_add(o, "end", cart_json_new_string(text));
+	cart_clock_text(l->window.now_ns, 0, text);
+	cart_json_add(o, "asked", cart_json_new_string(text));
+	accounts = cart_json_get(cart_json_get(l->c->with, "followed"),
+				 "accounts");
+	if (accounts != NULL)
+		cart_json_add(o, "accounts", cart_json_copy(accounts));
+	add_number(o, "objects", l->objects);
+	add_number(o, "bytes", l->bytes);
+	add_number(o, "failed", l->failed);
+	cart_json_add(o, "compared", cart_json_new_bool(l->compared.keys !=
+							NULL));
+	if (l->compared.keys != NULL)
+		add_comparison(l, o);
+	rc = l->c->ops->keep_value(l->c, "facts", o, err);
+	cart_json_free(o);
+	return rc;
+}
+
+/* ---- reading ------------------------------------------------------------------ */
+
 static int add_event(void *arg, const struct cart_json *e, struct cart_err *err)
 {
 	struct logs *l = arg;
 
 	l->events++;
-	if (!cart_trail_passes(e, l->c->with, l->window.start_ns,
+	if (!cart_trail_passes(e, l->with, l->window.start_ns,
 			       l->window.end_ns))
 		return 0;
+	compare(l, e, l->here->exhibit);
 	cart_trail_index_line(e, l->here->exhibit, l->here->path,
 			      &l->lines.buf);
 	return cart_trail_lines_line(&l->lines, err);
@@ -102,6 +335,19 @@ static void gap(struct logs *l, const struct place *p, const char *exhibit,
 	l->c->ops->gap(l->c, &g);
 }
 
+/* cloudtrail.digests need not fetch it again. */
+static void remember(struct logs *l, const struct reading *r,
+		     const struct cart_buf *text)
+{
+	unsigned char sha256[CART_SHA256_SIZE];
+
+	if (l->compared.memory == NULL)
+		return;
+	cart_sha256(text->data, text->len, sha256);
+	cart_trail_memory_put_log(l->compared.memory, r->p->bucket, r->p->key,
+				  sha256);
+}
+
 /* By the step itself: straight into the index. */
 static int read_here(struct logs *l, struct reading *r)
 {
@@ -112,6 +358,7 @@ static int read_here(struct logs *l, struct reading *r)
 	cart_buf_reset(&l->text);
 	if (cart_gunzip(raw->data, raw->len, &l->text, &r->err) < 0)
 		return -1;
+	remember(l, r, &l->text);
 	return cart_trail_records((char *)l->text.data, l->text.len, add_event,
 				  l, &r->err);
 }
@@ -121,9 +368,10 @@ static int read_event(void *arg, const struct cart_json *e, struct cart_err *err
 	struct reading *r = arg;
 
 	r->events++;
-	if (!cart_trail_passes(e, r->l->c->with, r->l->window.start_ns,
+	if (!cart_trail_passes(e, r->l->with, r->l->window.start_ns,
 			       r->l->window.end_ns))
 		return 0;
+	compare(r->l, e, r->exhibit);
 	cart_trail_index_line(e, r->exhibit, r->path, &r->lines);
 	cart_buf_addc(&r->lines, '\n');
 	r->indexed++;
@@ -138,6 +386,8 @@ static void run_reading(struct cart_job *job)
 	const struct cart_buf *raw = &r->reply.aws.raw;
 
 	r->rc = cart_gunzip(raw->data, raw->len, &r->text, &r->err);
+	if (r->rc == 0)
+		remember(r->l, r, &r->text);
 	if (r->rc == 0)
 		r->rc = cart_trail_records((char *)r->text.data, r->text.len,
 					   read_event, r, &r->err);
@@ -364,10 +614,12 @@ static int run(struct cart_step_ctx *c, struct cart_err *err)
 			      "logs, one a line", "cloudtrail-log-index.ndjson",
 			      "derived: one line an event that the filters "
 			      "pass, with the exhibit that holds it");
+	rc = begin_comparison(&l, err);
 	cart_trail_pack_init(&l.pack, c, "CloudTrail log objects");
 	l.pack.before = before_set;
 	l.pack.arg = &l;
-	rc = start_readers(&l, err);
+	if (rc == 0)
+		rc = start_readers(&l, err);
 	if (rc == 0)
 		rc = cart_trail_walk(&w, err);
 	while (rc == 0 && l.ahead > 0)
@@ -392,6 +644,12 @@ static int run(struct cart_step_ctx *c, struct cart_err *err)
 		*err = later;
 		rc = -1;
 	}
+	if (keep_facts(&l, &later) < 0 && rc == 0) {
+		*err = later;
+		rc = -1;
+	}
+	pthread_mutex_destroy(&l.compared.lock);
+	cart_json_free(l.own_with);
 	cart_buf_clear(&l.text);
 	return rc;
 }
@@ -419,12 +677,15 @@ static const struct cart_param params[] = {
 	{ NULL, CART_PARAM_ANY, false, NULL, NULL }
 };
 
+static const char *const keeps[] = { "facts", NULL };
+
 const struct cart_step_type cart_step_cloudtrail_logs = {
 	.name = "cloudtrail.logs",
 	.summary = "Keep CloudTrail's log objects from S3 and index their "
 		"events.",
 	.where = CART_STEP_AWS,
 	.params = params,
+	.keeps = keeps,
 	.plan = plan,
 	.run = run,
 };

@@ -24,6 +24,7 @@
 struct report {
 	struct cart_step_ctx *c;
 	const struct cart_json *facts, *made, *followed, *owner;
+	const struct cart_json *logs, *proof;	/* or NULL */
 	struct cart_buf b;
 	struct cart_buf now;		/* lines of what is still there */
 	unsigned asked, live_keys, live_instances;
@@ -298,6 +299,229 @@ static void add_followed(struct report *r)
 			      number(r->followed, "more"));
 }
 
+/* ---- what trails delivered ------------------------------------------------ */
+
+static void add_only(struct cart_buf *b, const struct cart_json *logs)
+{
+	const struct cart_json *c = cart_json_first(cart_json_get(logs, "calls"));
+	const char *kind;
+
+	for (; c != NULL; c = cart_json_next(c)) {
+		kind = text(c, "kind");
+		cart_buf_addf(b, "- in the logs alone, %s: call ",
+			      strcmp(kind, "data") == 0 ? "data event" :
+			      strcmp(kind, "elsewhere") == 0 ?
+			      "another account's" : "other");
+		add_code(b, text(c, "text"));
+		cart_buf_addf(b, ": %" PRId64 " events, ", number(c, "events"));
+		add_code(b, text(c, "first"));
+		cart_buf_adds(b, " to ");
+		add_code(b, text(c, "last"));
+		add_source(b, c, "event", "exhibit");
+	}
+	if (number(logs, "more") > 0)
+		cart_buf_addf(b, "- in the logs alone: %" PRId64 " events of "
+			      "more calls, see the index\n",
+			      number(logs, "more"));
+	c = cart_json_first(cart_json_get(logs, "missing_first"));
+	for (; c != NULL; c = cart_json_next(c)) {
+		cart_buf_adds(b, "- in the event history alone: ");
+		add_code(b, cart_json_string(c));
+		cart_buf_addc(b, '\n');
+	}
+}
+
+static void add_logs(struct report *r)
+{
+	const struct cart_json *l = r->logs, *a;
+	struct cart_buf *b = &r->b;
+
+	cart_buf_adds(b, "\n## The logs that trails delivered\n\n");
+	if (l == NULL) {
+		cart_buf_adds(b, "- they were not read\n");
+		return;
+	}
+	cart_buf_addf(b, "- read: %" PRId64 " objects, %" PRId64 " bytes, %"
+		      PRId64 " not to be had; ", number(l, "objects"),
+		      number(l, "bytes"), number(l, "failed"));
+	add_code(b, text(l, "start"));
+	cart_buf_adds(b, " to ");
+	add_code(b, text(l, "end"));
+	cart_buf_adds(b, ", asked at ");
+	add_code(b, text(l, "asked"));
+	cart_buf_adds(b, ". Of other times: collect again with `-p "
+		      "logs_start=-90d`\n");
+	a = cart_json_first(cart_json_get(l, "accounts"));
+	for (; a != NULL; a = cart_json_next(a)) {
+		cart_buf_adds(b, "- of account ");
+		add_code(b, cart_json_string(a));
+		cart_buf_addc(b, '\n');
+	}
+	if (number(l, "objects") == 0) {
+		cart_buf_adds(b, "- no trail delivers any that can be read\n");
+		return;
+	}
+	if (!cart_json_bool(cart_json_get(l, "compared"))) {
+		cart_buf_adds(b, "- not compared with the event history: this "
+			      "run went on after an interruption\n");
+		return;
+	}
+	cart_buf_addf(b, "- by the key, its sessions and the keys that it made: "
+		      "%" PRId64 " events in the logs\n- not in the event "
+		      "history: %" PRId64 " data events, %" PRId64
+		      " of other accounts, %" PRId64 " others\n- in the event "
+		      "history and not in the logs: %" PRId64 "; and %" PRId64
+		      " of the last hour, which may come\n",
+		      number(l, "events"), number(l, "data"),
+		      number(l, "elsewhere"), number(l, "other"),
+		      number(l, "missing"), number(l, "late"));
+	if (number(l, "unknown") > 0)
+		cart_buf_addf(b, "- not compared: %" PRId64 " events, beyond "
+			      "the first 196,608\n", number(l, "unknown"));
+	add_only(b, l);
+}
+
+static int64_t nth(const struct cart_json *o, const char *key, size_t i)
+{
+	int64_t v = 0;
+
+	cart_json_i64(cart_json_at(cart_json_get(o, key), i), &v);
+	return v;
+}
+
+/* Every digest and log there and valid, and no time without proof? */
+static bool is_whole(const struct cart_json *c)
+{
+	return nth(c, "digests", 0) > 0 && nth(c, "digests", 1) == 0 &&
+		nth(c, "digests", 2) == 0 && nth(c, "logs", 1) == 0 &&
+		nth(c, "logs", 2) == 0 && number(c, "gaps") == 0;
+}
+
+static const char *verdict(const struct cart_json *c)
+{
+	if (nth(c, "digests", 1) > 0 || nth(c, "logs", 1) > 0)
+		return "CHANGED";
+	if (nth(c, "digests", 0) == 0)
+		return "nothing is proven";
+	if (nth(c, "digests", 2) > 0 || nth(c, "logs", 2) > 0)
+		return "not all is proven";
+	return number(c, "gaps") > 0 ? "uncut but for gaps" : "uncut";
+}
+
+static void add_verdicts(struct cart_buf *b, const struct cart_json *c,
+			 const char *key)
+{
+	cart_buf_addf(b, "%s %" PRId64 " valid, %" PRId64 " invalid, %" PRId64
+		      " cannot tell", key, nth(c, key, 0), nth(c, key, 1),
+		      nth(c, key, 2));
+}
+
+static void add_chain(struct cart_buf *b, const struct cart_json *c)
+{
+	const struct cart_json *g = cart_json_first(cart_json_get(c, "gap"));
+
+	cart_buf_adds(b, "- account ");
+	add_code(b, text(c, "account"));
+	cart_buf_adds(b, " region ");
+	add_code(b, text(c, "region"));
+	if (text(c, "trail")[0] == '\0') {
+		cart_buf_adds(b, ": no digests, nothing is proven\n");
+		return;
+	}
+	cart_buf_adds(b, " trail ");
+	add_code(b, text(c, "trail"));
+	cart_buf_adds(b, cart_json_get(c, "backfill") != NULL ?
+		      " (backfill): " : ": ");
+	cart_buf_adds(b, verdict(c));
+	if (text(c, "from")[0] != '\0') {
+		cart_buf_adds(b, " from ");
+		add_code(b, text(c, "from"));
+		cart_buf_adds(b, " to ");
+		add_code(b, text(c, "to"));
+	}
+	cart_buf_adds(b, "; ");
+	add_verdicts(b, c, "digests");
+	cart_buf_adds(b, "; ");
+	add_verdicts(b, c, "logs");
+	cart_buf_addf(b, "; %" PRId64 " gaps, %" PRId64 " s",
+		      number(c, "gaps"), number(c, "seconds"));
+	if (text(c, "pending")[0] != '\0') {
+		cart_buf_adds(b, "; not yet provable after ");
+		add_code(b, text(c, "pending"));
+	}
+	cart_buf_addc(b, '\n');
+	for (; g != NULL; g = cart_json_next(g)) {
+		cart_buf_adds(b, "- - gap of account ");
+		add_code(b, text(c, "account"));
+		cart_buf_adds(b, " region ");
+		add_code(b, text(c, "region"));
+		cart_buf_adds(b, ": ");
+		add_code(b, text(g, "start"));
+		cart_buf_adds(b, " to ");
+		add_code(b, text(g, "end"));
+		cart_buf_addf(b, ", %" PRId64 " s: ", number(g, "seconds"));
+		add_code(b, text(g, "reason"));
+		cart_buf_addc(b, '\n');
+	}
+}
+
+static void add_proof(struct report *r)
+{
+	const struct cart_json *c;
+	struct cart_buf *b = &r->b;
+
+	cart_buf_adds(b, "\n## Whether these logs are whole\n\nBy the digests "
+		      "that CloudTrail signed, and the public keys that AWS "
+		      "gave for them; `crashcart verify` says the same again "
+		      "from the bundle alone. Uncut: every digest and every log "
+		      "that they name is there and valid, no time is "
+		      "missing.\n\n");
+	c = cart_json_first(cart_json_get(r->proof, "chains"));
+	if (c == NULL)
+		cart_buf_adds(b, "- no digests: nothing is proven\n");
+	for (; c != NULL; c = cart_json_next(c))
+		add_chain(b, c);
+	if (number(r->proof, "more") > 0)
+		cart_buf_addf(b, "- and %" PRId64 " more: see "
+			      "cloudtrail-verdicts.ndjson\n",
+			      number(r->proof, "more"));
+}
+
+/* "uncut in 34 of 34 ..., 2 gaps of 7200 s; 5 data events ..." */
+static void tell_logs(const struct report *r, struct cart_buf *line)
+{
+	const struct cart_json *c, *l = r->logs;
+	size_t n = 0, whole = 0;
+
+	cart_buf_adds(line, "logs      ");
+	c = cart_json_first(cart_json_get(r->proof, "chains"));
+	for (; c != NULL; c = cart_json_next(c)) {
+		n++;
+		whole += is_whole(c);
+	}
+	if (number(l, "objects") == 0 && n == 0) {
+		cart_buf_adds(line, "none that a trail delivered could be read: "
+			      "nothing proves that the history is whole");
+		return;
+	}
+	if (n == 0)
+		cart_buf_adds(line, "no digests: nothing proves them whole");
+	else
+		cart_buf_addf(line, "proven uncut in %zu of %zu regions of "
+			      "accounts, %.20s to %.20s; %" PRId64 " invalid, %"
+			      PRId64 " gaps, %" PRId64 " s", whole, n,
+			      text(r->proof, "start"), text(r->proof, "end"),
+			      nth(r->proof, "digests", 1) +
+			      nth(r->proof, "logs", 1),
+			      number(r->proof, "gaps"),
+			      number(r->proof, "seconds"));
+	if (cart_json_bool(cart_json_get(l, "compared")))
+		cart_buf_addf(line, "; in them alone %" PRId64 " data events, %"
+			      PRId64 " others; in the history alone %" PRId64,
+			      number(l, "data"), number(l, "elsewhere") +
+			      number(l, "other"), number(l, "missing"));
+}
+
 static void add_limits(struct report *r)
 {
 	struct cart_buf *b = &r->b;
@@ -305,8 +529,8 @@ static void add_limits(struct report *r)
 
 	cart_buf_adds(b, "\n## What could not be seen\n\n"
 		      "- data events (objects in S3, invocations of functions, "
-		      "items of tables): they are not in the event history; a "
-		      "trail that records them has them in its bucket\n"
+		      "items of tables): they are not in the event history; "
+		      "only a trail that records them has them\n"
 		      "- what was done more than 90 days ago, and in the last "
 		      "15 minutes\n"
 		      "- regions that the account has not enabled\n");
@@ -617,9 +841,6 @@ static void tell_all(struct report *r)
 	cart_buf_adds(&line, "from      ");
 	list_some(&line, cart_json_get(r->facts, "addresses"), 4);
 	tell(r, &line);
-	cart_buf_adds(&line, "with      ");
-	list_some(&line, cart_json_get(r->facts, "agents"), 2);
-	tell(r, &line);
 	cart_buf_adds(&line, "when      ");
 	if (number(t, "events") > 0) {
 		add_value(&line, text(t, "first_time"));
@@ -630,6 +851,8 @@ static void tell_all(struct report *r)
 	list_some(&line, cart_json_get(r->facts, "by_region"), 6);
 	tell(r, &line);
 	tell_active(r, &line);
+	tell_logs(r, &line);
+	tell(r, &line);
 	cart_buf_addf(&line, "not seen  data events, older than 90 days, the "
 		      "last 15 minutes; %zu regions, %zu things that were "
 		      "refused",
@@ -690,6 +913,8 @@ static int write_summary(struct report *r, struct cart_err *err)
 	add_counts(b, "Errors", "error", cart_json_get(r->facts, "errors_by"));
 	add_counts(b, "Identities", "identity",
 		   cart_json_get(r->facts, "who"));
+	add_logs(r);
+	add_proof(r);
 	add_limits(r);
 	add_next(r);
 	if (cart_buf_check(b, "summary", err) < 0)
@@ -707,6 +932,8 @@ static int run(struct cart_step_ctx *c, struct cart_err *err)
 	r.made = cart_json_get(c->with, "made");
 	r.followed = cart_json_get(c->with, "followed");
 	r.owner = cart_json_get(c->with, "owner");
+	r.logs = cart_json_get(c->with, "logs");
+	r.proof = cart_json_get(c->with, "proof");
 	cart_buf_init(&r.b, SUMMARY_MAX);
 	cart_buf_init(&r.now, SUMMARY_MAX);
 	rc = look_now(&r, err);
@@ -736,6 +963,10 @@ static const struct cart_param params[] = {
 	{ "followed", CART_PARAM_OBJECT, true, NULL,
 	  "${X.followed} of a cloudtrail.key." },
 	{ "owner", CART_PARAM_OBJECT, true, NULL, "${X.facts} of an iam.key." },
+	{ "logs", CART_PARAM_OBJECT, false, NULL,
+	  "${X.facts} of a cloudtrail.logs." },
+	{ "proof", CART_PARAM_OBJECT, false, NULL,
+	  "${X.facts} of a cloudtrail.digests." },
 	{ NULL, CART_PARAM_ANY, false, NULL, NULL }
 };
 

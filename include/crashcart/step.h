@@ -135,6 +135,12 @@ struct cart_step_ops {
 	 * filters, whose values a piece does not hold. */
 	const struct cart_json *(*earlier)(struct cart_step_ctx *c);
 
+	/* What steps of one run tell each other in memory: the object of that
+	 * name, which the first that asks makes, and the end of the run
+	 * releases.  It locks itself.  NULL: no memory. */
+	void *(*shared)(struct cart_step_ctx *c, const char *name,
+			void *(*make)(void), void (*release)(void *object));
+
 	bool (*cancelled)(struct cart_step_ctx *c);
 	/* Sleeps, but not beyond cancellation (-1) or the deadline (-1, TIMEOUT). */
 	int (*sleep)(struct cart_step_ctx *c, unsigned ms, struct cart_err *err);

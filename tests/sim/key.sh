@@ -32,7 +32,7 @@ line akia/summary.md 'IAM user: `svc-metrics`'
 line akia/summary.md 'opened security group'
 line akia.err 'owner     IAM user svc-metrics'
 for k in asia akia; do
-	[ "$(grep -cE '^crashcart: (key|owner|did|made|from|with|when|sessions|active|not seen) ' $k.err)" = 10 ] ||
+	[ "$(grep -cE '^crashcart: (key|owner|did|made|from|when|sessions|active|logs|not seen) ' $k.err)" = 10 ] ||
 		die "$k: not ten lines"
 	# what Timesketch asks for, in the order of time
 	jq -es 'length > 10 and all(.[]; has("message") and has("datetime") and

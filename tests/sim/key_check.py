@@ -14,6 +14,8 @@ import re
 import sqlite3
 import sys
 
+import key_logs_check
+
 # What counts as made: the summary's words, source, name, ids, details.  Ids
 # and details are SQL over q (requestParameters) and r (responseElements).
 Q, R = "json_extract(q,'$.%s')", "json_extract(r,'$.%s')"
@@ -81,14 +83,14 @@ MADE = [
 def database(lines, account):
     db = sqlite3.connect(":memory:")
     db.execute("CREATE TABLE ev(id TEXT PRIMARY KEY, t, name, source, region,"
-               "key, type, user, arn, ip, agent, err, q, r)")
+               "key, type, user, arn, ip, agent, err, q, r, owner)")
     for line in lines:
         e = json.loads(line)["record"]
         if e["recipientAccountId"] != account:
             continue
         who = e.get("userIdentity", {})
         db.execute("INSERT OR IGNORE INTO ev VALUES(?,?,?,?,?,?,?,?,?,?,?,?,"
-                   "?,?)", (
+                   "?,?,?)", (
                        e["eventID"], e["eventTime"], e["eventName"],
                        e["eventSource"].split(".")[0], e["awsRegion"],
                        who.get("accessKeyId", ""), who.get("type", ""),
@@ -96,7 +98,8 @@ def database(lines, account):
                        e.get("sourceIPAddress", ""), e.get("userAgent", ""),
                        e.get("errorCode", ""),
                        json.dumps(e.get("requestParameters")),
-                       json.dumps(e.get("responseElements"))))
+                       json.dumps(e.get("responseElements")),
+                       who.get("accountId", "")))
     return db
 
 
@@ -280,8 +283,9 @@ def check_counts(lines, label, true):
     same(label, said, true)
 
 
-def check(text, db, key, account):
-    """Raises Wrong."""
+def check(text, db, key, account, delivered=None, keys=None):
+    """Raises Wrong.  delivered: all objects of the trail's bucket, keys: the
+    public keys by region; None: only that something is said of them."""
     s = sections(text)
     head = " ".join(s.get("Access key `%s`" % key, s.get("", [])))
     m = re.search(r"of (\d+) regions, `([^`]+)` to `([^`]+)`", text)
@@ -331,7 +335,12 @@ def check(text, db, key, account):
             ("Errors", "error", "err", "err != ''"),
             ("Identities", "identity", "arn", "1")):
         check_counts(s.get(title, []), label, t.groups(sql, cond))
-    check_short(s.get("In short", []), t, key, account, made)
+    short = check_short(s.get("In short", []), t, key, account, made)
+    try:
+        key_logs_check.check(s, t, account, followed, short["logs"], delivered,
+                             keys)
+    except key_logs_check.Wrong as e:
+        raise Wrong(str(e)) from None
     # sessions in other accounts are named as what was not seen
     unseen = set(re.findall(r"^- what session `([^`]+)` did in account "
                             r"`([^`]+)`", text, re.M))
@@ -348,8 +357,8 @@ def check_short(lines, t, key, account, made):
             raise Wrong("not understood: " + line)
         said[m.group(1).strip()] = m.group(2)
     same("ten lines", sorted(said), sorted(
-        ["key", "owner", "did", "made", "from", "with", "when", "sessions",
-         "active", "not seen"]))
+        ["key", "owner", "did", "made", "from", "when", "sessions",
+         "active", "logs", "not seen"]))
     if key not in said["key"]:
         raise Wrong("key: " + said["key"])
     n = t.tally("gen = 0")
@@ -370,6 +379,7 @@ def check_short(lines, t, key, account, made):
     for value, k in re.findall(r"([\w.:]+) \((\d+)\)", said["from"]):
         if t.groups("ip").get(value, (0,))[0] != int(k):
             raise Wrong("from: %s %s" % (value, k))
+    return said
 
 
 def main():

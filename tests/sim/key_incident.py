@@ -120,7 +120,7 @@ def session(account, role, rid, name, key, created):
 class Incident:
     def __init__(self, seed, kind="AKIA", days=3, per_day=2300, regions=17,
                  accounts=3, end=None, bucket="northwind-logs",
-                 prefix="cloudtrail", trail="management"):
+                 prefix="cloudtrail", trail="management", odd=False):
         self.seed, self.kind, self.days, self.per_day = seed, kind, days, per_day
         self.accounts, self.regions = ACCOUNTS[:accounts], REGIONS[:regions]
         now = datetime.datetime.now(UTC)
@@ -129,12 +129,17 @@ class Incident:
         self.bucket, self.prefix, self.trail = bucket, prefix, trail
         self.ids = Ids("incident %s" % seed)
         self.planted = {}               # (account, region, hour) -> records
+        # odd: data events, which only the logs have, and one that only the
+        # event history has
+        self.odd, self.data, self.undelivered = odd, {}, set()
         self.truth = {"seed": seed, "kind": kind, "accounts": self.accounts,
                       "events": [], "created": [], "changed": [],
                       "sessions": [], "refused": []}
         self.people = {a: self.staff(a) for a in self.accounts}
         self.keys = None
         self.play()
+        if odd:
+            self.play_odd()
 
     # ---- who works here ----------------------------------------------------
 
@@ -380,6 +385,25 @@ class Incident:
 
     # ---- what everybody does -----------------------------------------------------
 
+    def play_odd(self):
+        """After play(): all ids of the story stay as they are."""
+        his = sorted((e for e in self.truth["events"] if e["generation"] == 0
+                      and e["account"] == self.truth["account"] and
+                      not e["error"]), key=lambda e: e["time"])
+        by = {e["eventID"]: e for one in self.planted.values() for e in one}
+        for n, seen in enumerate(his[1:-1]):
+            rec = dict(by[seen["id"]], eventID=self.ids.uuid(), readOnly=True,
+                       eventName=("GetObject", "Invoke", "PutObject")[n % 3],
+                       eventSource=("s3", "lambda")[n % 3 == 1] +
+                       ".amazonaws.com", managementEvent=False,
+                       eventCategory="Data", responseElements=None,
+                       requestParameters={"bucketName": "northwind-web"})
+            when = datetime.datetime.fromisoformat(
+                rec["eventTime"].replace("Z", "+00:00"))
+            self.data.setdefault((seen["account"], seen["region"],
+                                  self.hour(when)), []).append(rec)
+        self.undelivered.add(his[len(his) // 2]["id"])
+
     def share(self, account, region):
         """Events an hour."""
         n = self.regions.index(region)
@@ -411,8 +435,11 @@ class Incident:
                 "AccessDenied" if i.r.random() < 0.02 else None))
         return out
 
-    def records(self, account, region, hour):
+    def records(self, account, region, hour, logs=False):
         mine = self.planted.get((account, region, hour), [])
+        if logs:
+            mine = [e for e in mine if e["eventID"] not in self.undelivered
+                    ] + self.data.get((account, region, hour), [])
         return sorted(self.daily(account, region, hour) + mine,
                       key=lambda e: e["eventTime"])
 
@@ -452,7 +479,7 @@ class Incident:
         for hour in self.hours():
             begin = self.start + hour * HOUR
             batch, held = held, []
-            for rec in self.records(account, region, hour):
+            for rec in self.records(account, region, hour, True):
                 if hour + 1 < self.days * 24 and r.random() < 0.03:
                     held.append(rec)                # late: an hour on
                     continue

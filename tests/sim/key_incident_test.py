@@ -5,6 +5,7 @@ summaries made wrong on purpose do not pass it.
 
 SEEDS: how many to draw (none: one fixed); DAYS."""
 import glob
+import gzip
 import json
 import os
 import random
@@ -44,6 +45,8 @@ def spoil(text, r):
             in_scope = line.lstrip("# ") in (
                 "What it did", "What it made and changed", "Addresses",
                 "Sessions, and what was made, followed", "Programs",
+                "The logs that trails delivered", "Whether these logs are "
+                "whole",
                 "Regions", "Calls", "Errors", "Identities")
         if not in_scope or not line.startswith("- ") or " more: " in line:
             continue
@@ -65,14 +68,54 @@ def spoil(text, r):
             yield "added", lines[:n] + [line, bad] + lines[n + 1:], line
 
 
+def tamper(i, r):
+    """Of the key's account: a log edited, one gone, a digest gone and one
+    edited.  (objects as they are then, [(bucket, key, data or None, meta)])"""
+    objects = {(b, k): (d, m) for b, k, d, m in i.objects()}
+    home = [x for x in sorted(objects) if "/%s/" % i.truth["account"] in x[1]]
+
+    def some(kind, region):
+        names = [x for x in home if "/%s/%s/" % (kind, region) in x[1]]
+        return r.choice(names[len(names) // 3:-len(names) // 3])
+    regions = [g for g in i.regions if g != "us-east-1"]
+    a, b, c, d = r.sample(regions, 4)
+    changed = {some("CloudTrail", a): None, some("CloudTrail-Digest", b): None}
+    x = some("CloudTrail", c)
+    changed[x] = (gzip.compress(gzip.decompress(objects[x][0]).replace(
+        b'"eventVersion":"1.', b'"eventVersion":"2.')), {})
+    x = some("CloudTrail-Digest", d)
+    changed[x] = (gzip.compress(gzip.decompress(objects[x][0]) + b" "),
+                  objects[x][1])
+    for x, new in changed.items():
+        objects[x] = new
+    return [x + objects[x] for x in objects if objects[x]], [
+        x + (new or (None, {})) for x, new in changed.items()]
+
+
+def change(env, changed):
+    import botocore.session
+    s3 = botocore.session.get_session().create_client(
+        "s3", region_name="us-east-1", endpoint_url=env["AWS_ENDPOINT_URL"],
+        aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"])
+    for bucket, key, data, meta in changed:
+        if data is None:
+            s3.delete_object(Bucket=bucket, Key=key)
+        else:
+            s3.put_object(Bucket=bucket, Key=key, Body=data, Metadata=meta)
+
+
 def one(seed, kind, every):
     """every: of the wrong summaries, each that-many-th is tried"""
     state = os.path.join(os.environ["TMPDIR"], "sim-%s-%s" % (kind, seed))
     env = account(state)
     case = "%s-%s" % (kind, seed)
     try:
-        i = Incident(seed, kind, days=DAYS, per_day=PER_DAY)
+        i = Incident(seed, kind, days=DAYS, per_day=PER_DAY, odd=True)
         i.load(env["AWS_ENDPOINT_URL"], env["SIM_STATE"])
+        # as they lie in the bucket when they are asked for
+        delivered, changed = tamper(i, random.Random(seed))
+        change(env, changed)
         p = run([CART, "collect", "compromised-key", "-p",
                  "access_key_id=" + i.key, "--case", case, "--out", ".",
                  "--trust-environment"], env=env)
@@ -90,7 +133,8 @@ def one(seed, kind, every):
 
     def judge(summary, lines=lines):
         db = key_check.database(lines, i.truth["account"])
-        return key_check.check(summary, db, i.key, i.truth["account"])
+        return key_check.check(summary, db, i.key, i.truth["account"],
+                               delivered, i.public_keys())
 
     try:
         t = judge(text)
