@@ -17,6 +17,7 @@
 
 #define NS_PER_DAY (INT64_C(86400) * 1000000000)
 #define DAYS_MAX 36500u
+#define PARTS_MAX 10000u
 #define STATE_DEFAULT "/dev/shm"
 #define STATE_NAME "crashcart-state-XXXXXX"
 
@@ -79,6 +80,42 @@ int cart_cmd_upload_session(struct cmd_collection *c,
 	t->o.owner = c->any_owner ? NULL : t->owner;
 	t->o.owner_assumed = cart_args_value(c->args, "bucket-owner") == NULL;
 	return 0;
+}
+
+void cart_cmd_upload_keep_lock(const struct cmd_collection *c,
+			       struct cmd_upload_target *t,
+			       const struct cart_s3_reader *r, const char *file)
+{
+	struct cart_s3_part *parts = malloc(PARTS_MAX * sizeof(*parts));
+	struct cart_s3_facts f;
+	struct cart_err err;
+	size_t n;
+	int rc = -1;
+
+	if (t->o.lock_mode != NULL || parts == NULL) {
+		free(parts);
+		return;
+	}
+	rc = cart_s3_facts(r, file, &f, parts, PARTS_MAX, &n, &err);
+	free(parts);
+	if (rc < 0 || f.lock_mode[0] == '?') {
+		cart_msg(CART_MSG_WARN, "how the closed segments are locked "
+			 "cannot be told: what follows is locked as --retain, "
+			 "--legal-hold and the bucket say");
+		return;
+	}
+	t->o.legal_hold |= strcmp(f.hold, "ON") == 0;
+	if (strcmp(f.lock_mode, "COMPLIANCE") == 0 &&
+	    !(c->allow & CART_CHANGE_IRREVERSIBLE)) {
+		cart_msg(CART_MSG_WARN, "the closed segments are locked in "
+			 "compliance mode; for what follows say --retain "
+			 "compliance:DAYS --allow irreversible");
+	} else if (f.lock_mode[0] != '\0') {
+		t->o.lock_mode = f.lock_mode[0] == 'C' ? "COMPLIANCE" :
+							 "GOVERNANCE";
+		snprintf(t->until, sizeof(t->until), "%.30s", f.lock_until);
+		t->o.lock_until = t->until;
+	}
 }
 
 /* A folder of this run's own: a name that others could take before would let

@@ -3,6 +3,7 @@
 #define CMD_UPLOAD_H
 
 #include "collection.h"
+#include "crashcart/aws_read.h"
 #include "crashcart/aws_sink.h"
 #include "crashcart/clock.h"
 
@@ -41,6 +42,11 @@ int cart_cmd_upload_target(const struct cart_args *a, const char *url,
 int cart_cmd_upload_session(struct cmd_collection *c,
 			    struct cmd_upload_target *t, bool host_steps,
 			    struct cart_err *err);
+/* Locks what follows as file is, unless the operator said how. */
+void cart_cmd_upload_keep_lock(const struct cmd_collection *c,
+			       struct cmd_upload_target *t,
+			       const struct cart_s3_reader *r,
+			       const char *file);
 /* Of the sink's options; arg: struct cmd_collection. */
 void cart_cmd_upload_state_failed(void *arg, const struct cart_err *why);
 

@@ -16,7 +16,6 @@
  * any other what is closed is sealed. */
 
 #define CHUNK_BYTES ((uint64_t)8 << 20)
-#define PARTS_MAX 10000u
 
 struct left {
 	struct cmd_collection *c;
@@ -301,48 +300,12 @@ static int read_back(struct left *l, cart_line_fn line, void *arg,
 		0 : -1;
 }
 
-/* The lock of what is there, unless the operator says one. */
-static void keep_lock(struct left *l)
-{
-	struct cart_s3_part *parts = malloc(PARTS_MAX * sizeof(*parts));
-	struct cart_s3_facts f;
-	struct cart_err err;
-	char file[96];
-	size_t n;
-	int rc = -1;
-
-	if (l->t.o.lock_mode != NULL || parts == NULL) {
-		free(parts);
-		return;
-	}
-	segment_file(l, 0, file);
-	rc = cart_s3_facts(&l->reader, file, &f, parts, PARTS_MAX, &n, &err);
-	free(parts);
-	if (rc < 0 || f.lock_mode[0] == '?') {
-		cart_msg(CART_MSG_WARN, "how the closed segments are locked "
-			 "cannot be told: what follows is locked as --retain, "
-			 "--legal-hold and the bucket say");
-		return;
-	}
-	l->t.o.legal_hold |= strcmp(f.hold, "ON") == 0;
-	if (strcmp(f.lock_mode, "COMPLIANCE") == 0 &&
-	    !(l->c->allow & CART_CHANGE_IRREVERSIBLE)) {
-		cart_msg(CART_MSG_WARN, "the closed segments are locked in "
-			 "compliance mode; for what follows say --retain "
-			 "compliance:DAYS --allow irreversible");
-	} else if (f.lock_mode[0] != '\0') {
-		l->t.o.lock_mode = f.lock_mode[0] == 'C' ? "COMPLIANCE" :
-							   "GOVERNANCE";
-		snprintf(l->t.until, sizeof(l->t.until), "%.30s", f.lock_until);
-		l->t.o.lock_until = l->t.until;
-	}
-}
-
 static int go_on(struct left *l, const char *dir,
 		 int (*loaded)(void *arg, struct cart_err *err), void *arg,
 		 struct cart_err *err)
 {
 	struct cmd_collection *c = l->c;
+	char file[96];
 
 	c->interrupted_after = cart_resume_lines(c->resume);
 	if (loaded(arg, err) < 0)
@@ -350,7 +313,8 @@ static int go_on(struct left *l, const char *dir,
 	if (c->segment_bytes == 0)
 		c->segment_bytes = (uint64_t)1 << 30;
 	snprintf(c->state_dir, sizeof(c->state_dir), "%s", dir);
-	keep_lock(l);
+	segment_file(l, 0, file);
+	cart_cmd_upload_keep_lock(c, &l->t, &l->reader, file);
 	l->t.o.name = c->name;
 	l->t.o.closed_segments = (unsigned)l->seal.n_segments;
 	l->t.o.state_dirfd = l->dirfd;
