@@ -580,6 +580,79 @@ void cart_trail_chain_end(struct cart_trail_chain *c)
 
 /* ---- logs ---------------------------------------------------------------------- */
 
+struct cart_trail_log_reader {
+	struct cart_inflate *z;
+	struct cart_sha256 sha256;
+	size_t left;
+	struct cart_trail_log *log;
+};
+
+static int hash_more(void *arg, const void *data, size_t len)
+{
+	struct cart_trail_log_reader *r = arg;
+
+	if (len > r->left)
+		return -1;
+	r->left -= len;
+	cart_sha256_update(&r->sha256, data, len);
+	return 0;
+}
+
+struct cart_trail_log_reader *cart_trail_log_new(size_t max_bytes,
+						 struct cart_trail_log *ret,
+						 struct cart_err *err)
+{
+	struct cart_trail_log_reader *r = calloc(1, sizeof(*r));
+
+	memset(ret, 0, sizeof(*ret));
+	ret->why = "";
+	ret->state = CART_TRAIL_VALID;
+	if (!r) {
+		cart_err_nomem(err);
+		return NULL;
+	}
+	cart_sha256_init(&r->sha256);
+	r->left = max_bytes;
+	r->log = ret;
+	r->z = cart_inflate_new(err);
+	if (r->z)
+		return r;
+	free(r);
+	return NULL;
+}
+
+static void log_fails(struct cart_trail_log *log, const struct cart_err *err)
+{
+	log->state = CART_TRAIL_UNKNOWN;
+	log->why = "it inflates to more than is looked at";
+	if (err->class == CART_ERR_INPUT) {
+		log->state = CART_TRAIL_INVALID;
+		log->why = "it is not one gzip member and nothing more";
+	}
+}
+
+void cart_trail_log_more(struct cart_trail_log_reader *r, const void *data,
+			 size_t len)
+{
+	struct cart_err err = { 0 };
+
+	if (r->log->state == CART_TRAIL_VALID &&
+	    cart_inflate_push(r->z, data, len, hash_more, r, &err) != 0)
+		log_fails(r->log, &err);
+}
+
+void cart_trail_log_end(struct cart_trail_log_reader *r)
+{
+	struct cart_err err = { 0 };
+
+	if (r->log->state == CART_TRAIL_VALID &&
+	    cart_inflate_end(r->z, &err) < 0)
+		log_fails(r->log, &err);
+	cart_sha256_final(&r->sha256, r->log->sha256);
+	cart_inflate_free(r->z);
+	free(r);
+}
+
 void cart_trail_log_read(const void *object, size_t len, size_t max_bytes,
 			 struct cart_trail_log *ret)
 {

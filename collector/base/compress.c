@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -242,4 +243,68 @@ out:
 		out->data[out->len] = '\0';
 	inflateEnd(&z);
 	return rc;
+}
+
+struct cart_inflate {
+	z_stream z;
+	bool ended;
+	unsigned char out[65536];
+};
+
+struct cart_inflate *cart_inflate_new(struct cart_err *err)
+{
+	struct cart_inflate *f = calloc(1, sizeof(*f));
+
+	if (f && inflateInit2(&f->z, 15 + 16) == Z_OK)
+		return f;
+	free(f);
+	cart_err_nomem(err);
+	return NULL;
+}
+
+void cart_inflate_free(struct cart_inflate *f)
+{
+	if (f)
+		inflateEnd(&f->z);
+	free(f);
+}
+
+int cart_inflate_push(struct cart_inflate *f, const void *in, size_t len,
+		      int (*sink)(void *arg, const void *data, size_t len),
+		      void *arg, struct cart_err *err)
+{
+	z_stream *z = &f->z;
+	int rc = Z_OK;
+
+	if (len > UINT_MAX)
+		return cart_err_set(err, CART_ERR_INTERNAL, 0, "gzip: %zu bytes",
+				    len);
+	z->next_in = (unsigned char *)(uintptr_t)in;
+	z->avail_in = (unsigned)len;
+	while (!f->ended && (z->avail_in > 0 || z->avail_out == 0)) {
+		z->next_out = f->out;
+		z->avail_out = sizeof(f->out);
+		rc = inflate(z, Z_NO_FLUSH);
+		if (rc == Z_MEM_ERROR)
+			return cart_err_nomem(err);
+		if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR)
+			return cart_err_set(err, CART_ERR_INPUT, 0, "gzip: %s",
+					    z->msg ? z->msg : "damaged data");
+		f->ended = rc == Z_STREAM_END;
+		if (z->avail_out < sizeof(f->out) &&
+		    sink(arg, f->out, sizeof(f->out) - z->avail_out) < 0)
+			return 1;
+		if (rc == Z_BUF_ERROR)
+			break;
+	}
+	if (z->avail_in > 0)
+		return cart_err_set(err, CART_ERR_INPUT, 0,
+				    "gzip: bytes after the first member");
+	return 0;
+}
+
+int cart_inflate_end(const struct cart_inflate *f, struct cart_err *err)
+{
+	return f->ended ? 0 : cart_err_set(err, CART_ERR_INPUT, 0,
+					   "gzip: the data is cut short");
 }

@@ -17,6 +17,7 @@ static const struct cart_attest_kind *const kinds[] = {
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 #define RECENT 256u
+#define JOIN_MAX 8u			/* parts: 64 MiB */
 
 struct cart_attest_list {
 	struct cart_attest_item *items;
@@ -64,6 +65,7 @@ void cart_attest_clear(struct cart_attest *a)
 	}
 	free(a->lists);
 	free(a->recent);
+	free(a->joined);
 	cart_buf_clear(&a->line);
 	cart_buf_clear(&a->stored);
 	cart_buf_clear(&a->part);
@@ -124,7 +126,7 @@ static void note_part(struct cart_attest *a, const struct cart_json *line)
 	uint64_t part = number(line, "part");
 	unsigned char instance[16] = { 0 };
 
-	if ((part != 1 && strcmp(encoding, "tar.zst") != 0) ||
+	if ((part > JOIN_MAX && strcmp(encoding, "tar.zst") != 0) ||
 	    !cart_json_get(line, "path"))
 		return;
 	before = find_part(a, exhibit, (uint32_t)part - 1);
@@ -152,26 +154,60 @@ static void take_place(const struct cart_attest_recent *r,
 	it->member_len = r->member_len;
 }
 
+/* Notes the places of all n parts, if they are known. */
+static int join_parts(struct cart_attest *a, const struct cart_json *line,
+		      uint32_t n, struct cart_attest_item *it)
+{
+	const struct cart_attest_recent *r;
+	struct cart_attest_recent *bigger;
+	size_t start = a->n_joined, cap;
+	uint32_t i;
+
+	for (i = 1; i <= n; i++) {
+		r = find_part(a, exhibit_of(line), i);
+		if (!r || r->stored == CART_ATTEST_FILE) {
+			a->n_joined = start;
+			return 0;
+		}
+		if (a->n_joined == a->cap_joined) {
+			cap = a->cap_joined ? 2 * a->cap_joined : 32;
+			bigger = realloc(a->joined, cap * sizeof(*bigger));
+			if (!bigger)
+				return -1;
+			a->joined = bigger;
+			a->cap_joined = cap;
+		}
+		a->joined[a->n_joined++] = *r;
+	}
+	it->stored = CART_ATTEST_JOIN;
+	it->member_at = start;
+	it->member_len = n;
+	return 0;
+}
+
 /* Where its bytes lie. */
-static void find_member(const struct cart_attest *a,
-			const struct cart_json *line,
-			struct cart_attest_item *it)
+static int find_member(struct cart_attest *a, const struct cart_json *line,
+		       struct cart_attest_item *it)
 {
 	const struct cart_group *g = a->bag->log.group;
 	const struct cart_attest_recent *r;
+	uint64_t parts = number(line, "parts");
 
 	it->stored = CART_ATTEST_SPLIT;
 	if (cart_json_get(line, "path")) {
 		it->stored = CART_ATTEST_PLAIN;
 		it->member_at = g->m[g->last].offset;
 		it->member_len = (uint32_t)g->m[g->last].size;
-		return;
+		return 0;
 	}
-	if (number(line, "parts") != 1 || cart_json_get(line, "files"))
-		return;
+	if (cart_json_get(line, "files") || parts > JOIN_MAX)
+		return 0;
+	if (parts > 1)
+		return join_parts(a, line, (uint32_t)parts, it);
 	r = find_part(a, exhibit_of(line), 1);
-	if (r)
+	if (r && parts == 1)
 		take_place(r, it);
+	return 0;
 }
 
 static int keep(struct cart_attest_list *l, const struct cart_attest_item *it,
@@ -256,8 +292,8 @@ int cart_attest_line(struct cart_attest *a, const struct cart_json *line,
 			continue;
 		if (part)
 			take_place(part, &it);
-		else
-			find_member(a, line, &it);
+		else if (find_member(a, line, &it) < 0)
+			return cart_err_nomem(err);
 		find_line(a, &it);
 		if (keep(&a->lists[i], &it, err) < 0)
 			return -1;
@@ -423,6 +459,77 @@ static int get_file(struct cart_attest *a, const struct cart_attest_item *it,
 	return strcmp(hex, text(line, "sha256")) == 0;
 }
 
+int cart_attest_get_parts(struct cart_attest *a,
+			  const struct cart_attest_item *it,
+			  const struct cart_json *line,
+			  void (*piece)(void *arg, const void *data, size_t len),
+			  void *arg, const char **ret_why, struct cart_err *err)
+{
+	const struct cart_attest_recent *r = a->joined + it->member_at;
+	char path[101], hex[CART_SHA256_HEX_SIZE];
+	unsigned char sha256[CART_SHA256_SIZE];
+	struct cart_buf *data;
+	struct cart_err bad = { 0 };
+	struct cart_sha256 c;
+	uint32_t i;
+	int rc = -1;
+
+	a->part_exhibit = 0;		/* a->part is used here */
+	cart_sha256_init(&c);
+	for (i = 0; i < it->member_len; i++, r++) {
+		data = r->stored == CART_ATTEST_ZSTD ? &a->part : &a->stored;
+		snprintf(path, sizeof(path), "data/%.24s/%08" PRIu32 ".%s",
+			 text(line, "exhibit"), i + 1,
+			 r->stored == CART_ATTEST_ZSTD ? "zst" : "bin");
+		if (read_again(a, path, r->member_at, r->member_len, &a->stored,
+			       err) < 0)
+			goto out;
+		cart_buf_reset(&a->part);
+		*ret_why = "a part of it cannot be inflated";
+		if (data == &a->part &&
+		    cart_zstd_decompress(a->stored.data, a->stored.len, NULL, 0,
+					 data, &bad) < 0) {
+			rc = bad.class == CART_ERR_MEMORY ?
+				cart_err_nomem(err) : 0;
+			goto out;
+		}
+		cart_sha256_update(&c, data->data, data->len);
+		piece(arg, data->data, data->len);
+	}
+	cart_sha256_final(&c, sha256);
+	cart_text_hex(sha256, sizeof(sha256), hex);
+	*ret_why = "it is not what its line says";
+	rc = strcmp(hex, text(line, "sha256")) == 0;
+out:
+	cart_sha256_clear(&c);
+	return rc;
+}
+
+static void add_piece(void *arg, const void *data, size_t len)
+{
+	cart_buf_add(arg, data, len);
+}
+
+static int get_joined(struct cart_attest *a, const struct cart_attest_item *it,
+		      const struct cart_json *line, struct cart_buf *out,
+		      const char **ret_why, struct cart_err *err)
+{
+	int rc;
+
+	*ret_why = "it is larger than anything that is signed";
+	if (number(line, "size") >= out->max)
+		return 0;
+	cart_buf_reset(out);
+	rc = cart_attest_get_parts(a, it, line, add_piece, out, ret_why, err);
+	cart_buf_addc(out, '\0');
+	if (out->limited)
+		return 0;
+	if (!cart_buf_ok(out))
+		return cart_err_nomem(err);
+	out->len--;
+	return rc;
+}
+
 int cart_attest_get_data(struct cart_attest *a,
 			 const struct cart_attest_item *it,
 			 const struct cart_json *line, struct cart_buf *out,
@@ -435,7 +542,9 @@ int cart_attest_get_data(struct cart_attest *a,
 
 	if (it->stored == CART_ATTEST_FILE)
 		return get_file(a, it, line, out, ret_why, err);
-	*ret_why = "it lies in several parts, which are not joined here";
+	if (it->stored == CART_ATTEST_JOIN)
+		return get_joined(a, it, line, out, ret_why, err);
+	*ret_why = "it lies in more parts than are joined here";
 	if (it->stored == CART_ATTEST_SPLIT)
 		return 0;
 	/* whoever made the bundle chose its size */

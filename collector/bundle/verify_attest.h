@@ -22,7 +22,9 @@ enum cart_attest_stored {
 	CART_ATTEST_ZSTD,		/* one part, compressed */
 	CART_ATTEST_PART,		/* one part, as it is */
 	CART_ATTEST_FILE,		/* a file in a part of a file set */
-	CART_ATTEST_SPLIT		/* several parts: not joined here */
+	CART_ATTEST_JOIN,		/* several parts: member_at is the first
+					 * of member_len in the list of them */
+	CART_ATTEST_SPLIT		/* more parts than that */
 };
 
 struct cart_attest_item {
@@ -76,6 +78,8 @@ struct cart_attest {
 	struct cart_buf line, stored;
 	struct cart_attest_recent *recent;	/* parts of late */
 	unsigned n_recent;
+	struct cart_attest_recent *joined;	/* of exhibits of several */
+	size_t n_joined, cap_joined;
 	/* The part of a file set that was inflated last. */
 	struct cart_buf part;
 	uint32_t part_exhibit, part_number;
@@ -107,6 +111,13 @@ int cart_attest_get_data(struct cart_attest *a,
 			 const struct cart_attest_item *it,
 			 const struct cart_json *line, struct cart_buf *out,
 			 const char **ret_why, struct cart_err *err);
+/* The same for an exhibit of several parts, a part after the other; piece is
+ * called before anything is known of the whole. */
+int cart_attest_get_parts(struct cart_attest *a,
+			  const struct cart_attest_item *it,
+			  const struct cart_json *line,
+			  void (*piece)(void *arg, const void *data, size_t len),
+			  void *arg, const char **ret_why, struct cart_err *err);
 /* Counts a thing that somebody signed. */
 void cart_attest_count(struct cart_attest *a, enum cart_attest_verdict v);
 /* Hands one on; kind is filled in, exhibit NULL is "". */

@@ -18,6 +18,7 @@
 
 #define CHAINS_MAX 4096u
 #define LOG_INFLATED_MAX ((size_t)64 << 20)
+#define LOG_JOINED_MAX ((size_t)512 << 20)	/* of one in several parts */
 /* Logs that digests name by different hashes. */
 #define AGAIN_MAX 1000u
 #define ANSWER_MAX ((size_t)16 << 20)
@@ -568,6 +569,37 @@ static void say_rest(struct check *c)
 	}
 }
 
+static void log_piece(void *arg, const void *data, size_t len)
+{
+	cart_trail_log_more(arg, data, len);
+}
+
+/* One log of any size: 1; 0 with *ret_why; -1. */
+static int read_log(struct check *c, const struct cart_attest_item *it,
+		    const struct cart_json *line, struct cart_trail_log *ret,
+		    const char **ret_why, struct cart_err *err)
+{
+	struct cart_trail_log_reader *r;
+	int rc;
+
+	if (it->stored != CART_ATTEST_JOIN) {
+		rc = cart_attest_get_data(c->a, it, line, &c->data, ret_why,
+					  err);
+		if (rc >= 0)
+			cart_trail_log_read(rc > 0 ? c->data.data : NULL,
+					    c->data.len, LOG_INFLATED_MAX, ret);
+		return rc;
+	}
+	r = cart_trail_log_new(LOG_JOINED_MAX, ret, err);
+	if (!r)
+		return -1;
+	rc = cart_attest_get_parts(c->a, it, line, log_piece, r, ret_why, err);
+	cart_trail_log_end(r);
+	if (rc == 0)
+		ret->state = CART_TRAIL_UNKNOWN;
+	return rc;
+}
+
 /* Inflates and hashes every log, in the order in which they lie there: each
  * part of a file set is opened once.  Nothing of them is kept but a hash. */
 static int read_logs(struct check *c, struct cart_err *err)
@@ -597,12 +629,10 @@ static int read_logs(struct check *c, struct cart_err *err)
 		line = cart_attest_get_line(c->a, it, err);
 		if (!line)
 			return -1;
-		rc = cart_attest_get_data(c->a, it, line, &c->data, &why, err);
+		rc = read_log(c, it, line, &c->read[n], &why, err);
 		cart_json_free(line);
 		if (rc < 0)
 			return -1;
-		cart_trail_log_read(rc > 0 ? c->data.data : NULL, c->data.len,
-				    LOG_INFLATED_MAX, &c->read[n]);
 		if (rc == 0)
 			c->read[n].why = why;
 		n++;

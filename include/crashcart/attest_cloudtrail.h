@@ -124,6 +124,15 @@ struct cart_trail_log {
  * than max_bytes. */
 void cart_trail_log_read(const void *object, size_t len, size_t max_bytes,
 			 struct cart_trail_log *ret);
+/* The same in pieces.  NULL with err on no memory; *ret must live until _end,
+ * which fills it in and frees the reader. */
+struct cart_trail_log_reader;
+struct cart_trail_log_reader *cart_trail_log_new(size_t max_bytes,
+						 struct cart_trail_log *ret,
+						 struct cart_err *err);
+void cart_trail_log_more(struct cart_trail_log_reader *r, const void *data,
+			 size_t len);
+void cart_trail_log_end(struct cart_trail_log_reader *r);
 /* Is it the one that entry, an element of logFiles, names?  ret_reason is ""
  * if valid. */
 enum cart_trail_verdict cart_trail_log_judge(const struct cart_json *entry,

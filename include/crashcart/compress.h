@@ -30,4 +30,17 @@ int cart_zstd_decompress(const void *in, size_t len, const void *dict,
 int cart_gunzip(const void *in, size_t len, struct cart_buf *out,
 		struct cart_err *err);
 
+/* The same in pieces, of any length, with a buffer of 64 KiB. */
+struct cart_inflate;
+/* NULL with err on no memory. */
+struct cart_inflate *cart_inflate_new(struct cart_err *err);
+void cart_inflate_free(struct cart_inflate *z);	/* accepts NULL */
+/* Hands what the next bytes give to sink, which answers -1 to stop: then this
+ * is 1.  0; -1 with err (INPUT: damaged). */
+int cart_inflate_push(struct cart_inflate *z, const void *in, size_t len,
+		      int (*sink)(void *arg, const void *data, size_t len),
+		      void *arg, struct cart_err *err);
+/* Was it one member, whole?  0, -1 with err (INPUT). */
+int cart_inflate_end(const struct cart_inflate *z, struct cart_err *err);
+
 #endif

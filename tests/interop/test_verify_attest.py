@@ -47,10 +47,18 @@ class Bundle(make_bundle.Maker):
         common = dict(exhibit=e, instance=ITS, name=slug,
                       media='application/gzip', repeatable=True, state='whole')
         if packed:
-            self.one_part(self.number, 1, 0, data, packed)
+            pieces = [data]
+            if packed == 'split':
+                pieces = [data[i:i + len(data) // 3 + 1] for i in range(
+                    0, len(data), len(data) // 3 + 1)] or [data]
+            at = 0
+            for i, piece in enumerate(pieces, 1):
+                self.one_part(self.number, i, at, piece, packed if packed !=
+                              'split' else ('zstd', 'none')[i % 2])
+                at += len(piece)
             self.log('exhibit', 'digests', **self.ordered(
-                common, size=len(data), sha256=make_bundle.sha(data), parts=1,
-                origin=origin))
+                common, size=len(data), sha256=make_bundle.sha(data),
+                parts=len(pieces), origin=origin))
         else:
             path, data = self.add('data/%s-%s' % (e, slug), data)
             self.log('exhibit', 'digests', **self.ordered(
@@ -129,8 +137,8 @@ class Bundle(make_bundle.Maker):
                 if d['key'] == key and 'backfill_time' in d:
                     origin['metadata']['backfill-generation-timestamp'] = d[
                         'backfill_time']
-            # in file sets; now and then alone, or in a part of its own
-            how = [None, 'zstd', 'none'] + ['tar.zst'] * 6
+            # in file sets; now and then alone, or in parts of its own
+            how = [None, 'zstd', 'none', 'split'] + ['tar.zst'] * 5
             if how[n % 9] != 'tar.zst':
                 self.send()
             self.ids[key] = self.exhibit('object.json.gz', data, origin,
@@ -248,6 +256,13 @@ def given(folder, case):
             WRONG.append('no keys: ' + data)
 
 
+class Big(cloudtrail_set.Set):
+    """Logs that do not fit into a buffer of whoever inflates them."""
+
+    def event(self, t):
+        return dict(super().event(t), pad=self.r.randbytes(1 << 20).hex())
+
+
 class Forger(Bundle):
     """Names that would steer a terminal, if a verifier printed them."""
     EVIL = '\x1b[2J\x1b[H\nVALID\nTrusted       yes\r\x7f\u009b8m\u202e'
@@ -353,6 +368,9 @@ def main():
             if not args.names or one[0] in args.names:
                 look(os.path.join(top, 'b'), *one)
         given(os.path.join(top, 'b'), dict(digests.case(clean), set=clean))
+        big = Big(args.seed, start, digests.HOURS, events=1)
+        look(os.path.join(top, 'b'), 'big', dict(digests.case(big), set=big),
+             {}, [])
         forged(os.path.join(top, 'b'), dict(digests.case(clean), set=clean))
         for _ in range(int(os.environ.get('HOSTILE', '8'))):
             hostile(os.path.join(top, 'b'), dict(digests.case(clean),

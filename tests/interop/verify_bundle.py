@@ -978,8 +978,8 @@ class Bag:
             self.bytes[path] = data
 
     def keep_part(self, line):
-        """Exhibits of one part; of a file set, the part that came last; what
-        `zstd` cannot inflate is None."""
+        """Exhibits of up to eight parts; of a file set, the part that came
+        last; what `zstd` cannot inflate is None."""
         data = self.bytes.get(line.get('path'))
         if line['encoding'] in ('zstd', 'tar.zst'):
             done = subprocess.run(['zstd', '-dcq'], input=data,
@@ -990,7 +990,11 @@ class Bag:
             self.sets[line['exhibit']] = (
                 line['part'], data,
                 before[2] if before else line.get('instance', ''))
-        self.bytes[line['exhibit']] = data if line['part'] == 1 else None
+        before = self.bytes.get(line['exhibit'])
+        if line['part'] > 1:
+            data = before + data if line['part'] <= 8 and None not in (
+                before, data) and line['encoding'] != 'tar.zst' else None
+        self.bytes[line['exhibit']] = data
 
     def keep_file(self, line):
         """A file that has an origin, as an exhibit that has one."""

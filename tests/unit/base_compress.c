@@ -213,6 +213,56 @@ static void gunzips(void **state)
 	cart_buf_clear(&out);
 }
 
+static int take(void *arg, const void *data, size_t len)
+{
+	struct cart_buf *out = arg;
+
+	cart_buf_add(out, data, len);
+	return cart_buf_ok(out) ? 0 : -1;
+}
+
+static void inflates_in_pieces(void **state)
+{
+	unsigned char more[sizeof(hello) + 1] = { 0 };
+	struct cart_err err = { 0 };
+	struct cart_inflate *z;
+	struct cart_buf out;
+	size_t step, i, n;
+
+	for (step = 1; step <= sizeof(hello); step++) {
+		cart_buf_init(&out, 100);
+		z = cart_inflate_new(&err);
+		for (i = 0; i < sizeof(hello); i += n) {
+			assert_int_equal(cart_inflate_end(z, &err), -1);
+			n = sizeof(hello) - i < step ? sizeof(hello) - i : step;
+			assert_int_equal(cart_inflate_push(z, hello + i, n, take,
+							   &out, &err), 0);
+		}
+		assert_int_equal(cart_inflate_end(z, &err), 0);
+		assert_string_equal((char *)out.data, "hello, hello, hello\n");
+		assert_int_equal(cart_inflate_push(z, "x", 1, take, &out, &err),
+				 -1);
+		cart_inflate_free(z);
+		cart_buf_clear(&out);
+	}
+	memcpy(more, hello, sizeof(hello));
+	cart_buf_init(&out, 19);
+	z = cart_inflate_new(&err);
+	assert_int_equal(cart_inflate_push(z, more, sizeof(more), take, &out,
+					   &err), 1);
+	cart_inflate_free(z);
+	cart_buf_clear(&out);
+	more[12] ^= 0x40;
+	cart_buf_init(&out, 100);
+	z = cart_inflate_new(&err);
+	assert_int_equal(cart_inflate_push(z, more, sizeof(hello), take, &out,
+					   &err), -1);
+	assert_int_equal(err.class, CART_ERR_INPUT);
+	cart_inflate_free(z);
+	cart_buf_clear(&out);
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +270,7 @@ int main(void)
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(bounds_the_window),
 		cmocka_unit_test(gunzips),
+		cmocka_unit_test(inflates_in_pieces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
