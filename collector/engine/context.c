@@ -223,6 +223,21 @@ static const struct cart_json *op_earlier(struct cart_step_ctx *c)
 	return h ? h->pieces : NULL;
 }
 
+static bool op_kept(struct cart_step_ctx *c, const char *bucket,
+		    const char *key, const char *etag)
+{
+	struct run *r = run_of(c);
+	bool kept;
+
+	if (!r->o->history)
+		return false;
+	pthread_mutex_lock(&r->lock);
+	kept = cart_history_kept(r->o->history, context_of(c)->in->id, bucket,
+				 key, etag);
+	pthread_mutex_unlock(&r->lock);
+	return kept;
+}
+
 /* ---- sleeping and time -------------------------------------------------- */
 
 static bool op_cancelled(struct cart_step_ctx *c)
@@ -709,6 +724,7 @@ const struct cart_step_ops cart_context_ops = {
 	.intended = op_intended,
 	.change = op_change,
 	.earlier = op_earlier,
+	.kept = op_kept,
 	.shared = op_shared,
 	.cancelled = op_cancelled,
 	.sleep = op_sleep,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <crashcart/clock.h>
+#include <crashcart/digest.h>
 #include <crashcart/text.h>
 
 #include "private.h"
@@ -13,6 +14,8 @@
  */
 
 #define PIECES_MAX 100000u		/* more are fetched again */
+#define OBJECTS_MAX ((size_t)1 << 20)	/* 16 MiB; likewise */
+#define SETS 64u
 
 struct intent {
 	char uuid[CART_UUID_SIZE];
@@ -28,6 +31,15 @@ struct cart_run_history {
 	size_t n_intents;
 	uint64_t calls, gaps;
 	char account[32];
+	/* Objects of buckets that were kept: hashes of instance and place. */
+	unsigned char (*objects)[16];
+	size_t n_objects, room_objects;
+	bool sorted;
+	/* Instances of file sets that are open, by part 1. */
+	struct {
+		char exhibit[24], instance[INSTANCE_ID_SIZE];
+	} sets[SETS];
+	unsigned n_sets;
 };
 
 struct cart_run_history *cart_run_history_new(void)
@@ -48,6 +60,7 @@ void cart_run_history_free(struct cart_run_history *h)
 	free(h->instances);
 	free(h->table);
 	free(h->intents);
+	free(h->objects);
 	free(h);
 }
 
@@ -204,6 +217,101 @@ static void on_call(struct cart_run_history *h, const struct cart_json *line)
 	on_call_id(h, id);
 }
 
+static void hash_object(const char *instance, const char *bucket,
+			const char *key, const char *etag,
+			unsigned char out[16])
+{
+	const char *const texts[] = { instance, bucket, key, etag };
+	unsigned char sha256[CART_SHA256_SIZE];
+	struct cart_sha256 c;
+	size_t i;
+
+	cart_sha256_init(&c);
+	for (i = 0; i < 4; i++)
+		cart_sha256_update(&c, texts[i] ? texts[i] : "",
+				   texts[i] ? strlen(texts[i]) + 1 : 1);
+	cart_sha256_final(&c, sha256);
+	memcpy(out, sha256, 16);
+}
+
+/* An exhibit or file whose origin is an object of a bucket. */
+static int on_object(struct cart_run_history *h, const char *instance,
+		     const struct cart_json *origin, struct cart_err *err)
+{
+	const char *operation = cart_json_get_string(origin, "operation");
+	unsigned char (*more)[16];
+	size_t room;
+
+	if (!instance || !operation || strcmp(operation, "GetObject") ||
+	    !cart_json_get_string(origin, "key") ||
+	    h->n_objects == OBJECTS_MAX)
+		return 0;
+	if (h->n_objects == h->room_objects) {
+		room = h->room_objects ? 2 * h->room_objects : 1024;
+		more = realloc(h->objects, room * sizeof(*more));
+		if (!more)
+			return cart_err_nomem(err);
+		h->objects = more;
+		h->room_objects = room;
+	}
+	hash_object(instance, cart_json_get_string(origin, "bucket"),
+		    cart_json_get_string(origin, "key"),
+		    cart_json_get_string(origin, "etag"),
+		    h->objects[h->n_objects++]);
+	h->sorted = false;
+	return 0;
+}
+
+static void on_part(struct cart_run_history *h, const struct cart_json *line)
+{
+	const char *instance = cart_json_get_string(line, "instance");
+	const char *exhibit = cart_json_get_string(line, "exhibit");
+	unsigned at = h->n_sets % SETS;
+
+	if (!instance || !exhibit)	/* on part 1 */
+		return;
+	snprintf(h->sets[at].exhibit, sizeof(h->sets[at].exhibit), "%s",
+		 exhibit);
+	snprintf(h->sets[at].instance, sizeof(h->sets[at].instance), "%s",
+		 instance);
+	h->n_sets++;
+}
+
+static int on_file(struct cart_run_history *h, const struct cart_json *line,
+		   struct cart_err *err)
+{
+	const struct cart_json *origin = cart_json_get(line, "origin");
+	const char *exhibit = cart_json_get_string(line, "exhibit");
+	size_t i;
+
+	on_call_id(h, cart_json_get_string(origin, "call"));
+	for (i = 0; origin && exhibit && i < SETS; i++) {
+		if (!strcmp(h->sets[i].exhibit, exhibit))
+			return on_object(h, h->sets[i].instance, origin, err);
+	}
+	return 0;
+}
+
+static int by_hash(const void *a, const void *b)
+{
+	return memcmp(a, b, 16);
+}
+
+bool cart_history_kept(struct cart_run_history *h, const char *instance,
+		       const char *bucket, const char *key, const char *etag)
+{
+	unsigned char hashed[16];
+
+	if (h->n_objects == 0)
+		return false;
+	if (!h->sorted)
+		qsort(h->objects, h->n_objects, sizeof(*h->objects), by_hash);
+	h->sorted = true;
+	hash_object(instance, bucket, key, etag, hashed);
+	return bsearch(hashed, h->objects, h->n_objects, sizeof(*h->objects),
+		       by_hash) != NULL;
+}
+
 /* A step whose evidence comes in pieces need not fetch them again. */
 static int on_exhibit(struct cart_run_history *h, const struct cart_json *line,
 		      struct cart_err *err)
@@ -215,6 +323,8 @@ static int on_exhibit(struct cart_run_history *h, const struct cart_json *line,
 	struct history_instance *in;
 
 	on_call_id(h, cart_json_get_string(origin, "call"));
+	if (on_object(h, id, origin, err) < 0)
+		return -1;
 	if (!piece || !id || strlen(id) >= INSTANCE_ID_SIZE || !state ||
 	    strcmp(state, "whole"))
 		return 0;
@@ -246,6 +356,10 @@ int cart_run_history_line(void *history, const struct cart_json *line,
 		on_call(h, line);
 	if (!strcmp(type, "exhibit"))
 		return on_exhibit(h, line, err);
+	if (!strcmp(type, "part"))
+		on_part(h, line);
+	if (!strcmp(type, "file"))
+		return on_file(h, line, err);
 	if (!strcmp(type, "gap"))
 		h->gaps++;
 	return 0;

@@ -480,6 +480,10 @@ struct history_instance {
 };
 const struct history_instance *
 cart_history_instance(const struct cart_run_history *h, const char *id);
+/* Was this object of a bucket kept by that instance?  Not for two threads at
+ * once. */
+bool cart_history_kept(struct cart_run_history *h, const char *instance,
+		       const char *bucket, const char *key, const char *etag);
 /* Was an intent with this UUID written?  Then when. */
 bool cart_history_intent(const struct cart_run_history *h, const char *uuid,
 			 int64_t *ret_utc_ns);

@@ -343,7 +343,8 @@ static int take_objects(void *arg, const struct cart_json *view,
 			continue;
 		if (strcmp(key, s->last) >= 0)
 			return 1;
-		if (w->object(w->arg, s->l->bucket, key, err) < 0)
+		if (w->object(w->arg, s->l->bucket, key,
+			      cart_json_get_string(e, "ETag"), err) < 0)
 			return -1;
 	}
 	return 0;

@@ -42,10 +42,10 @@ struct cart_trail_walk {
 	struct cart_step_ctx *c;
 	const char *kind;		/* "CloudTrail" or "CloudTrail-Digest" */
 	struct cart_trail_window window;
-	/* An object in a folder of a day of the window (and one day more).  0,
-	 * or -1 with err to stop. */
+	/* An object in a folder of a day of the window (and one day more), with
+	 * its ETag or NULL.  0, or -1 with err to stop. */
 	int (*object)(void *arg, const char *bucket, const char *key,
-		      struct cart_err *err);
+		      const char *etag, struct cart_err *err);
 	/* After the last one of an account and region.  May be NULL. */
 	int (*region)(void *arg, const char *bucket, const char *account,
 		      const char *region, struct cart_err *err);

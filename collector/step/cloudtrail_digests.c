@@ -323,6 +323,9 @@ static int keep(struct digests *d, const char *bucket, const char *key,
 {
 	char id[CART_EXHIBIT_ID_SIZE], path[CART_TRAIL_PATH_SIZE];
 
+	if (d->c->ops->kept(d->c, bucket, key,
+			    cart_json_get_string(reply->aws.view, "ETag")))
+		return 0;
 	return cart_trail_pack_add(&d->pack, bucket, key, reply, id, path, err);
 }
 
@@ -644,7 +647,7 @@ out:
 /* ---- the list --------------------------------------------------------------------- */
 
 static int object(void *arg, const char *bucket, const char *key,
-		  struct cart_err *err)
+		  const char *etag, struct cart_err *err)
 {
 	struct digests *d = arg;
 	struct cart_trail_name name;
@@ -669,6 +672,7 @@ static int object(void *arg, const char *bucket, const char *key,
 		d->list = bigger;
 		d->cap = cap;
 	}
+	(void)etag;			/* read again, not kept again: keep() */
 	d->list[d->n].name = name;
 	d->list[d->n].key = strdup(key);
 	if (d->list[d->n].key == NULL)

@@ -83,7 +83,7 @@ struct logs {
 	struct cart_trail_pack pack;
 	const struct reading *here;	/* whose events are being indexed */
 	unsigned ahead;
-	uint64_t objects, bytes, events, failed;
+	uint64_t objects, bytes, events, failed, had;
 	struct cart_pool *pool;
 	struct reading readings[READERS];	/* a ring, in order */
 	unsigned first, n_readings;
@@ -292,6 +292,7 @@ static int keep_facts(struct logs *l, struct cart_err *err)
 	add_number(o, "objects", l->objects);
 	add_number(o, "bytes", l->bytes);
 	add_number(o, "failed", l->failed);
+	add_number(o, "had", l->had);
 	cart_json_add(o, "compared", cart_json_new_bool(l->compared.keys !=
 							NULL));
 	if (l->compared.keys != NULL)
@@ -554,7 +555,7 @@ static bool in_window(const char *key, int64_t start_ns, int64_t end_ns)
 }
 
 static int object(void *arg, const char *bucket, const char *key,
-		  struct cart_err *err)
+		  const char *etag, struct cart_err *err)
 {
 	struct logs *l = arg;
 	struct place *p;
@@ -562,6 +563,11 @@ static int object(void *arg, const char *bucket, const char *key,
 	if (!in_window(key, l->window.start_ns - 5 * MINUTE_NS,
 		       l->window.end_ns + 120 * MINUTE_NS))
 		return 0;
+	/* its index lines were written before it was */
+	if (l->c->ops->kept(l->c, bucket, key, etag)) {
+		l->had++;
+		return 0;
+	}
 	while (l->ahead >= AHEAD) {
 		if (take(l, err) < 0)
 			return -1;
@@ -632,8 +638,9 @@ static int run(struct cart_step_ctx *c, struct cart_err *err)
 		c->ops->note(c, "more than 1,000 gaps of objects; the rest of "
 			     "them is only in the call lines");
 	snprintf(text, sizeof(text), "%" PRIu64 " log objects, %" PRIu64
-		 " bytes, %" PRIu64 " events, %" PRIu64 " of them in the index",
-		 l.objects, l.bytes, l.events, l.lines.n);
+		 " bytes, %" PRIu64 " events, %" PRIu64 " of them in the index; "
+		 "%" PRIu64 " objects were kept before an interruption",
+		 l.objects, l.bytes, l.events, l.lines.n, l.had);
 	c->ops->note(c, text);
 	closed = cart_trail_lines_close(&l.lines, rc < 0 ? "truncated" : NULL,
 					&later);

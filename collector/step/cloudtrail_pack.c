@@ -19,6 +19,8 @@
 #define TEXT_MAX ((size_t)16 << 20)
 #define FILE_MAX (CART_PART_SIZE / 2)
 #define ORIGIN_MAX ((size_t)32 << 10)
+/* A slow source must not keep what came from being durable for long. */
+#define PATIENCE_NS ((int64_t)10 * 1000000000)
 /* Too large for a set, or with names that no folder could hold: each is a
  * member or more of the bundle, of which there are not many (FORMAT.md F9). */
 #define OWN_MAX 20000u
@@ -54,6 +56,7 @@ static int open_set(struct cart_trail_pack *p, struct cart_err *err)
 	p->set = p->c->ops->fileset(p->c, &info, err);
 	cart_json_free(origin);
 	p->room = SET_BYTES;
+	p->since_ns = cart_clock_mono_ns();
 	return p->set != NULL ? 0 : -1;
 }
 
@@ -222,6 +225,7 @@ int cart_trail_pack_add(struct cart_trail_pack *p, const char *bucket,
 	}
 	if (p->set != NULL &&
 	    (p->n == SET_FILES || len + FILE_ROOM > p->room ||
+	     cart_clock_mono_ns() - p->since_ns > PATIENCE_NS ||
 	     waits(p, hash(ret_path))) && send_set(p, err) < 0)
 		goto out;
 	if (p->set == NULL && open_set(p, err) < 0)

@@ -23,6 +23,7 @@ struct cart_trail_pack {
 	struct cart_trail_waiting *at;
 	size_t n, cap;
 	size_t room;			/* of the part, about */
+	int64_t since_ns;		/* monotonic; the oldest that waits */
 	uint64_t own, lost;		/* exhibits of their own; no room */
 };
 

@@ -351,13 +351,16 @@ static void add_logs(struct report *r)
 	add_code(b, text(l, "asked"));
 	cart_buf_adds(b, ". Of other times: collect again with `-p "
 		      "logs_start=-90d`\n");
+	if (number(l, "had") > 0)
+		cart_buf_addf(b, "- and %" PRId64 " that were kept before an "
+			      "interruption\n", number(l, "had"));
 	a = cart_json_first(cart_json_get(l, "accounts"));
 	for (; a != NULL; a = cart_json_next(a)) {
 		cart_buf_adds(b, "- of account ");
 		add_code(b, cart_json_string(a));
 		cart_buf_addc(b, '\n');
 	}
-	if (number(l, "objects") == 0) {
+	if (number(l, "objects") + number(l, "had") == 0) {
 		cart_buf_adds(b, "- no trail delivers any that can be read\n");
 		return;
 	}

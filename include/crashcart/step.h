@@ -134,6 +134,10 @@ struct cart_step_ops {
 	 * the order of the log; borrowed.  NULL: none, or the step has "keep"
 	 * filters, whose values a piece does not hold. */
 	const struct cart_json *(*earlier)(struct cart_step_ctx *c);
+	/* Has an interrupted earlier session of the same instance kept this
+	 * object of a bucket, as an exhibit or as a file of a file set? */
+	bool (*kept)(struct cart_step_ctx *c, const char *bucket,
+		     const char *key, const char *etag);
 
 	/* What steps of one run tell each other in memory: the object of that
 	 * name, which the first that asks makes, and the end of the run

@@ -13,6 +13,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 import urllib.request
 
 import bundle_objects
@@ -291,6 +292,71 @@ def filters(incident, delivered):
           "and %d logs" % (v["consistent"], digests, logs))
 
 
+def interrupted(incident, delivered):
+    """Killed when a first set of objects is durable, then resumed: those are
+    not fetched again, and all that the index says of them is there."""
+    with open("killed.json", "w", encoding="utf-8") as f:
+        json.dump({"crashcart": 1, "name": "killed", "title": "k", "steps": [
+            {"id": "all", "do": "cloudtrail.logs", "with": {
+                "start": key_incident.iso(incident.start),
+                "end": key_incident.iso(incident.end)}}]}, f)
+
+    def fetched():
+        return [x for x in sim("log?service=s3&operation=GetObject")
+                if x["status"] == 200]
+
+    before = len(fetched())
+    sim("faults", [{"service": "s3", "operation": "GetObject", "do": "delay",
+                    "seconds": 3}])
+    p = subprocess.Popen([CART, "collect", "./killed.json", "--case", "K",
+                          "--out", "K"], stdout=subprocess.DEVNULL,
+                         stderr=subprocess.DEVNULL)
+    while p.poll() is None and b"cloudtrail-objects" not in (
+            read_all("K/K-b01.tar")):
+        time.sleep(0.2)
+    p.kill()
+    p.wait()
+    sim("faults", method="DELETE")
+    first = len(fetched()) - before
+    done = subprocess.run([CART, "resume", "K"], capture_output=True,
+                          text=True, check=False)
+    check(done.returncode in (0, 3), "resumed", done.stderr[-800:])
+    again = len(fetched()) - before - first
+    subprocess.run(["tar", "xf", "K/K-b01.tar"], check=True)
+    lines = []
+    for part in sorted(glob.glob("K-b01/log/*")):
+        with open(part, encoding="utf-8") as f:
+            lines += [json.loads(x) for x in f]
+    kept = [x["origin"]["key"] for x, _ in
+            bundle_objects.objects(lines, "K-b01/")]
+    logs = [k for k in incident.keys_of if "_CloudTrail_" in k]
+    check(sorted(kept) == sorted(logs), "every log once after a kill",
+          (len(kept), len(logs)))
+    check(again < len(logs) and again + 24 <= len(logs),
+          "%d fetched, killed, %d more of %d" % (first, again, len(logs)))
+    index = b"".join(subprocess.run(
+        ["zstd", "-dcq", "K-b01/" + x["path"]], check=True,
+        stdout=subprocess.PIPE).stdout for x in lines
+        if x["type"] == "part" and x["encoding"] == "zstd")
+    for x in lines:
+        if x["type"] == "exhibit" and "log-index" in x.get("path", ""):
+            with open("K-b01/" + x["path"], "rb") as f:
+                index += f.read()
+    check({json.loads(e)["event_id"] for e in index.splitlines()} ==
+          {e["eventID"] for e in delivered}, "and the index has every event")
+    v = subprocess.run([CART, "verify", "K"], stdout=subprocess.DEVNULL,
+                       check=False)
+    check(v.returncode == 5, "verifies")
+
+
+def read_all(path):
+    try:
+        with open(path, "rb") as f:
+            return f.read()
+    except OSError:
+        return b""
+
+
 def main():
     a = argparse.ArgumentParser()
     key_incident.arguments(a)
@@ -306,6 +372,7 @@ def main():
         if "_CloudTrail_" in key:
             delivered += json.loads(gzip.decompress(data))["Records"]
     filters(incident, delivered)
+    interrupted(incident, delivered)
     return 1 if wrong else 0
 
 
