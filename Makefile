@@ -159,7 +159,7 @@ FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_$(T).c))
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRCS))
 
 .PHONY: all help page drivers unit unit-build fuzz fuzz-build fuzz-replay fuzz-replay-build \
-	deps test soak run bench lint clean dist install schema FORCE
+	deps test soak mutants run bench lint clean dist install schema FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 .DEFAULT_GOAL := all
@@ -176,6 +176,7 @@ help:
 	@echo 'make fuzz-replay     replay the fuzz corpora'
 	@echo 'make fuzz T=base_json SECONDS=60   fuzz with libFuzzer (clang-19)'
 	@echo 'make lint            static checks'
+	@echo 'make mutants         is each check of the verifier needed? (an hour)'
 	@echo 'make bench           speed beside that of other tools'
 	@echo 'make deps            only the dependencies'
 	@echo 'make schema          manifests/schema.json and man/crashcart.1, from the tables'
@@ -424,6 +425,9 @@ soak:
 		CART_LONG=1 UPLOAD_GIB=32 scripts/run-tests $(SOAK) cli/make_cart
 	scripts/bootstrap --cross
 	RUN_TESTS_LIMIT=28800 scripts/run-tests aarch64
+mutants:
+	DRIVERS=none MUTANTS=$(or $(MUTANTS),0) \
+		python3 -B tests/interop/verify_mutants.py -v
 bench: drivers $(PROGRAM)
 	DRIVERS=$(abspath $(B)/driver) tests/bench/run aws_calls.py
 	DRIVERS=$(abspath $(B)/driver) CRASHCART=$(abspath $(PROGRAM)) \

@@ -101,12 +101,12 @@ static void take(struct wanted *w, struct span key, struct span value)
 /* The members of an object that are wanted.  False: not an object. */
 static bool members(struct span object, struct wanted *w)
 {
-	struct scan s = { object.p, object.p + object.len };
+	struct scan s;
 	struct span key, value;
 
-	if (s.p == s.end || *s.p != '{')
+	if (object.len == 0 || *object.p != '{')
 		return false;
-	s.p++;
+	s = (struct scan){ object.p + 1, object.p + object.len };
 	for (;;) {
 		skip_to(&s, "\"}");
 		if (s.p == s.end)

@@ -14,8 +14,9 @@ BREAKS = {}
 
 
 class Break:
-    def __init__(self, rule, hooks, head=None, **options):
+    def __init__(self, rule, hooks, head=None, keys=None, **options):
         self.rule, self.hooks, self.options = rule, hooks, options
+        self.keys = keys           # (maker) -> keys that the reader names
         self.head = head           # (maker) -> a head that the reader kept
 
 
@@ -816,7 +817,8 @@ add('age-and-tar', 'F25', lambda: {'files': lambda files: dict(
 # the same within: what is encrypted is held to all other rules too
 for _name in ('payload-twice', 'info-case', 'head-root', 'agree-whole-size',
               'manifest-digest', 'seal-root', 'comment-inner-root',
-              'padding', 'checkpoint-root'):
+              'padding', 'comment-outer-root', 'comment-outer-untrusted',
+              'comment-counter-root', 'comment-counter-untrusted'):
     if _name in BREAKS:
         add('age-' + _name, BREAKS[_name].rule, BREAKS[_name].hooks,
             **dict(BREAKS[_name].options, encrypted=True))
@@ -868,3 +870,118 @@ add('head-kept-signature', 'F27', lambda: {},
     head=lambda m: re.sub('.(..\n)$', r'A\1', m.kept(6)))
 add('head-kept-beyond-partial', 'F27', lambda: {}, partial=700,
     head=lambda m: m.kept(len(m.kept_log.leaves) + 1))
+
+# ---- where one check would hide that another is missing ---------------------
+
+
+def signers(of=None):
+    """Keys of the Maker of seed 1, and one that is nobody's, with the key id
+    of one of them."""
+    from random import Random
+    from make_bundle import Maker, Signer
+    maker, other = Maker(1, counter=True, examiner=True), Signer(Random(9))
+    if of:
+        other.id = of(maker).id
+        other = type(other)(Random(9), key_id=other.id)
+    return maker, other
+
+
+def signed_anew(old, data, signer):
+    """The same comments, by another."""
+    lines = old.decode().split('\n')
+    return signer.minisig(data, lines[0][len('untrusted comment: '):],
+                          lines[2][len('trusted comment: '):])
+
+
+def outer_by(signer):
+    def edit(files):
+        seal = _NAME + '.seal'
+        files[seal + '.minisig'] = signed_anew(
+            files[seal + '.minisig'], files[seal], signer())
+    return files_break(edit)
+
+
+def inner_by(signer):
+    def edit(members):
+        at = place(members, 'seal/tagmanifest-sha256.txt.minisig')
+        tags = members[place(members, 'tagmanifest-sha256.txt')][1]
+        members[at] = (members[at][0],
+                       signed_anew(members[at][1], tags, signer()))
+    return members_break(edit)
+
+
+def session(maker):
+    return maker.sessions[0]
+
+
+for _name, _by in (('outer', outer_by), ('inner', inner_by)):
+    add(_name + '-of-other-key', 'F23', _by(lambda: signers()[0].counter))
+    add(_name + '-forged', 'F23', _by(lambda: signers(session)[1]),
+        counter=True, keys=lambda m: [m.counter.bare])
+add('inner-junk', 'F23', members_break(lambda m: m.__setitem__(
+    -1, (m[-1][0], b'x\n'))))
+add('reader-key-of-same-id', 'F23', lambda: {},
+    keys=lambda m: [signers(session)[1].bare])
+add('reader-key-of-same-id-counter', 'F23', lambda: {}, counter=True,
+    keys=lambda m: m.keys()[:1] + [signers(lambda s: m.counter)[1].bare])
+for _name, _id in (('long', '0123456789ABCDEF0'), ('hex', '0123456789abcdef')):
+    add('counter-name-' + _name, 'F23', files_break(
+        lambda f, id_=_id: f.update({'%s.seal.%s.minisig' % (_NAME, id_): f[
+            _NAME + '.seal.minisig']})))
+add('seal-log-root', 'F21', text_break('seal', lambda t: re.sub(
+    '(log [0-9]+ ).', lambda m: m.group(1) + (
+        '1' if m.group()[-1] == '0' else '0'), t)))
+for _name, _path in (('letter', 'data/x000001-caller.json'),
+                     ('part-letter', 'data/e000001/0000001x.bin'),
+                     ('part-no-slash', 'data/e000001x00000001.bin')):
+    add('payload-' + _name, 'F13', payload_path(_PLAIN, _path))
+for _name, _edit in (('letter', lambda d: d.replace(b'UTF-8', b'UTF-9')),
+                     ('longer', lambda d: d + b'x')):
+    add('bagit-' + _name, 'F10', member_edit('bagit.txt', _edit))
+for _name, _edit in (
+        ('utf8', lambda d: d.replace(b'Example', b'Exam\xffple')),
+        ('del', lambda d: d.replace(b'Example', b'Exam\x7fple')),
+        ('no-lf', lambda d: d[:-1]), ('zero', lambda d: b''),
+        ('no-value', lambda d: d.replace(b': gaps', b': ')),
+        ('state-longer', lambda d: d.replace(b': gaps', b': gapsx')),
+        ('agent-short', lambda d: d.replace(b'0.1.0 (abcdef0)', b'')),
+        ('agent-end', lambda d: d.replace(b'(abcdef0)', b'(abcdef0')),
+        ('agent-no-version', lambda d: d.replace(b'crashcart 0.1.0 ',
+                                                 b'crashcart  ')),
+        ('agent-no-commit', lambda d: d.replace(b'(abcdef0)', b'()')),
+        ('agent-bracket', lambda d: d.replace(b' (abcdef0', b'  abcdef0')),
+        ('start-letter', lambda d: d.replace(b'Start: 17', b'Start: x7')),
+        ('more-lines', lambda d: d + b'More: x\n')):
+    add('info-bytes-' + _name, 'F12', member_edit('bag-info.txt', _edit))
+
+
+def other_checkpoint(size, root):
+    """One by the right key, of another log."""
+    def edit(text):
+        from base64 import b64encode
+        from hashlib import sha256
+        key = signers()[0].sessions[0]
+        origin, n, old = text.decode().split('\n')[:3]
+        note = '%s\n%d\n%s\n' % (origin, int(n) + size, root or old)
+        key_id = sha256(origin.encode() + b'\n\x01' + key.point).digest()[:4]
+        return ('%s\n\u2014 %s %s\n' % (note, origin, b64encode(
+            key_id + key.key.sign(note.encode())).decode())).encode()
+    return lambda: {'checkpoint': edit}
+
+
+add('checkpoint-of-other-size', 'F18', other_checkpoint(1, None))
+add('checkpoint-of-other-root', 'F18', other_checkpoint(0, 'A' * 43 + '='))
+add('stamp-list-one-two-there', 'F24', lambda: {
+    'stamps': lambda t: '1 http://tsa.example/ granted\n',
+    'members': lambda m: list(m) + [(m[-1][0][:-3] + '2.tsr', m[-1][1])]},
+    stamp=True)
+add('group-of-8193', 'F9', members_break(lambda m: m.__setitem__(
+    slice(5, 5), [('data/e%06d-x' % (n + 10), b'') for n in range(8193)])))
+for _name, _at in (('first', 3), ('name', 40), ('data', 700), ('last', -1)):
+    add('stored-flip-' + _name, 'F22', files_break(
+        lambda f, at=_at: f.update({_NAME + '.tar': flip(
+            f[_NAME + '.tar'], at)})))
+add('stored-flip-second', 'F22', files_break(lambda f: f.update({
+    _NAME + '.tar.002': flip(f[_NAME + '.tar.002'], 100)})))
+add('age-stored-flip', 'F22', files_break(lambda f: f.update({
+    _NAME + '.tar.age': flip(f[_NAME + '.tar.age'], 1000)})), encrypted=True)

@@ -54,10 +54,10 @@ def sha(data):
 # ---- keys -------------------------------------------------------------------
 
 class Signer:
-    def __init__(self, rng):
+    def __init__(self, rng, key_id=None):
         self.key = ed25519.Ed25519PrivateKey.from_private_bytes(
             rng.randbytes(32))
-        self.id = rng.randbytes(8)
+        self.id = key_id or rng.randbytes(8)
         self.point = self.key.public_key().public_bytes(
             serialization.Encoding.Raw, serialization.PublicFormat.Raw)
         self.bare = b64(b'Ed' + self.id + self.point)
@@ -598,7 +598,8 @@ class Maker:
             segments = [self.hooks['age'](number, data) if 'age' in self.hooks
                         else age_file(self.rng, data)
                         for number, data in enumerate(segments)]
-        return self.seal(segments)
+        self.files = self.seal(segments)
+        return dict(self.files)
 
     def cut_short(self, stream):
         """The run died: the root is that of the log which is there (F26)."""

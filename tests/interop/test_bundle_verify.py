@@ -174,6 +174,24 @@ def extracted(what, folder, maker, keys, status):
             back(bag)
 
 
+def broken_seal(folder, name, maker, more):
+    """The same bytes under the seal of the bundle as it was."""
+    one = BREAKS[name]
+    right = make_bundle.Maker(SEED, **dict(one.options, partial=None))
+    files = right.make()
+    for path in os.listdir(folder):
+        if '.seal' not in path and path in files:
+            with open(os.path.join(folder, path), 'rb') as data:
+                files[path] = data.read()
+    if files == right.files:
+        return
+    shutil.rmtree(folder)
+    write(folder, files)
+    got = ours(folder, maker.keys(), more=more)
+    if got[0] != 4 or got[1] not in ('F2', 'F22', 'F25', 'F27'):
+        wrong('break %s, its seal broken' % name, got)
+
+
 def broken_bundle(folder, name):
     one = BREAKS[name]
     maker = make_bundle.Maker(SEED, hooks=one.hooks(), **one.options)
@@ -190,13 +208,19 @@ def broken_bundle(folder, name):
         with open(folder + '.head', 'w') as out:
             out.write(kept[0])
         more += ['-h', folder + '.head']
-    for keys in (maker.keys(), maker.keys()[:1]):
+    sets = [one.keys(maker)] if one.keys else [maker.keys(), maker.keys()[:1]]
+    for keys in sets:
         expect('break %s' % name, status, ours(folder, keys, more=more),
                theirs(folder, keys, identity, kept), one.rule)
+    if maker.encrypted:                 # what both see from outside
+        got, want = ours(folder, maker.keys()), theirs(folder, maker.keys())
+        if got[:2] != want[:2]:
+            wrong('break %s, no identity' % name, got, want)
     got = ours(folder, [], more=more)
     if got[0] not in (status, 5) or (one.rule not in ('F23', '') and
                                      got[0] != status):
         wrong('break %s, no key' % name, got)
+    broken_seal(folder, name, maker, more)
 
 
 def right_more(folder):

@@ -1,0 +1,278 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Is each check of the verifier needed?  In a copy of the source every
+condition that leads to a refusal can be switched off by its number; with each
+off in turn, all bundles of breaks.py and changed bags are verified again.
+Where then a status or a rule is another, the check is needed, and a test fails
+without it.  Where only words are, or the byte that was read last, another check
+refuses the same: it is an early one.  Where nothing is different it is a
+survivor: the corpus does not show what it is for, and ALLOWED must say why.
+
+usage: verify_mutants.py [-v] [FILE]...     (files of collector/, see FILES)
+MUTANTS=N takes a sample of N (0: all of them).
+"""
+import os
+import random
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, HERE)
+sys.dont_write_bytecode = True
+
+import make_bundle                      # noqa: E402
+from breaks import BREAKS               # noqa: E402
+from test_bundle_verify import BAG_CHANGES      # noqa: E402
+
+FILES = ['bundle/' + n for n in (
+    'verify.c', 'verify_bag.c', 'verify_input.c', 'verify_load.c',
+    'verify_folder.c', 'verify_stamp.c', 'walker.c', 'seal_read.c',
+    'logcheck.c', 'logtypes.c')] + ['crypt/minisign.c', 'crypt/checkpoint.c',
+                                    'crypt/age_header.c', 'crypt/age.c']
+REFUSES = re.compile(
+    r'\s*\{?\s*(?:return (?:-1|false|NULL|bad\w*|fail\w*|cart_rule\w*|'
+    r'age_failed|cart_err_set|too_\w+|wrong\w*|refuse\w*|CART_WALK_BAD)\b|'
+    r'(?:cart_rule|cart_err_set)\w*\(|goto (?:out|fail|bad)\b)')
+IF = re.compile(r'\bif \(')
+# no bundle can show these: they are about this machine, not about a bundle
+MACHINE = re.compile(r'nomem|grow_seen|m->hash|s->parts|calloc|malloc|realloc|cart_buf_check|cart_buf_ok|'
+                     r'pthread|_new\(|_init\(|errno|fd < 0|n < 0|open\(|'
+                     r'stopping|!d\b|crew')
+# "FILE: CONDITION" -> why nothing in the corpus needs it
+ALLOWED = {}
+
+
+def end_of(text, at, stop=')'):
+    """Where the parenthesis that was opened before at closes."""
+    depth, quote = 1, ''
+    while depth:
+        c = text[at]
+        if quote:
+            if c == '\\':
+                at += 1
+            elif c == quote:
+                quote = ''
+        elif c in '"\'':
+            quote = c
+        elif c in '([{':
+            depth += 1
+        elif c in ')]}':
+            depth -= 1
+        at += 1
+    return at - 1
+
+
+def operands(cond):
+    """(from, to) of what || joins in it, outside of parentheses."""
+    start, at, out = 0, 0, []
+    while at < len(cond):
+        if cond[at] in '([':
+            at = end_of(cond, at + 1)
+        elif cond[at] in '"\'':
+            quote = cond[at]
+            at += 1
+            while cond[at] != quote:
+                at += 2 if cond[at] == '\\' else 1
+        elif cond.startswith('||', at):
+            out.append((start, at))
+            start = at + 2
+        at += 1
+    # a ? b : c and assignments are one
+    if '?' in cond:
+        return [(0, len(cond))]
+    return out + [(start, len(cond))]
+
+
+def mutate(name, text, mutants):
+    """The source with switches; adds (name, line, condition) to mutants."""
+    out, at = '', 0
+    for found in IF.finditer(text):
+        start = found.end()
+        if start < at:
+            continue
+        end = end_of(text, start)
+        if not REFUSES.match(text, end + 1):
+            continue
+        cond, new, last = text[start:end], '', 0
+        body = text[end:text.find(';', end)]
+        for a, b in operands(cond):
+            one = cond[a:b].strip()
+            if MACHINE.search(one) or 'nomem' in body:
+                continue
+            mutants.append((name, text.count('\n', 0, start + a) + 1,
+                            ' '.join(one.split())))
+            new += cond[last:a] + ' ((%s) && cart_mutant != %d) ' % (
+                one, len(mutants))
+            last = b
+        out += text[at:start] + new + cond[last:]
+        at = end
+    return out + text[at:]
+
+
+def build(top, mutants):
+    for folder in ('collector', 'include', 'scripts', 'tests', 'manifests'):
+        shutil.copytree(os.path.join(TOP, folder), os.path.join(top, folder),
+                        symlinks=True)
+    for name in os.listdir(TOP):
+        if os.path.isfile(os.path.join(TOP, name)):
+            shutil.copy(os.path.join(TOP, name), top)
+    for name in FILES:
+        path = os.path.join(top, 'collector', name)
+        with open(path) as source:
+            text = source.read()
+        with open(path, 'w') as out:
+            out.write('extern int cart_mutant;\n' + mutate(name, text, mutants))
+    path = os.path.join(top, 'tests/interop/bundle_read_driver.c')
+    with open(path) as source:
+        text = source.read()
+    with open(path, 'w') as out:
+        out.write(text.replace('#define KEYS_MAX', 'int cart_mutant;\n'
+                               '#define KEYS_MAX', 1).replace(
+            '\tif (argc < 2)', '\tif (getenv("MUTANT"))\n\t\tcart_mutant = '
+            '(int)strtol(getenv("MUTANT"), NULL, 10);\n\tif (argc < 2)', 1))
+    driver = 'build/release/driver/bundle_read_driver'
+    done = subprocess.run(['make', '-j2', driver], cwd=top, text=True,
+                          capture_output=True, check=False)
+    if done.returncode:
+        sys.exit(done.stdout[-3000:] + done.stderr[-3000:])
+    return os.path.join(top, driver)
+
+
+def write(folder, files):
+    os.makedirs(folder)
+    for name, data in files.items():
+        with open(os.path.join(folder, name), 'wb') as out:
+            out.write(data)
+
+
+def corpus(top):
+    """Commands: driver arguments for all, and for each kept head."""
+    plain, heads, outside = [], [], []
+    os.mkdir(top)
+    identity = os.path.join(top, 'identity')
+    with open(identity, 'w') as out:
+        out.write(make_bundle.IDENTITY + '\n')
+    # one seed: the same keys in each
+    keys = make_bundle.Maker(1, examiner=True, counter=True)
+    keys = [k.bare for k in (keys.sessions[0], keys.examiner, keys.counter)]
+    # the key of the other session, which a resumed one seals with
+    keys.append(make_bundle.Maker(1, resumed=True).second.bare)
+    common = [x for k in keys for x in ('-k', k)] + ['-i', identity]
+    for bits in range(32):
+        options = dict(zip(('examiner', 'resumed', 'counter', 'stamp',
+                            'encrypted'), [bool(bits >> i & 1)
+                                           for i in range(5)]))
+        folder = os.path.join(top, 'right-%d' % bits)
+        write(folder, make_bundle.Maker(1, **options).make())
+        plain.append(folder)
+    for name, one in sorted(BREAKS.items()):
+        maker = make_bundle.Maker(1, hooks=one.hooks(), **one.options)
+        folder = os.path.join(top, name)
+        write(folder, maker.make())
+        if one.keys:
+            heads.append(['-i', identity] + [
+                x for k in one.keys(maker) for x in ('-k', k)] + [folder])
+            continue
+        if one.options.get('encrypted'):
+            outside.append(folder)
+        if not one.head:
+            plain.append(folder)
+            continue
+        with open(folder + '.head', 'w') as out:
+            out.write(one.head(maker))
+        heads.append(common + ['-h', folder + '.head', folder])
+    right = make_bundle.Maker(1)
+    tar = b''.join(data for name, data in sorted(right.make().items())
+                   if '.tar' in name)
+    for name, change, _ in (('as it is', lambda p: None, None),) + BAG_CHANGES:
+        folder = os.path.join(top, 'bag ' + name)
+        os.mkdir(folder)
+        subprocess.run(['tar', '-xf', '-', '-C', folder], input=tar, check=True)
+        bag = os.path.join(folder, right.name)
+        change(bag)
+        plain.append(bag)
+    for name, one in sorted(BREAKS.items()):
+        if not set(one.hooks()) <= {'member', 'line', 'head', 'part', 'info',
+                                    'manifest', 'tagmanifest', 'checkpoint',
+                                    'stamps', 'stamp', 'comment'} or \
+                one.options.get('partial') is not None or one.head:
+            continue
+        maker = make_bundle.Maker(1, hooks=one.hooks(), **one.options)
+        maker.make()
+        folder = os.path.join(top, 'bag of ' + name)
+        for path, data in maker.members:
+            path = os.path.join(folder, path)
+            try:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with open(path, 'wb') as out:
+                    out.write(data)
+            except OSError:
+                pass                    # no file can have that name
+        plain.append(folder)
+    return [common + plain, common[:-2] + outside] + heads
+
+
+def limit():
+    resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
+    resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+
+
+def verdicts(driver, commands, number):
+    """[(status and rule, bytes and reason)]"""
+    env = dict(os.environ, MUTANT=str(number))
+    out = []
+    for command in commands:
+        try:
+            done = subprocess.run([driver, 'verify', '-t', '1', *command],
+                                  env=env, capture_output=True, timeout=60,
+                                  preexec_fn=limit, check=False)
+        except subprocess.TimeoutExpired:
+            return [('it hangs', '')]
+        lines = [line.split(b' ', 2) for line in done.stdout.split(b'\n')]
+        out += [(line[:2], line[2:]) for line in lines]
+        out.append((done.returncode, ''))
+    return out
+
+
+def compare(want, got):
+    if [w[0] for w in want] != [g[0] for g in got]:
+        return 'needed'
+    return 'early' if want != got else 'survivor'
+
+
+def main():
+    words = sys.argv[1:]
+    loud = '-v' in words
+    only = [w for w in words if w != '-v']
+    sample = int(os.environ.get('MUTANTS', '0' if only else '25'))
+    mutants = []
+    survivors, counts = [], {}
+    with tempfile.TemporaryDirectory() as top:
+        driver = build(os.path.join(top, 'source'), mutants)
+        commands = corpus(os.path.join(top, 'corpus'))
+        want = verdicts(driver, commands, 0)
+        numbers = [n for n, m in enumerate(mutants, 1)
+                   if not only or m[0] in only]
+        if sample:
+            numbers = random.Random().sample(numbers, min(sample, len(numbers)))
+        for number in numbers:
+            name, line, cond = mutants[number - 1]
+            what = compare(want, verdicts(driver, commands, number))
+            if what == 'survivor' and '%s: %s' % (name, cond) in ALLOWED:
+                what = 'allowed'
+            counts[what] = counts.get(what, 0) + 1
+            if what == 'survivor':
+                survivors.append(number)
+            if loud or what == 'survivor':
+                print('%s %s:%d: %s' % (what, name, line, cond), flush=True)
+    print('%d checks, tried: %s' % (len(mutants), counts))
+    return 1 if survivors else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
