@@ -985,3 +985,26 @@ add('stored-flip-second', 'F22', files_break(lambda f: f.update({
     _NAME + '.tar.002': flip(f[_NAME + '.tar.002'], 100)})))
 add('age-stored-flip', 'F22', files_break(lambda f: f.update({
     _NAME + '.tar.age': flip(f[_NAME + '.tar.age'], 1000)})), encrypted=True)
+for _name, _kind, _edit in (
+        ('uuid-no-dash', 'change', lambda l: put(
+            uuid=l['uuid'].replace('-', '0'))(l)),
+        ('uuid-long', 'change', lambda l: put(uuid=l['uuid'] + '0')(l)),
+        ('started-no-z', 'call', put(started='2026-09-21T13:33:21X')),
+        ('started-short', 'call', put(started='2026-09-21T13:33:21')),
+        ('mtime-letter', 'file', put(mtime='2026-09-21T13:33:20.1x2Z')),
+        ('mtime-no-point', 'file', put(mtime='2026-09-21T13:33:20x12Z')),
+        ('mtime-digit', 'file', put(mtime='2026-0:-21T13:33:20Z')),
+        ('mtime-below', 'file', put(mtime='2026-0/-21T13:33:20Z'))):
+    add('value-' + _name, 'F20', line_edit(_kind, _edit))
+for _name, _value in (('pad-3', 'eA==='), ('pad-inside', 'e=A='),
+                      ('bits-1', 'eAF=')):
+    add('value-base64-' + _name, 'F20', line_edit('file', put(path_b64=_value),
+                                                  4))
+add('agree-path-of-tag-file', 'F19', line_edit('exhibit', put(path='bagit.txt')))
+for _name, _old, _new in (
+        ('prefix', b'untrusted comment: ', b'untrusted_comment: '),
+        ('trusted-prefix', b'\ntrusted comment: ', b'\ntrusted-comment: '),
+        ('long', b'crashcart seal\n', b'crashcart seal' + b'x' * 1000 + b'\n')):
+    add('signature-' + _name, 'F23', files_break(
+        lambda f, old=_old, new=_new: f.update({_NAME + '.seal.minisig': f[
+            _NAME + '.seal.minisig'].replace(old, new, 1)})))
