@@ -19,20 +19,22 @@
 static int fetch(const struct cart_args *a, struct cart_env *env,
 		 struct cart_http_reply *ret, struct cart_err *err)
 {
-	struct cmd_aws *s;
+	struct cmd_aws *s = cart_cmd_aws_new(a, env, false, err);
+	struct cart_imds *m;
 	unsigned try;
 	int rc = -1;
 
-	for (try = 1; rc < 0 && try <= TRIES; try++) {
+	/* anew each time: it believes for a while that nobody is there */
+	for (try = 1; s != NULL && rc < 0 && try <= TRIES; try++) {
 		if (try > 1)
 			cart_clock_sleep_ms(TRY_MS);
-		s = cart_cmd_aws_new(a, env, false, err);
-		if (s == NULL)
-			return -1;
-		rc = cart_imds_get(cart_cmd_aws_imds(s), "/latest/user-data",
-				   ret, err);
-		cart_cmd_aws_free(s);
+		m = cart_imds_new(cart_cmd_aws_net(s), env, true, err);
+		if (m == NULL)
+			break;
+		rc = cart_imds_get(m, "/latest/user-data", ret, err);
+		cart_imds_free(m);
 	}
+	cart_cmd_aws_free(s);
 	if (rc == 0 && ret->status != 200) {
 		cart_err_set(err, CART_ERR_USAGE, 0, "the metadata service "
 			     "gives no user-data (status %d): nothing to do",
