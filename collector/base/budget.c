@@ -46,16 +46,6 @@ size_t cart_budget_total(const struct cart_budget *b)
 	return b->total;
 }
 
-size_t cart_budget_used(struct cart_budget *b)
-{
-	size_t used;
-
-	pthread_mutex_lock(&b->lock);
-	used = b->used;
-	pthread_mutex_unlock(&b->lock);
-	return used;
-}
-
 int cart_budget_take(struct cart_budget *b, size_t bytes)
 {
 	uint64_t number;

@@ -482,11 +482,9 @@ static int run_steps(struct running *r, struct cart_run_result *result,
 	    (c->allow & cart_manifest_changes(c->manifest)) != 0 &&
 	    log_never_durable(r, err) < 0)
 		return -1;
-	cart_watch_budget(c->watch, r->budget);
 	cart_watch_phase(c->watch, "collecting");
 	rc = cart_run(&o, result, err);
 	cart_watch_phase(c->watch, "sealing");
-	cart_watch_budget(c->watch, NULL);
 	cart_msg_progress_end();
 	if (rc == 0 && result->stopped && cart_stop_reason() != NULL)
 		rc = log_gap(r, "what was left when a limit was reached",

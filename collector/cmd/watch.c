@@ -26,8 +26,8 @@
 #define TICKS_A_STATUS 4
 #define NS_PER_S 1000000000LL
 #define STACK_BYTES ((size_t)256 << 10)
-/* Work in flight grows beyond what it reserved: headers, log lines. */
-#define MARGIN ((uint64_t)64 << 10)
+/* Less is not enough for what is in flight at any time, and the end. */
+#define LEAST_BYTES ((uint64_t)64 << 20)
 #define LOW_NICE 10
 #define IOPRIO_LOW (2 << 13 | 7)	/* best effort, the last of eight */
 #define MARK "{\"crashcart_status\":"
@@ -48,7 +48,6 @@ struct cart_watch {
 	struct cart_bundle *bundle;
 	struct cart_bundle_counts last;	/* of one that is gone */
 	struct cart_sink *sink;
-	struct cart_budget *budget;
 	struct cart_run_step *steps;
 	int64_t *since_ns;		/* when each step began */
 	size_t n_steps;
@@ -393,9 +392,9 @@ static int read_options(struct cart_watch *w, const struct cart_args *a,
 	const char *t = cart_args_value(a, "max-bytes");
 
 	if (t != NULL && (cart_text_size(t, strlen(t), &w->max_bytes) < 0 ||
-			  w->max_bytes == 0))
+			  w->max_bytes < LEAST_BYTES))
 		return cart_err_set(err, CART_ERR_USAGE, 0, "--max-bytes %s: "
-				    "a size like 20G", t);
+				    "a size of at least 64M, like 20G", t);
 	t = cart_args_value(a, "bytes-per-second");
 	if (t != NULL &&
 	    (cart_text_size(t, strlen(t), &w->pace.bytes_per_s) < 0 ||
@@ -496,13 +495,6 @@ void cart_watch_phase(struct cart_watch *w, const char *phase)
 	pthread_mutex_unlock(&w->lock);
 }
 
-void cart_watch_budget(struct cart_watch *w, struct cart_budget *b)
-{
-	pthread_mutex_lock(&w->lock);
-	w->budget = b;
-	pthread_mutex_unlock(&w->lock);
-}
-
 void cart_watch_steps(void *watch, const struct cart_run_step *steps, size_t n)
 {
 	struct cart_watch *w = watch;
@@ -525,15 +517,16 @@ void cart_watch_steps(void *watch, const struct cart_run_step *steps, size_t n)
 void cart_watch_pace(void *watch, size_t len)
 {
 	struct cart_watch *w = watch;
-	uint64_t flight;
+	uint64_t keep;
 	int64_t wait;
 	char text[16];
 
 	w->written += len;
 	if (w->max_bytes > 0) {
 		pthread_mutex_lock(&w->lock);
-		flight = w->budget != NULL ? cart_budget_used(w->budget) : 0;
-		if (w->written + flight + MARGIN > w->max_bytes) {
+		/* all that may be in flight, and the end */
+		keep = w->sink != NULL ? w->sink->keep_bytes : 0;
+		if (w->written + keep > w->max_bytes) {
 			cart_text_bytes(w->max_bytes, text);
 			reach(w, "max-bytes", text);
 		}

@@ -40,8 +40,6 @@ void cart_watch_phase(struct cart_watch *w, const char *phase);
 /* For cart_run_options.observe and cart_bundle_options.pace. */
 void cart_watch_steps(void *watch, const struct cart_run_step *steps, size_t n);
 void cart_watch_pace(void *watch, size_t len);
-/* What may be in flight beside what was written. */
-void cart_watch_budget(struct cart_watch *w, struct cart_budget *b);
 /* Writes the last status, with the exit status.  Accepts NULL. */
 void cart_watch_free(struct cart_watch *w, int exit);
 

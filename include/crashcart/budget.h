@@ -18,8 +18,6 @@ struct cart_budget;
 struct cart_budget *cart_budget_new(size_t total_bytes);
 void cart_budget_free(struct cart_budget *b);	/* accepts NULL */
 size_t cart_budget_total(const struct cart_budget *b);
-/* How much of it is taken now. */
-size_t cart_budget_used(struct cart_budget *b);
 /* Waits until bytes are free (a request above the total counts as the
  * total).  0, or -1 after cart_budget_stop: give up. */
 int cart_budget_take(struct cart_budget *b, size_t bytes);

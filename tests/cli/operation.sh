@@ -6,7 +6,7 @@
 # the same case is refused.
 . "$TOP/tests/lib/cart.sh"
 mkdir image
-head -c 60M /dev/urandom > image/disk
+head -c 100M /dev/urandom > image/disk
 cat > m.json <<E
 { "crashcart": 1, "name": "m", "title": "m", "steps": [
   { "id": "i", "do": "block.image", "with": { "path": "$PWD/image/disk" } },
@@ -27,7 +27,7 @@ stopped() {
 }
 
 # usage errors: nothing is touched
-for o in --max-bytes=x --max-bytes=0 --max-time=soon --bytes-per-second=1 \
+for o in --max-bytes=x --max-bytes=63M --max-time=soon --bytes-per-second=1 \
 	--priority=high; do
 	expect 2 "$CRASHCART" collect ./m.json --case U --out u "$o"
 	says "${o%=*}"
@@ -47,13 +47,13 @@ AWS_ACCESS_KEY_ID=A AWS_SECRET_ACCESS_KEY=s expect 1 env -u AWS_CA_BUNDLE \
 says 'connect'
 
 # bytes: never more than was said
-expect 3 "$CRASHCART" collect ./m.json --case B --out B --max-bytes 48M \
+expect 3 "$CRASHCART" collect ./m.json --case B --out B --max-bytes 80M \
 	--status status --json
 key=$(last_json .key)
 stopped B max-bytes
 size=$(stat -c %s B/B-b01.tar)
-[ "$size" -lt $((48 << 20)) ] || die "$size bytes: more"
-[ "$size" -gt 8000000 ] || die "$size bytes: too little"
+[ "$size" -lt $((80 << 20)) ] || die "$size bytes: more"
+[ "$size" -gt 40000000 ] || die "$size bytes: too little"
 jq -e --argjson size "$size" '.state == "sealed" and .exit == 3 and
 	.bundle == "B-b01" and .bytes == $size and (.limit | test("max-bytes"))' \
 	status > /dev/null || { cat status; die "the last status"; }
@@ -94,7 +94,7 @@ stopped T max-time
 [ "$(find T -name 'T-b02*' | wc -l)" = 0 ] || die "mixed"
 jq -e '.bytes_per_s | . < 4900000 and . > 2000000' status > /dev/null ||
 	{ cat status; die "the rate was not kept"; }
-jq -e '.steps[0].state == "running" and .steps[0].total == 62914560 and
+jq -e '.steps[0].state == "running" and .steps[0].total == 104857600 and
 	.steps[1].state == "waiting" and .segment == 1' seen > /dev/null ||
 	{ cat seen; die "status while it ran"; }
 grep crashcart_status all | jq -e '.bundle == "T-b01" and .bytes > 0 and
@@ -117,7 +117,7 @@ for _ in $(seq 50); do
 	sleep 0.1
 done
 says 'collecting K-b01 for [0-9]+ s: 0 of 2 steps ended'
-says 'running: i \([0-9.]+ MiB of 60.* MiB'
+says 'running: i \([0-9.]+ MiB of 100.* MiB'
 [ "$(awk '{ print $19 }' "/proc/$pid/stat")" = "$(nice)" ] ||
 	die "nice all the same"
 kill -9 $pid
