@@ -200,6 +200,8 @@ class Front:
         if what == "principal":
             return reply(self.principal(body["name"], body["policy"],
                                         body.get("credentials")))
+        if what == "role":
+            return reply(self.role(**body))
         if what == "events":
             reg = self.world.accounts[self.info["account"]].regions[
                 q.get("region", "us-east-1")]
@@ -243,6 +245,24 @@ class Front:
         c = self.world.keys[next(iter(u["_keys"]))]
         return {"AWS_ACCESS_KEY_ID": c.key_id,
                 "AWS_SECRET_ACCESS_KEY": c.secret}
+
+    def role(self, name, trust, policies, key=None):
+        """A role with these inline policies, made or changed.  With a key
+        {"id", "secret", "token"} that is one of its sessions'."""
+        w = self.world
+        acct = w.accounts[self.info["account"]]
+        acct.roles[name] = {
+            "Path": "/", "RoleName": name, "RoleId": w.fresh.iam("AROA"),
+            "Arn": "arn:aws:iam::%s:role/%s" % (acct.number, name),
+            "CreateDate": w.now().replace(microsecond=0), "Description": "",
+            "AssumeRolePolicyDocument": trust, "MaxSessionDuration": 3600,
+            "Tags": [], "_inline": policies, "_attached": []}
+        if key:
+            w.add_key(Cred(key["id"], key["secret"], acct.number, role=name,
+                           session="given", token=key["token"],
+                           created=w.now(), expires=w.now() +
+                           datetime.timedelta(hours=1)))
+        return {}
 
     def all_credentials(self, acct, u):
         w = self.world

@@ -60,6 +60,9 @@ def assume_role(ctx, p):
                            "with invalid MFA one time pass code. ", 403)
         mfa = True
     seen = {"aws:multifactorauthpresent": "true" if mfa else "false"}
+    if ctx.principal.cred.role:
+        seen["aws:principalarn"] = "arn:aws:iam::%s:role/%s" % (
+            ctx.account.number, ctx.principal.cred.role)
     if p.get("ExternalId"):
         seen["sts:externalid"] = p["ExternalId"]
     if not policy.trusts(role["AssumeRolePolicyDocument"],

@@ -1,0 +1,493 @@
+# SPDX-License-Identifier: Apache-2.0
+"""scripts/deploy in use (see deploy.sh, which makes the namespaces).
+
+The judges are not ours: cfn-lint, statelint, MiniStack (CloudFormation, Step
+Functions with JSONata, S3 with Object Lock, KMS, IAM) and Amazon's matcher of
+event patterns.  The account with the incident is the simulated one, where the
+roles hold what the template gave them.
+"""
+import base64
+import hashlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import botocore.session
+from botocore.exceptions import ClientError
+from event_ruler import event_ruler
+
+import deploy_net
+from checks import check, ended, sim
+
+ENV = os.environ
+TOP, CART = ENV["TOP"], ENV["CRASHCART"]
+ACCOUNT = ENV["SIM_ACCOUNT_ID"]
+TEMPLATE = TOP + "/scripts/deploy/crashcart.json"
+SUBNET = ["ip", "netns", "exec", ENV["DEPLOY_SUBNET"]]
+LAB = ["ip", "netns", "exec", ENV["DEPLOY_LAB"]]
+MANIFESTS = {
+    "account-sweep": {"services": ["s3", "kms", "cloudtrail"]},
+    "compromised-key": {"access_key_id": ENV["SIM_BACKDOOR_ACCESS_KEY_ID"]},
+    "instance-compromise": {"instance_id": ENV["SIM_INSTANCE_ID"]},
+    "preserve-snapshot": {
+        "snapshot_id": ENV["SIM_EBS_SNAPSHOT_ID"], "region": "us-east-1",
+        "to_region": "eu-west-1", "transfer_key": ENV["SIM_TRANSFER_KEY_ARN"],
+        "forensic_account": ENV["SIM_FORENSIC_ACCOUNT_ID"],
+        "forensic_key": ENV["SIM_FORENSIC_KEY_ARN"]}}
+MACIE = {
+    "version": "0", "id": "7bf73129-1428-4cd3-a780-95db273d1602",
+    "detail-type": "Macie Finding", "source": "aws.macie",
+    "account": ACCOUNT, "time": "2026-11-24T00:00:00Z", "region": "us-east-1",
+    "resources": [], "detail": {
+        "schemaVersion": "1.0", "id": "64b917aa-3843-014c-91d8-937ffe69fc2f",
+        "accountId": ACCOUNT, "region": "us-east-1", "archived": False,
+        "category": "CLASSIFICATION", "count": 1,
+        "type": "SensitiveData:S3Object/Credentials",
+        "severity": {"score": 3, "description": "High"},
+        "resourcesAffected": {"s3Bucket": {"name": "northwind-exports"}}}}
+
+
+def run(*args, **more):
+    return subprocess.run(args, capture_output=True, text=True, check=False,
+                          stdin=subprocess.DEVNULL, timeout=120, **more)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+# ---- the template by itself -----------------------------------------------------
+
+def static():
+    r = run(sys.executable, "-B", TOP + "/scripts/deploy/make-template", CART)
+    with open(TEMPLATE, encoding="utf-8") as f:
+        text = f.read()
+    check("the template is what make-template writes", r.stdout == text,
+          r.stderr or "run scripts/deploy/make-template")
+    r = run("cfn-lint", TEMPLATE)
+    check("cfn-lint", r.returncode == 0, r.stdout)
+    t = json.loads(text)
+    machine = t["Resources"]["Machine"]["Properties"]["DefinitionString"]
+    with open("machine.json", "w", encoding="utf-8") as f:
+        f.write(machine["Fn::Sub"].replace("${AtOnce}", "10"))
+    r = run("statelint", "machine.json")
+    check("statelint", r.returncode == 0 and "error" not in r.stdout,
+          r.stdout)
+    names = {n[:-5] for n in os.listdir(TOP + "/manifests") if n.endswith(
+        ".json")} - {"schema", "host-triage", "release-key"}
+    check("each manifest that a cart can start has a role", names ==
+          set(MANIFESTS), names)
+    return t
+
+
+def events(pattern):
+    """What starts a cart, and what does not."""
+    def hit(event):
+        return event_ruler.test_event_pattern(json.dumps(event), pattern)
+
+    def changed(**more):
+        return dict(MACIE, detail=dict(MACIE["detail"], **more))
+    hub = {"source": "aws.securityhub",
+           "detail-type": "Security Hub Findings - Imported",
+           "detail": {"findings": [{
+               "ProductName": "Inspector", "RecordState": "ACTIVE",
+               "Severity": {"Label": "CRITICAL"},
+               "Workflow": {"Status": "NEW"}}]}}
+    duty = {"source": "aws.guardduty", "detail-type": "GuardDuty Finding",
+            "detail": {"severity": 8.9, "service": {"archived": False}}}
+    check("a Macie finding starts a cart", hit(MACIE))
+    check("one of GuardDuty", hit(duty))
+    check("one of Security Hub", hit(hub))
+    check("a mild one does not", not hit(changed(severity={
+        "score": 1, "description": "Low"})))
+    check("an archived one does not", not hit(changed(archived=True)))
+    duty["detail"]["severity"] = 5
+    check("GuardDuty, medium", not hit(duty))
+    hub["detail"]["findings"][0]["ProductName"] = "Macie"
+    check("what Macie sent to Security Hub does not start a second", not hit(
+        hub))
+
+
+# ---- deployed ----------------------------------------------------------------------
+
+class Emulator:
+    def __init__(self):
+        self.port = free_port()
+        self.process = subprocess.Popen(
+            [sys.executable, "-B", TOP + "/tests/sim/deploy_emulator.py"],
+            stdout=open("emulator.log", "wb"), stderr=subprocess.STDOUT,
+            env=dict(ENV, BIND_HOST="127.0.0.1", GATEWAY_PORT=str(self.port),
+                     SFN_WAIT_SCALE="0.02", MINISTACK_ACCOUNT_ID=ACCOUNT,
+                     AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test"))
+        self.session = botocore.session.Session()
+        self.session.set_credentials("test", "test")
+        for _ in range(300):
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+
+    def client(self, name):
+        return self.session.create_client(
+            name, region_name="us-east-1",
+            endpoint_url="http://127.0.0.1:%d" % self.port)
+
+
+def deploy(e, t):
+    """The stack's outputs."""
+    s3, cf = e.client("s3"), e.client("cloudformation")
+    s3.create_bucket(Bucket="templates")
+    for last in (False, True):
+        s3.put_object(Bucket="templates", Key="t", Body=json.dumps(t))
+        try:
+            cf.create_stack(
+                StackName="crashcart", Capabilities=["CAPABILITY_NAMED_IAM"],
+                TemplateURL="http://127.0.0.1:%d/templates/t" % e.port,
+                Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v
+                            in (("Image", "ami-0123456789abcdef0"),
+                                ("TransferKey", ENV["SIM_TRANSFER_KEY_ARN"]),
+                                ("PreserveAccount",
+                                 ENV["SIM_FORENSIC_ACCOUNT_ID"]),
+                                ("ForensicKey", ENV["SIM_FORENSIC_KEY_ARN"]))])
+            break
+        except ClientError as error:
+            lacks = re.findall(r"AWS::\w+::\w+", str(error))
+            print("the emulator does not have " + " ".join(lacks), flush=True)
+            if last or not lacks or any("Route53Resolver" not in x
+                                        for x in lacks):
+                raise
+            t = dict(t, Resources={k: v for k, v in t["Resources"].items()
+                                   if v["Type"] not in lacks})
+    for _ in range(200):
+        stack = cf.describe_stacks(StackName="crashcart")["Stacks"][0]
+        if "PROGRESS" not in stack["StackStatus"]:
+            break
+        time.sleep(0.1)
+    check("the stack is complete", stack["StackStatus"] == "CREATE_COMPLETE",
+          stack)
+    out = {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
+    made = {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in
+            cf.describe_stack_resources(StackName="crashcart")[
+                "StackResources"]}
+    check("every resource was made", set(made) >= set(t["Resources"]) - {
+        "EndpointOrganizations"}, set(t["Resources"]) - set(made))
+    ec2 = e.client("ec2")
+    vpc = [{"Name": "vpc-id", "Values": [made["Vpc"]]}]
+    table = [r for r in ec2.describe_route_tables(Filters=vpc)["RouteTables"]
+             if r["RouteTableId"] == made["Routes"]][0]
+    check("no route leads out", not [
+        r for r in table["Routes"] if r.get("GatewayId", "local") != "local"
+        and not r["GatewayId"].startswith("vpce-")] and not any(
+            r.get("DestinationCidrBlock") == "0.0.0.0/0"
+            for r in table["Routes"]), table["Routes"])
+    check("no internet gateway", not [
+        g for g in ec2.describe_internet_gateways()["InternetGateways"]
+        if any(a["VpcId"] == made["Vpc"] for a in g["Attachments"])])
+    data = ec2.describe_launch_template_versions(
+        LaunchTemplateId=made["LaunchTemplate"])["LaunchTemplateVersions"][
+            0]["LaunchTemplateData"]
+    check("IMDSv2, one hop, no key pair, gone when it powers off",
+          data["MetadataOptions"]["HttpTokens"] == "required" and
+          data["MetadataOptions"]["HttpPutResponseHopLimit"] == 1 and
+          "KeyName" not in data and
+          data["InstanceInitiatedShutdownBehavior"] == "terminate", data)
+    lock = s3.get_object_lock_configuration(Bucket=out["Bucket"])
+    check("the bucket locks", lock["ObjectLockConfiguration"]["Rule"][
+        "DefaultRetention"]["Mode"] == "GOVERNANCE", lock)
+    return out, made
+
+
+def roles(e, t):
+    """The deployed roles, with their policies, in the incident's account; a
+    session of the cart's own role there, and in the emulator."""
+    iam = e.client("iam")
+    got = e.client("sts").assume_role(
+        RoleArn="arn:aws:iam::%s:role/crashcart-cart" % ACCOUNT,
+        RoleSessionName="i-cart")["Credentials"]
+    key = {"id": got["AccessKeyId"], "secret": got["SecretAccessKey"],
+           "token": got["SessionToken"]}
+    for name in ["cart"] + ["collect-" + m for m in MANIFESTS]:
+        name = "crashcart-" + name
+        docs = {}
+        for p in iam.list_attached_role_policies(RoleName=name)[
+                "AttachedPolicies"]:
+            doc = iam.get_policy_version(PolicyArn=p["PolicyArn"],
+                                         VersionId="v1")
+            docs[p["PolicyName"]] = doc["PolicyVersion"]["Document"]
+            text = json.dumps(docs[p["PolicyName"]], separators=(",", ":"))
+            check("IAM holds " + p["PolicyName"], len(text) <= 6144,
+                  len(text))
+        for p in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+            docs[p] = iam.get_role_policy(RoleName=name, PolicyName=p)[
+                "PolicyDocument"]
+        if name != "crashcart-cart":
+            same_policy(name[len("crashcart-collect-"):], docs)
+        sim("role", {"name": name, "policies": docs, "trust": iam.get_role(
+            RoleName=name)["Role"]["AssumeRolePolicyDocument"],
+            "key": key if name == "crashcart-cart" else None})
+    return key
+
+
+def given(name):
+    return [x for k, v in MANIFESTS[name].items() for x in (
+        "-p", "%s=%s" % (k, v if isinstance(v, str) else json.dumps(v)))]
+
+
+def same_policy(name, docs):
+    """Together they say what plan --policy prints, for any instance."""
+    def flat(documents):
+        return sorted((a, r, json.dumps(s.get("Condition")))
+                      for d in documents for s in d["Statement"]
+                      for a in s["Action"] for r in s["Resource"])
+    # services do not narrow the role: it serves every sweep
+    args = given(name) if name != "account-sweep" else []
+    r = run(CART, "plan", name, *args, "--policy")
+    want = r.stdout
+    for k in ("instance_id", "snapshot_id"):
+        if k in MANIFESTS[name]:
+            want = want.replace(MANIFESTS[name][k], "*")
+    check("the role of %s holds what is printed" % name, flat(docs.values()) ==
+          flat([json.loads(want)]), r.stderr)
+
+
+# ---- the way of a finding ---------------------------------------------------------------
+
+def certificate(names):
+    def openssl(*args):
+        subprocess.run(["openssl", *args], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    openssl("req", "-x509", *curve, "-keyout", "ca.key", "-out", "ca.pem",
+            "-days", "3", "-subj", "/CN=endpoints", "-addext",
+            "basicConstraints=critical,CA:TRUE", "-addext",
+            "keyUsage=critical,keyCertSign")
+    with open("ext", "w", encoding="ascii") as f:
+        f.write("subjectAltName=" + ",".join("DNS:" + n for n in names))
+    openssl("req", *curve, "-keyout", "e.key", "-out", "e.csr", "-subj",
+            "/CN=x")
+    openssl("x509", "-req", "-in", "e.csr", "-CA", "ca.pem", "-CAkey",
+            "ca.key", "-CAcreateserial", "-out", "e.pem", "-days", "3",
+            "-extfile", "ext")
+
+
+def names_of(t):
+    """The names that the template's firewall lets through, here."""
+    out = []
+    for r in ("NamesHere", "NamesSweep"):
+        for n in t["Resources"][r]["Properties"]["Domains"]:
+            n = n if isinstance(n, str) else n["Fn::Sub"]
+            out.append(n.replace("${AWS::Region}", "us-east-1"))
+    return out
+
+
+def boot(user_data, key):
+    """The instance, until it powers off: nothing but its metadata is given."""
+    deploy_net.Metadata.tree = {
+        "user-data": user_data,
+        "meta-data/iam/security-credentials/": "crashcart-cart",
+        "meta-data/iam/security-credentials/crashcart-cart": json.dumps({
+            "Code": "Success", "Type": "AWS-HMAC", "AccessKeyId": key["id"],
+            "SecretAccessKey": key["secret"], "Token": key["token"],
+            "Expiration": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(
+                time.time() + 3000))}),
+        "meta-data/placement/region": "us-east-1",
+        "meta-data/instance-id": "i-0c0ffee0c0ffee000",
+        "dynamic/instance-identity/document": json.dumps({
+            "region": "us-east-1", "accountId": ACCOUNT})}
+    os.makedirs("work", exist_ok=True)
+    return run(*SUBNET, "env", "-i", "AWS_CA_BUNDLE=" + os.path.abspath(
+        "ca.pem"), CART, "boot", "--work", "work", "--json")
+
+
+def started(e, machine, event):
+    """Starts the machine as the rule does; (execution, instance, user-data)"""
+    sfn, ec2 = e.client("stepfunctions"), e.client("ec2")
+    before = {i["InstanceId"] for i in instances(ec2)}
+    arn = sfn.start_execution(stateMachineArn=machine,
+                              input=json.dumps(event))["executionArn"]
+    for _ in range(200):
+        new = [i for i in instances(ec2) if i["InstanceId"] not in before]
+        if new or sfn.describe_execution(executionArn=arn)[
+                "status"] != "RUNNING":
+            break
+        time.sleep(0.1)
+    if not new:
+        return arn, None, None
+    text = ec2.describe_instance_attribute(
+        InstanceId=new[0]["InstanceId"], Attribute="userData")
+    return arn, new[0], base64.b64decode(text["UserData"]["Value"]).decode()
+
+
+def instances(ec2):
+    return [i for r in ec2.describe_instances()["Reservations"]
+            for i in r["Instances"]]
+
+
+def finished(e, arn):
+    sfn = e.client("stepfunctions")
+    for _ in range(300):
+        d = sfn.describe_execution(executionArn=arn)
+        if d["status"] != "RUNNING":
+            break
+        time.sleep(0.1)
+    check("the execution succeeds", d["status"] == "SUCCEEDED", d)
+    return json.loads(d.get("output") or "{}")
+
+
+def automation(e, out, made, key):
+    arn, box, data = started(e, out["Machine"], MACIE)
+    if not check("the finding launches an instance", box, arn):
+        return
+    check("in the subnet, with the cart's profile, and no key pair",
+          box["SubnetId"] == made["Subnet"] and box[
+              "IamInstanceProfile"]["Arn"].endswith("/crashcart-cart") and
+          not box.get("KeyName"), box)
+    watch = subprocess.Popen(
+        [*SUBNET, sys.executable, "-B", TOP + "/tests/sim/deploy_net.py",
+         "capture", "eth0", "capture.json"], stdout=subprocess.PIPE)
+    watch.stdout.readline()
+    r = boot(data, key)
+    watch.send_signal(signal.SIGTERM)
+    watch.wait(30)
+    if not check("the cart collects", r.returncode in (0, 3),
+                 r.stdout[-600:] + r.stderr[-1500:]):
+        return
+    last = json.loads(r.stdout.strip().split("\n")[-1])
+    e.client("ec2").terminate_instances(InstanceIds=[box["InstanceId"]])
+    index = finished(e, arn)
+    target = index["targets"][0]
+    check("the index names the bundle", target["state"] == "sealed" and
+          target["bundles"] == [last["location"][:-len(".tar")]],
+          (index, last))
+    s3 = e.client("s3")
+    kept = s3.get_object(Bucket=out["Bucket"], Key=index["index"].split(
+        "/", 3)[3])["Body"].read()
+    check("and lies in the bucket", json.loads(kept)["targets"] ==
+          index["targets"], kept)
+    bundle(e, out, last)
+    again, box, _ = started(e, out["Machine"], MACIE)
+    check("the same finding launches no other", box is None)
+    check("and is told so", finished(e, again)["targets"][0]["state"] ==
+          "collected before")
+    traffic()
+
+
+def bundle(e, out, last):
+    s3 = e.client("s3")
+    os.makedirs("back", exist_ok=True)
+    prefix = last["location"].split("/", 3)[3].rsplit("/", 1)[0] + "/"
+    versions = s3.list_object_versions(Bucket=out["Bucket"],
+                                       Prefix=prefix)["Versions"]
+    for v in versions:
+        with open("back/" + v["Key"].rsplit("/", 1)[1], "wb") as f:
+            f.write(s3.get_object(Bucket=out["Bucket"], Key=v["Key"])[
+                "Body"].read())
+    spki = e.client("kms").get_public_key(KeyId=out["SealKey"])["PublicKey"]
+    raw = spki[-32:]
+    pub = base64.b64encode(b"Ed" + hashlib.sha256(raw).digest()[:8] +
+                           raw).decode()
+    r = run(*LAB, CART, "verify", "back", "--pubkey", pub)
+    check("it verifies in the lab, sealed by the key in KMS",
+          r.returncode == 0, r.stdout + r.stderr)
+    names = {v["Key"].rsplit(".", 1)[1] for v in versions}
+    check("tar, seal and signature", {"tar", "seal", "minisig"} <= names,
+          versions)
+    for v in versions:
+        if not v["Key"].endswith((".tar", ".seal", ".minisig")):
+            continue
+        where = {"Bucket": out["Bucket"], "Key": v["Key"]}
+        same = dict(where, VersionId=v["VersionId"])
+        head = s3.head_object(**same)
+        check("locked and encrypted: " + v["Key"], head.get(
+            "ObjectLockMode") == "GOVERNANCE" and head.get(
+                "ServerSideEncryption") == "aws:kms", head)
+        for what, call, more in (
+                ("deleting", s3.delete_object, same),
+                ("unlocking", s3.put_object_retention, dict(
+                    same, Retention={"Mode": "GOVERNANCE", "RetainUntilDate":
+                                     time.time() + 60})),
+                ("overwriting", s3.put_object, dict(
+                    where, Body=b"other", IfNoneMatch="*"))):
+            try:
+                call(**more)
+                check("%s %s is refused" % (what, v["Key"]), False)
+            except ClientError as error:
+                check("%s %s is refused" % (what, v["Key"]), error.response[
+                    "Error"]["Code"] in ("AccessDenied",
+                                         "PreconditionFailed"), error)
+        before = s3.get_object(**same)["ETag"]
+        s3.put_object(Body=b"other", **where)
+        check("what is put over it leaves it: " + v["Key"], s3.get_object(
+            **same)["ETag"] == before)
+
+
+def traffic():
+    with open("capture.json", encoding="utf-8") as f:
+        c = json.load(f)
+    check("no frame was lost", c["drops"] == 0, c["drops"])
+    may = {deploy_net.RESOLVER + " 17 53", deploy_net.METADATA + " 6 80",
+           deploy_net.CLOCK + " 17 123", deploy_net.ENDPOINT + " 6 443",
+           deploy_net.GATEWAY + " 6 443"}
+    talk = {w for w in c["seen"] if w != "0806" and
+            not re.fullmatch("ipv6 58 8[5-8f]|ipv6 0 .*", w)}
+    print("capture: %s; names: %s" % (c["seen"], " ".join(c["names"])),
+          flush=True)
+    check("nothing else is talked to", talk <= may, talk - may)
+    check("and these are", talk >= may, may - talk)
+    check("no name outside the endpoints'", c["names"] and all(any(
+        n == k or (k[:2] == "*." and n.endswith(k[1:]))
+        for k in deploy_net.Resolver.names) for n in c["names"]), c["names"])
+
+
+def every_manifest(out, key):
+    """Each with the user-data that the machine makes, under the roles."""
+    for name, params in MANIFESTS.items():
+        case = "M-" + name
+        data = {
+            "crashcart-user-data": 1, "manifest": name, "params": params,
+            "case": case, "out": "s3://%s/bundles/%s/" % (out["Bucket"], case),
+            "allow": [] if name == "compromised-key" else ["evidence"],
+            "role": "arn:aws:iam::%s:role/crashcart-collect-%s" % (
+                ACCOUNT, name),
+            "options": {"region": "us-east-1", "only-region": ["us-east-1"],
+                        "expect-account": ACCOUNT, "bucket-owner": ACCOUNT,
+                        "retain": "governance:30"}}
+        first = sim("state")["requests"]
+        r = boot(json.dumps(data), key)
+        refused = [x for x in sim("log?since=%d" % first) if x["error"] in (
+            "UnauthorizedOperation", "AccessDenied", "AccessDeniedException")
+            and not (x["service"] == "macie2" and "not enabled" in
+                     x.get("message", ""))]
+        check("%s under its role" % name, r.returncode in (0, 3) and
+              not refused, (r.returncode, refused[:2], r.stderr[-900:]))
+
+
+def main():
+    t = static()
+    e = Emulator()
+    try:
+        out, made = deploy(e, t)
+        rule = e.client("events").list_rules()["Rules"][0]
+        events(rule["EventPattern"])
+        key = roles(e, t)
+        names = names_of(t)
+        certificate(names)
+        deploy_net.start(names, {}, key["id"], e.port, int(
+            ENV["AWS_ENDPOINT_URL"].rsplit(":", 1)[1]), "e.pem", "e.key")
+        automation(e, out, made, key)
+        every_manifest(out, key)
+    finally:
+        e.process.terminate()
+    return ended()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
