@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MiniStack, with the one SDK integration of Step Functions that the state
-machine needs and that it lacks: s3:putObject."""
+"""MiniStack, with the two things of Step Functions that the state machine needs
+and that it lacks: the integration s3:putObject, and "Items" of a distributed
+map in JSONata.  It knows no launch template in RunInstances, and shows no
+user-data: what was asked for is written to launched.json."""
 import json
 
 from ministack import app
-from ministack.services import stepfunctions
+from ministack.services import ec2, stepfunctions
 
 others = stepfunctions._dispatch_aws_sdk_rest_xml
 
@@ -32,5 +34,23 @@ def dispatch(service, name, action, given):
     return {}
 
 
+def launch(p):
+    with open("launched.json", "w", encoding="utf-8") as f:
+        json.dump({k: v[0] if isinstance(v, list) else v
+                   for k, v in p.items()}, f)
+    return runs(p)
+
+
+def distributed(state, given, effective, iterator, execution, ctx):
+    if "Items" in state:
+        effective = stepfunctions._jsonata_state_field(state, "Items", "array",
+                                                       given, ctx)
+    return maps(state, given, effective, iterator, execution, ctx)
+
+
+runs = ec2._ACTION_MAP["RunInstances"]
+ec2._ACTION_MAP["RunInstances"] = launch
+maps = stepfunctions._run_distributed_map
+stepfunctions._run_distributed_map = distributed
 stepfunctions._dispatch_aws_sdk_rest_xml = dispatch
 app.main()
