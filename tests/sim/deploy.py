@@ -484,6 +484,8 @@ def traffic():
     print("capture: %s; names: %s" % (c["seen"], " ".join(c["names"])),
           flush=True)
     check("nothing else is talked to", talk <= may, talk - may)
+    # the clock only where the machine says that it is an instance
+    may.remove(deploy_net.CLOCK + " 17 123")
     check("and these are", talk >= may, may - talk)
     check("no name outside the endpoints'", c["names"] and all(any(
         n == k or (k[:2] == "*." and n.endswith(k[1:]))
@@ -526,7 +528,7 @@ def main():
         deploy_net.start(names, {}, key["id"], e.port, int(
             ENV["AWS_ENDPOINT_URL"].rsplit(":", 1)[1]), "e.pem", "e.key")
         automation(e, out, made, key)
-        ENV.get("DEPLOY_SHORT") or every_manifest(out, key)
+        every_manifest(out, key)
     finally:
         e.process.terminate()
     return ended()

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MiniStack, with the two things of Step Functions that the state machine needs
-and that it lacks: the integration s3:putObject, and "Items" of a distributed
-map in JSONata.  It knows no launch template in RunInstances, and shows no
+"""MiniStack, with what the quarantine needs and it lacks: of Step Functions the
+integration s3:putObject and "Items" of a distributed map in JSONata, of S3 the
+lock of an object that was uploaded in parts.  It knows no launch template in RunInstances, and shows no
 user-data: what was asked for is written to launched.json."""
 import json
 
 from ministack import app
-from ministack.services import ec2, stepfunctions
+from ministack.services import ec2, s3, stepfunctions
 
 others = stepfunctions._dispatch_aws_sdk_rest_xml
 
@@ -48,6 +48,25 @@ def distributed(state, given, effective, iterator, execution, ctx):
     return maps(state, given, effective, iterator, execution, ctx)
 
 
+def create(bucket, key, headers):
+    asked[bucket, key] = dict(headers)
+    return creates(bucket, key, headers)
+
+
+def complete(bucket, key, body, query, headers=None):
+    reply = completes(bucket, key, body, query, headers)
+    if reply[0] == 200:
+        s3._apply_object_lock_from_headers(
+            bucket, key, asked[bucket, key],
+            {k.lower(): v for k, v in reply[1].items()}["x-amz-version-id"])
+    return reply
+
+
+asked = {}
+creates = s3._create_multipart_upload
+s3._create_multipart_upload = create
+completes = s3._complete_multipart_upload
+s3._complete_multipart_upload = complete
 runs = ec2._ACTION_MAP["RunInstances"]
 ec2._ACTION_MAP["RunInstances"] = launch
 maps = stepfunctions._run_distributed_map
