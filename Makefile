@@ -325,6 +325,7 @@ $(BUILD)/verify.html: $(PAGE) scripts/make-page $(LOCK) Makefile
 schema: $(PROGRAM)
 	$(PROGRAM) show schema > manifests/schema.json
 	$(PROGRAM) show man > collector/man/crashcart.1
+	scripts/deploy/make-template $(PROGRAM) > scripts/deploy/crashcart.json
 
 PREFIX ?= /usr/local
 install: $(PROGRAM) $(VERIFIER)

@@ -70,7 +70,7 @@ def static():
     with open(TEMPLATE, encoding="utf-8") as f:
         text = f.read()
     check("the template is what make-template writes", r.stdout == text,
-          r.stderr or "run scripts/deploy/make-template")
+          r.stderr or "run make schema")
     r = run("cfn-lint", TEMPLATE)
     check("cfn-lint", r.returncode == 0, r.stdout)
     t = json.loads(text)

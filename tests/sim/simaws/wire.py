@@ -72,6 +72,8 @@ def xml_text(text):
 
 # ---------------------------------------------------------------- services
 
+# a bucket in the host name
+VIRTUAL = re.compile(r"(.+)\.s3\.[a-z0-9-]+\.amazonaws\.com")
 # told from ListBuckets by the host name alone
 OTHER_HOST = {"ListDirectoryBuckets"}
 
@@ -167,6 +169,10 @@ class Service:
                 key=lambda o: o.rank, reverse=True)
         query = {k.decode("latin-1"): v.decode("latin-1")
                  for k, v in query_pairs(req.query)}
+        path = req.path
+        host = VIRTUAL.fullmatch(req.headers.get("host", ""))
+        if self.name == "s3" and host:
+            path = "/" + host.group(1) + (path if path != "/" else "")
         for o in self.routes:
             if o.method != req.method:
                 continue
@@ -177,7 +183,7 @@ class Service:
                 continue
             if any(k not in req.headers for k in o.need_headers):
                 continue
-            m = o.regex.match(req.path)
+            m = o.regex.match(path)
             if m:
                 return o, {n: urllib.parse.unquote(v)
                            for n, v in zip(o.names, m.groups())}
