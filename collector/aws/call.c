@@ -570,7 +570,8 @@ static bool can_redirect(struct work *w, const struct cart_http_reply *p)
 	    (p->status != 301 && p->status != 307 && p->status != 400) ||
 	    !cart_http_header_get(p, "x-amz-bucket-region", region,
 				  sizeof(region)) ||
-	    !*region || !strcmp(region, w->target.signing_region))
+	    !*region || !strcmp(region, w->target.signing_region) ||
+	    !cart_session_wants(w->a, region))
 		return false;
 	snprintf(w->region, sizeof(w->region), "%s", region);
 	return find_target(w) == 0 && find_host(w) == 0;

@@ -11,7 +11,7 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static bool wanted(const struct cart_aws *a, const char *name)
+bool cart_session_wants(const struct cart_aws *a, const char *name)
 {
 	size_t i;
 
@@ -36,7 +36,7 @@ static int collect(struct cart_aws *a, const struct cart_json *view,
 
 		if (!s || (state && !strcmp(state, "not-opted-in")))
 			continue;
-		if (!wanted(a, s)) {
+		if (!cart_session_wants(a, s)) {
 			left_out++;
 			continue;
 		}

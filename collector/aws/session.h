@@ -341,6 +341,9 @@ int cart_discover_host(struct cart_aws *a, const char *service,
 int cart_discover_pick(const struct cart_json *view, char *ret_host,
 		       size_t size, int64_t *ret_keep_ns, struct cart_err *err);
 
+/* Is this one of --only-region, or are all wanted? */
+bool cart_session_wants(const struct cart_aws *a, const char *name);
+
 /* Value of a profile's key, the credentials file first. */
 const char *cart_session_setting(const struct cart_aws *a, const char *profile,
 				 const char *key);

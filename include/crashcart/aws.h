@@ -39,7 +39,8 @@ struct cart_aws_options {
 	const char *profile;		/* --profile, or NULL */
 	const char *region;		/* --region, or NULL */
 	const char *endpoint_url;	/* --endpoint-url, or NULL: wins over all */
-	/* What cart_aws_regions leaves of the enabled ones (borrowed; 0: all). */
+	/* What cart_aws_regions leaves of the enabled ones, and where S3 may
+	 * send us (borrowed; 0: all). */
 	const char *const *only_regions;
 	size_t n_only_regions;
 	/* Overrides of endpoint, proxy, CA and credential_process from the
