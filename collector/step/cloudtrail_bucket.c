@@ -35,6 +35,18 @@ static int read_time(const struct cart_json *with, const char *key, int64_t now,
 	return 0;
 }
 
+/* Whoever refers to the step's facts runs also if it cannot begin. */
+static int no_window(struct cart_step_ctx *c, struct cart_err *err)
+{
+	struct cart_json *o = cart_json_new_object();
+	struct cart_err dropped;
+
+	cart_json_add(o, "error", cart_json_new_string(err->text));
+	c->ops->keep_value(c, "facts", o, &dropped);
+	cart_json_free(o);
+	return -1;
+}
+
 int cart_trail_window(struct cart_step_ctx *c, struct cart_trail_window *ret,
 		      struct cart_err *err)
 {
@@ -43,10 +55,11 @@ int cart_trail_window(struct cart_step_ctx *c, struct cart_trail_window *ret,
 		      &ret->start_ns, err) < 0 ||
 	    read_time(c->with, "end", ret->now_ns, ret->now_ns, &ret->end_ns,
 		      err) < 0)
-		return -1;
-	if (ret->start_ns >= ret->end_ns)
-		return cart_err_set(err, CART_ERR_USAGE, 0,
-				    "start is not before end");
+		return no_window(c, err);
+	if (ret->start_ns >= ret->end_ns) {
+		cart_err_set(err, CART_ERR_USAGE, 0, "start is not before end");
+		return no_window(c, err);
+	}
 	return 0;
 }
 

@@ -1099,6 +1099,8 @@ static int keep_window(struct hunt *h, struct cart_err *err)
 		start = h->start_ns;
 	if (end > h->end_ns)
 		end = h->end_ns;
+	if (end < start + HOUR_NS)	/* the only event is of just now */
+		end = start + HOUR_NS;
 	if (asked != NULL && strcmp(asked, "auto") != 0)
 		end = h->end_ns;
 	else
