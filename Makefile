@@ -414,7 +414,7 @@ test:
 	$(MAKE) FLAVOUR=asan deps
 	scripts/run-tests
 # A variable says how long each is; what has none is as long as always.
-SOAK := interop/test_aws_protocol sim/preserve sim/policy sim/contain sim/key_incident kill torture interop/bundle_mutate interop/test_page interop/timestamp interop/test_upload_faults cli/memory sim/ami
+SOAK := interop/test_aws_protocol sim/preserve sim/policy sim/contain sim/key_incident kill torture interop/bundle_mutate interop/test_page interop/timestamp interop/test_upload_faults cli/memory sim/ami cli/kernels
 soak:
 	scripts/bootstrap --test --soak
 	$(MAKE) deps
