@@ -113,7 +113,8 @@ void cart_cmd_upload_keep_lock(const struct cmd_collection *c,
 	} else if (f.lock_mode[0] != '\0') {
 		t->o.lock_mode = f.lock_mode[0] == 'C' ? "COMPLIANCE" :
 							 "GOVERNANCE";
-		snprintf(t->until, sizeof(t->until), "%.30s", f.lock_until);
+		/* whole seconds, UTC: S3 says it with a fraction, too */
+		snprintf(t->until, sizeof(t->until), "%.19sZ", f.lock_until);
 		t->o.lock_until = t->until;
 	}
 }
