@@ -48,8 +48,9 @@ struct cart_trail_keys;
 struct cart_trail_keys *cart_trail_keys_new(struct cart_err *err);
 void cart_trail_keys_free(struct cart_trail_keys *k);	/* accepts NULL */
 /* Adds the keys of one page of ListPublicKeys of a region (NULL: one that is
- * not known, and they count in all), as the AWS CLI prints it.  Keys whose Fingerprint is not the MD5 of their bytes are left
- * out.  Number of these; -1 with err (INPUT, LIMIT, MEMORY). */
+ * not known, and they count in all), as the AWS CLI prints it.  Keys whose
+ * Fingerprint is not the MD5 of their bytes are left out.  Number of these; -1
+ * with err (INPUT, LIMIT, MEMORY). */
 int cart_trail_keys_add(struct cart_trail_keys *k, const char *region,
 			const struct cart_json *answer, struct cart_err *err);
 
