@@ -17,7 +17,7 @@ if [ -z "${DEPLOY_LAB:-}" ]; then
 	ip netns add $accounts
 	ip netns add $subnet
 	ip link add cart0 netns $accounts type veth peer name eth0 netns $subnet
-	for n in $accounts $subnet $lab; do ip -n $n link set lo up; done
+	for n in $accounts $subnet $lab; do ip -n "$n" link set lo up; done
 	for a in 10.213.7.1/24 10.213.7.2/24 10.213.7.10/24 169.254.169.254/32 \
 		169.254.169.123/32 198.51.100.7/32; do
 		ip -n $accounts address add $a dev cart0
