@@ -416,15 +416,16 @@ test:
 # A variable says how long each is; what has none is as long as always.
 SOAK := interop/test_aws_protocol sim/preserve sim/policy sim/contain sim/key_incident kill torture interop/bundle_mutate interop/test_page interop/timestamp interop/test_upload_faults cli/memory sim/ami cli/kernels
 soak:
-	scripts/bootstrap --test --soak
+	scripts/bootstrap --test --soak --cross
 	$(MAKE) deps
 	$(MAKE) FLAVOUR=asan deps
+	$(MAKE) ARCH=aarch64 deps
+	$(MAKE) ARCH=aarch64 all build/release-aarch64/driver/base_sandbox_driver
 	RUN_TESTS_LIMIT=28800 PROTOCOL='--all --inputs 20' \
 		POLICY_ACTIONS=0 KILLS=500 KILLS_S3=500 ROUNDS=600 STEPS=40 \
 		CONTAIN_FULL=1 PRESERVE_KILLS=7 SEEDS=20 DAYS=90 \
 		MASKS=01,02,04,08,10,20,40,80 SIZE=16384 PAGE_ALL=1 PAGE_BIG=2 \
 		CART_LONG=1 UPLOAD_GIB=32 scripts/run-tests $(SOAK) cli/make_cart
-	scripts/bootstrap --cross
 	RUN_TESTS_LIMIT=28800 scripts/run-tests aarch64
 mutants:
 	DRIVERS=none MUTANTS=$(or $(MUTANTS),0) \

@@ -145,7 +145,7 @@ int main(int argc, char **argv)
 	say("ptrace", ptrace(PTRACE_TRACEME, 0, NULL, NULL));
 	say("io-uring", syscall(425, 1, NULL));
 	say("openat2", syscall(437, AT_FDCWD, "new", NULL, 0));
-	say("memory", syscall(310, getpid(), NULL, 0, NULL, 0, 0));
+	say("memory", syscall(SYS_process_vm_readv, getpid(), NULL, 0, NULL, 0, 0));
 	files(folder);
 	fd = open("old", O_RDONLY);
 	say("read", read(fd, &byte, 1));
