@@ -106,7 +106,7 @@ int cart_s3_finish(const struct cart_s3_sink_options *o, const char *upload,
 		return cart_err_nomem(err);
 	if (list_parts(o, &u, err) < 0)
 		goto out;
-	rc = u.n_parts == n_parts;
+	rc = u.parts && u.n_parts == n_parts;
 	for (i = 0; rc && i < n_parts; i++)
 		rc = memcmp(u.parts[i].sha256, parts[i],
 			    CART_SHA256_SIZE) == 0;
