@@ -7,6 +7,7 @@ event patterns.  The account with the incident is the simulated one, where the
 roles hold what the template gave them.
 """
 import base64
+import concurrent.futures
 import hashlib
 import json
 import os
@@ -76,7 +77,9 @@ def static():
     t = json.loads(text)
     machine = t["Resources"]["Machine"]["Properties"]["DefinitionString"]
     with open("machine.json", "w", encoding="utf-8") as f:
-        f.write(machine["Fn::Sub"].replace("${AtOnce}", "10"))
+        # the language has JSONata there, statelint does not know it
+        f.write(re.sub('"Seconds":"{%[^"]*"', '"Seconds":30', machine[
+            "Fn::Sub"].replace("${AtOnce}", "10")))
     r = run("statelint", "machine.json")
     check("statelint", r.returncode == 0 and "error" not in r.stdout,
           r.stdout)
@@ -111,7 +114,7 @@ def events(e, pattern):
     hub = {"source": "aws.securityhub",
            "detail-type": "Security Hub Findings - Imported",
            "detail": {"findings": [{
-               "ProductName": "Inspector", "RecordState": "ACTIVE",
+               "ProductName": "Acme", "RecordState": "ACTIVE",
                "Severity": {"Label": "CRITICAL"},
                "Workflow": {"Status": "NEW"}}]}}
     duty = {"source": "aws.guardduty", "detail-type": "GuardDuty Finding",
@@ -363,8 +366,12 @@ def started(e, machine, event):
         time.sleep(0.1)
     if not new:
         return arn, None, None
+    return arn, new[0], launched()[-1]
+
+
+def launched():
     with open("launched.json", encoding="utf-8") as f:
-        return arn, new[0], json.load(f)
+        return [json.loads(line) for line in f]
 
 
 def instances(ec2):
@@ -492,6 +499,223 @@ def traffic():
         for k in deploy_net.Resolver.names) for n in c["names"]), c["names"])
 
 
+# ---- what becomes of each kind of finding, and of a fleet ---------------------------
+
+MEMBER = "210987654321"
+BOX, KEY = "i-0123456789abcdef0", "AKIAIOSFODNN7EXAMPLE"
+SWEEP = ("account-sweep", None)
+
+
+def event(source, kind, detail):
+    return dict(MACIE, source=source, detail=detail, **{"detail-type": kind})
+
+
+def guardduty(kind, resource, **more):
+    return event("aws.guardduty", "GuardDuty Finding", {
+        "schemaVersion": "2.0", "accountId": MEMBER, "region": "us-east-1",
+        "partition": "aws", "id": hashlib.md5(kind.encode()).hexdigest(),
+        "arn": "arn:aws:guardduty:us-east-1:%s:detector/d/finding/f" % MEMBER,
+        "type": kind, "severity": 8, "title": kind, "resource": resource,
+        "service": dict({"serviceName": "guardduty", "archived": False,
+                         "count": 1, "resourceRole": "TARGET"}, **more)})
+
+
+def securityhub(kind, *resources, **more):
+    return event("aws.securityhub", "Security Hub Findings - Imported", {
+        "findings": [dict({
+            "SchemaVersion": "2018-10-08", "Id": kind, "ProductName": "Acme",
+            "ProductArn": "arn:aws:securityhub:us-east-1::product/acme/acme",
+            "GeneratorId": "acme", "AwsAccountId": MEMBER, "Types": [kind],
+            "Region": "us-east-1", "RecordState": "ACTIVE", "Title": kind,
+            "Severity": {"Label": "CRITICAL", "Normalized": 90},
+            "Workflow": {"Status": "NEW"}, "WorkflowState": "NEW",
+            "Resources": list(resources)}, **more)]})
+
+
+def asff(kind, ident, **more):
+    return dict({"Type": kind, "Id": ident, "Partition": "aws",
+                 "Region": "us-east-1"}, **more)
+
+
+def kinds():
+    """name -> (event, [(manifest, parameter or reason)])"""
+    box = {"instanceId": BOX, "instanceType": "t3.large", "imageId": "ami-1"}
+    key = {"accessKeyId": KEY, "principalId": "AIDAIOSFODNN7EXAMPLE",
+           "userName": "build", "userType": "IAMUser"}
+    session = dict(key, accessKeyId="ASIAIOSFODNN7EXAMPLE",
+                   userType="AssumedRole")
+    i, k = ("instance-compromise", BOX), ("compromised-key", KEY)
+    s = ("compromised-key", session["accessKeyId"])
+    arn = "arn:aws:ec2:us-east-1:%s:instance/" % MEMBER + BOX
+    none = "a check of configuration or software, not an incident"
+    return {
+        "an instance": (guardduty("CryptoCurrency:EC2/BitcoinTool.B", {
+            "resourceType": "Instance", "instanceDetails": box}), [i]),
+        "a key": (guardduty("Exfiltration:IAMUser/AnomalousBehavior", {
+            "resourceType": "AccessKey", "accessKeyDetails": key}), [k]),
+        "an instance's credentials elsewhere": (guardduty(
+            "UnauthorizedAccess:IAMUser/InstanceCredentialExfiltration."
+            "OutsideAWS", {"resourceType": "AccessKey", "instanceDetails": box,
+                           "accessKeyDetails": session}), [i, s]),
+        "a bucket": (guardduty("Exfiltration:S3/MaliciousIPCaller", {
+            "resourceType": "S3Bucket", "s3BucketDetails": [{"name": "b"}],
+            "accessKeyDetails": {"userType": "AWSAccount"}}), [SWEEP]),
+        "a cluster": (guardduty("PrivilegeEscalation:Kubernetes/"
+                           "PrivilegedContainer", {
+            "resourceType": "EKSCluster", "eksClusterDetails": {
+                "name": "c"}}), [SWEEP]),
+        "a sample": (guardduty("Backdoor:EC2/C&CActivity.B", {
+            "resourceType": "Instance", "instanceDetails": dict(
+                box, instanceId="i-99999999")}, additionalInfo={
+                    "sample": True}), [("", "a sample finding")]),
+        "a sample of Macie": (dict(MACIE, detail=dict(
+            MACIE["detail"], id="sample", sample=True)),
+            [("", "a sample finding")]),
+        "Macie, another bucket": (dict(MACIE, detail=dict(
+            MACIE["detail"], id="other")), [SWEEP]),
+        "two instances and a key": (securityhub(
+            "TTPs/Command and Control", asff("AwsEc2Instance", arn), asff(
+                "AwsEc2Instance", arn[:-1] + "1"), asff(
+                    "AwsIamAccessKey", "AWS::IAM::AccessKey:" + KEY)),
+            [i, (i[0], BOX[:-1] + "1"), k]),
+        "a key in its details": (securityhub(
+            "Unusual Behaviors/User", asff(
+                "AwsIamAccessKey", "arn:aws:iam::%s:user/build" % MEMBER,
+                Details={"AwsIamAccessKey": {"AccessKeyId": KEY,
+                                             "Status": "Active"}})), [k]),
+        "a function": (securityhub("Effects/Data Exfiltration", asff(
+            "AwsLambdaFunction", "arn:aws:lambda:us-east-1:%s:function:f" %
+            MEMBER)), [SWEEP]),
+        "a vulnerability": (securityhub(
+            "Software and Configuration Checks/Vulnerabilities/CVE", asff(
+                "AwsEc2Instance", arn), ProductName="Inspector"), [("", none)]),
+        "a control": (securityhub("Effects", asff(
+            "AwsEc2Instance", arn), Compliance={"Status": "FAILED"}),
+            [("", none)]),
+    }
+
+
+def targets(e, out, pattern):
+    """A fleet, and a finding of each kind, all at once; each instance ends
+    soon, but one."""
+    sfn, ec2, s3 = (e.client(n) for n in ("stepfunctions", "ec2", "s3"))
+    whole = sfn.describe_state_machine(stateMachineArn=out["Machine"])
+    text = whole["definition"]
+
+    def changed(name, change):
+        d = json.loads(re.sub(r"(60 \* |floor\()720\b", r"\g<1>10", text))
+        change(d["States"]["Collect"])
+        return sfn.create_state_machine(
+            name=name, roleArn=whole["roleArn"], definition=json.dumps(d))[
+                "stateMachineArn"]
+
+    def fleet_of(c):
+        check("as many at once as AtOnce says", c["MaxConcurrency"] == 10, c)
+        c["MaxConcurrency"] = 2
+
+    def broken(c):
+        c["ItemProcessor"]["States"]["Reachable"] = {"Type": "Fail"}
+
+    def start(machine, given):
+        return sfn.start_execution(stateMachineArn=machine, input=json.dumps(
+            given))["executionArn"]
+
+    def target(case, **more):
+        return dict({"manifest": "instance-compromise", "account": ACCOUNT,
+                     "params": {"instance_id": BOX}, "case": case}, **more)
+    fleet = [target("F-stuck"), target("F-1"), target("F-member",
+                                                      account=MEMBER),
+             target("F-full"), target("F-dead"), target("F-afar",
+                                                        region="eu-west-3"),
+             target("F-what", manifest="host-triage"), target("F-5"),
+             target("F/6"), target("F-7", account=7), "F-8"]
+    runs = {"fleet": start(changed("fleet", fleet_of), {"targets": fleet}),
+            "broken": start(changed("broken", broken), {"targets": fleet[:2]})}
+    wanted = kinds()
+    for name, (finding, _) in wanted.items():
+        check("the rule takes " + name, e.client("events").test_event_pattern(
+            EventPattern=pattern, Event=json.dumps(finding))["Result"])
+        runs[name] = start(out["Machine"], finding)
+    most, over = 0, time.time() + 60
+    while time.time() < over and any(sfn.describe_execution(executionArn=a)[
+            "status"] == "RUNNING" for a in runs.values()):
+        now = {t["Value"]: i["InstanceId"] for i in instances(ec2)
+               if i["State"]["Name"] in ("pending", "running")
+               for t in i.get("Tags", []) if t["Key"] == "crashcart"}
+        most = max(most, len([c for c in now if c[0] == "F"]))
+        for case, box in now.items():
+            if case == "F-stuck":
+                continue
+            if case != "F-dead":
+                s3.put_object(Bucket=out["Bucket"], Body=b"seal",
+                              Key="bundles/%s/x.seal" % case)
+            ec2.terminate_instances(InstanceIds=[box])
+        time.sleep(0.2)
+    check("two at once, never more", most == 2, most)
+    for name, (_, want) in wanted.items():
+        got = index_of(e, out, runs[name])
+        have = [(t["manifest"], t.get("why") or (list(t["params"].values())
+                                                 or [""])[0]) for t in got]
+        check("%s becomes %s" % (name, want), have == [
+            (m, p if p else h[1]) for (m, p), h in zip(want, have)] and
+            len(have) == len(want) and all(
+                t["state"] == ("sealed" if t["manifest"] else
+                               "no manifest: " + t["why"]) and
+                t["account"] == (ACCOUNT if "Macie" in name else MEMBER)
+                for t in got), got)
+    of_fleet(index_of(e, out, runs["fleet"]), out, ec2, fleet)
+    got = index_of(e, out, runs["broken"])
+    check("of a map that failed, an entry for each target too", [
+        t["case"] for t in got] == ["F-stuck", "F-1"] and all(
+            t["state"].startswith("failed: ") for t in got), got)
+
+
+def index_of(e, out, arn):
+    d = finished(e, arn)
+    if "index" not in d:
+        return []
+    kept = json.load(e.client("s3").get_object(
+        Bucket=out["Bucket"], Key=d["index"].split("/", 3)[3])["Body"])
+    check("its index lies in the bucket", kept["targets"] == d["targets"] and
+          kept["execution"] == arn, kept)
+    return kept["targets"]
+
+
+def of_fleet(got, out, ec2, fleet):
+    states = {t["case"]: t for t in got}
+    check("an entry for each target", len(got) == len(fleet), got)
+    for case, state in (
+            ("F-1", "sealed"), ("F-member", "sealed"), ("F-5", "sealed"),
+            ("F-full", "not launched: .*InsufficientInstanceCapacity.*"),
+            ("F-dead", "not sealed: terminated"),
+            ("F-stuck", "not sealed: out of time"),
+            ("F-afar", "no crash cart in that region"),
+            ("F-what", "no manifest: .* host-triage"),
+            ("F/6", "not launched: case .*"), ("F-7", "not launched: acc.*"),
+            ("", "no manifest: not an object")):
+        t = states.get(case, {})
+        check("%s: %s" % (case, state), re.fullmatch(state, t.get(
+            "state", "")), t)
+    for case in ("F-dead", "F-stuck"):
+        t = states[case]
+        check("what to do for " + case, t["instance"].startswith("i-") and
+              t["do"].startswith("crashcart salvage s3://%s/bundles/%s/ " % (
+                  out["Bucket"], case)), t)
+    check("what hangs is terminated", [
+        i["State"]["Name"] for i in instances(ec2)
+        if i["InstanceId"] == states["F-stuck"]["instance"]][0] in (
+            "terminated", "shutting-down"))
+    data = [json.loads(base64.b64decode(x["UserData"])) for x in launched()]
+    member = [d for d in data if d["case"] == "F-member"]
+    check("a member account is reached by its role, and nothing else",
+          len(member) == 1 and member[0]["role"] ==
+          "arn:aws:iam::%s:role/crashcart-collect-instance-compromise" %
+          MEMBER and member[0]["options"]["expect-account"] == MEMBER and
+          member[0]["options"]["bucket-owner"] == ACCOUNT, member)
+    check("a cart is told to end before it is ended", member[0]["options"][
+        "max-time"] == "9m", member)
+
+
 def every_manifest(out, key):
     """Each with the user-data that the machine makes, under the roles."""
     for name, params in MANIFESTS.items():
@@ -528,7 +752,10 @@ def main():
         deploy_net.start(names, {}, key["id"], e.port, int(
             ENV["AWS_ENDPOINT_URL"].rsplit(":", 1)[1]), "e.pem", "e.key")
         automation(e, out, made, key)
-        every_manifest(out, key)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            fleet = pool.submit(targets, e, out, rule["EventPattern"])
+            every_manifest(out, key)
+            fleet.result()
     finally:
         e.process.terminate()
     return ended()

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """MiniStack, with what the quarantine needs and it lacks: of Step Functions the
 integration s3:putObject and "Items" of a distributed map in JSONata, of S3 the
-lock of an object that was uploaded in parts.  It knows no launch template in RunInstances, and shows no
-user-data: what was asked for is written to launched.json."""
+lock of an object that was uploaded in parts.  A child that failed leaves nothing
+in the output of its map.  It knows no launch template in RunInstances, and shows
+no user-data: what was asked for is written to launched.json, a line each.
+Where a case is named *-full, there is no capacity."""
 import json
 
 from ministack import app
@@ -35,9 +37,11 @@ def dispatch(service, name, action, given):
 
 
 def launch(p):
-    with open("launched.json", "w", encoding="utf-8") as f:
-        json.dump({k: v[0] if isinstance(v, list) else v
-                   for k, v in p.items()}, f)
+    asked = {k: v[0] if isinstance(v, list) else v for k, v in p.items()}
+    if any(str(v).endswith("-full") for v in asked.values()):
+        return ec2._error("InsufficientInstanceCapacity", "no t3.small", 500)
+    with open("launched.json", "a", encoding="utf-8") as f:
+        f.write(json.dumps(asked) + "\n")
     return runs(p)
 
 
@@ -45,7 +49,8 @@ def distributed(state, given, effective, iterator, execution, ctx):
     if "Items" in state:
         effective = stepfunctions._jsonata_state_field(state, "Items", "array",
                                                        given, ctx)
-    return maps(state, given, effective, iterator, execution, ctx)
+    out, following = maps(state, given, effective, iterator, execution, ctx)
+    return [x for x in out if x is not None], following
 
 
 def create(bucket, key, headers):
