@@ -18,6 +18,7 @@
 #include "crashcart/version.h"
 #include "key_kms.h"
 #include "time_server.h"
+#include "upload.h"
 #include "version_print.h"
 #include "witness.h"
 
@@ -79,6 +80,7 @@ static struct cart_json *options_json(const struct cmd_collection *c)
 	};
 	struct cart_json *j = cart_json_new_object(), *list;
 	char recipient[CART_AGE_RECIPIENT_SIZE];
+	const char *s;
 	size_t i;
 
 	cart_json_add(j, "start", cart_json_new_int(c->start_utc_ns /
@@ -104,6 +106,12 @@ static struct cart_json *options_json(const struct cmd_collection *c)
 	add_optional(j, "priority", c->priority);
 	for (i = 0; kept[i] != NULL; i++)
 		add_optional(j, kept[i], cart_args_value(c->args, kept[i]));
+	for (i = 0; (s = cart_args_at(c->args, "only-region", i)); i++) {
+		if (i == 0)
+			list = cart_json_add(j, "only-region",
+					     cart_json_new_array());
+		cart_json_append(list, cart_json_new_string(s));
+	}
 	if (c->order != NULL) {
 		list = cart_json_add(j, "order", cart_json_new_object());
 		cart_json_add(list, "file", cart_json_new_string(c->order));
@@ -837,6 +845,9 @@ static int prepare(struct running *r, struct cart_err *err)
 		r->stamps.ask = ask_tsa;
 		r->stamps.arg = cart_cmd_aws_net(r->sealing);
 	}
+	if (c->upload != NULL && c->resume == NULL &&
+	    cart_cmd_upload_claim(c, err) < 0)
+		return -1;
 	note_key(r);
 	cart_msg(CART_MSG_NOTE, "bundle %s, sealed by %s key %s", c->name,
 		 r->examiner != NULL ? "your" : "the session",

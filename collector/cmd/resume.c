@@ -18,6 +18,7 @@
 /* What the first session line says; the rest of the log goes to history. */
 struct resume {
 	struct cmd_collection *c;
+	struct cart_args args;		/* those of c: --only-region is added */
 	struct cart_json *first;	/* session line 1 */
 };
 
@@ -133,15 +134,48 @@ static int copy_name(char *out, size_t size, const struct cart_json *line,
 	return 0;
 }
 
-/* Parameters and options as the interrupted run had them. */
-static int restore(struct cmd_collection *c, const struct cart_json *first,
-		   struct cart_err *err)
+/* The regions of the interrupted run: no more of them, and no fewer. */
+static int restore_regions(struct resume *r, const struct cart_json *list,
+			   struct cart_err *err)
 {
+	struct cart_args *a = &r->args;
+	bool given = cart_args_value(a, "only-region") != NULL;
+	const struct cart_option *o = a->command->options;
+	const struct cart_json *p = cart_json_first(list);
+	const char *s;
+	size_t i;
+
+	while (strcmp(o->name, "only-region") != 0)
+		o++;
+	for (i = 0; p != NULL; p = cart_json_next(p), i++) {
+		if (!given && a->n_given < CART_ARGS_MAX) {
+			a->given[a->n_given].option = o;
+			a->given[a->n_given++].value = cart_json_string(p);
+		}
+		s = cart_args_at(a, "only-region", i);
+		if (s == NULL || cart_json_string(p) == NULL ||
+		    strcmp(s, cart_json_string(p)) != 0)
+			break;
+	}
+	if (p == NULL && cart_args_at(a, "only-region", i) == NULL)
+		return 0;
+	return cart_err_set(err, CART_ERR_USAGE, 0, "--only-region: the "
+			    "interrupted run had %s; leave it out to go on "
+			    "with just the same", list != NULL ?
+			    "others" : "none");
+}
+
+/* Parameters and options as the interrupted run had them. */
+static int restore(struct resume *r, struct cart_err *err)
+{
+	struct cmd_collection *c = r->c;
+	const struct cart_json *first = r->first;
 	const struct cart_json *o = cart_json_get(first, "options"), *p;
 	int64_t start = 0, segment;
 
 	if (copy_name(c->case_id, sizeof(c->case_id), first, "case", err) < 0 ||
-	    copy_name(c->uuid, sizeof(c->uuid), first, "uuid", err) < 0)
+	    copy_name(c->uuid, sizeof(c->uuid), first, "uuid", err) < 0 ||
+	    restore_regions(r, cart_json_get(o, "only-region"), err) < 0)
 		return -1;
 	c->operator = cart_json_get_string(first, "operator");
 	c->authority = cart_json_get_string(first, "authority");
@@ -215,7 +249,7 @@ static int loaded(void *arg, struct cart_err *err)
 				    "durable was written before the "
 				    "interruption; collect anew", c->name);
 	c->manifest = cart_manifest_parse("manifest.json", bytes, len, err);
-	if (c->manifest == NULL || restore(c, r->first, err) < 0 ||
+	if (c->manifest == NULL || restore(r, err) < 0 ||
 	    cart_cmd_collection_stamps(c, err) < 0 ||
 	    cart_witness_check(c->args, err) < 0 ||
 	    cart_cmd_priority(c->args,
@@ -253,12 +287,13 @@ static int go_on(struct cmd_collection *c)
 
 static int resume(const struct cart_args *a)
 {
-	struct cmd_collection c = { .args = a };
-	struct resume r = { .c = &c };
+	struct resume r = { .args = *a };
+	struct cmd_collection c = { .args = &r.args };
 	const char *dir = a->positional[0];
 	struct cart_err err = { 0 };
 	int status, dirfd;
 
+	r.c = &c;
 	c.env = cart_env_take();
 	c.expect_account = cart_args_value(a, "expect-account");
 	dirfd = find(&c, dir, &err);
@@ -310,8 +345,9 @@ const struct cart_command cart_cmd_resume = {
 	.about =
 "Reads the log of the unsealed bundle, keeps all that was durable, runs what\n"
 "had not ended, and seals.  A change (a snapshot) that was asked for before the\n"
-"interruption is looked up and adopted, never asked for twice.  Parameters and\n"
-"--allow are those of the interrupted run; give credentials and --key anew.\n"
+"interruption is looked up and adopted, never asked for twice.  Parameters,\n"
+"--allow and --only-region are those of the interrupted run; give credentials\n"
+"and --key anew.\n"
 "\n"
 "Of a bundle in S3, FOLDER is that of its state file: its closed segments are\n"
 "read back, and it goes on behind them.  What cannot be read here (an encrypted\n"

@@ -161,13 +161,9 @@ static int refuse_run(struct cmd_collection *c, const char *url,
 			    c->name);
 }
 
-/* Says that this run has the name, so that no other takes it while nothing else
- * is there yet.  Shows at once, too, whether we may put. */
-static int put_marker(struct cmd_collection *c,
-		      const struct cmd_upload_target *t,
-		      const char *url, struct cart_err *err)
+int cart_cmd_upload_claim(struct cmd_collection *c, struct cart_err *err)
 {
-	char start[CART_CLOCK_TEXT_SIZE], file[96], host[256] = "";
+	char start[CART_CLOCK_TEXT_SIZE], host[256] = "";
 	struct cart_json *j = cart_json_new_object();
 	struct cart_buf b;
 	int rc = -1;
@@ -185,11 +181,10 @@ static int put_marker(struct cmd_collection *c,
 	cart_json_add(j, "state", cart_json_new_string(c->state_dir));
 	cart_json_print(j, 0, &b);
 	cart_buf_addc(&b, '\n');
-	snprintf(file, sizeof(file), "%s.run", c->name);
-	if (cart_buf_check(&b, file, err) == 0)
-		rc = cart_s3_put(&t->o, file, b.data, b.len, err);
+	if (cart_buf_check(&b, "the run's marker", err) == 0)
+		rc = c->sink->companion(c->sink, ".run", b.data, b.len, err);
 	if (rc < 0 && strstr(err->text, "PreconditionFailed") != NULL)
-		refuse_run(c, url, err);
+		refuse_run(c, cart_args_value(c->args, "out"), err);
 	cart_buf_clear(&b);
 	cart_json_free(j);
 	return rc;
@@ -290,10 +285,9 @@ int cart_cmd_upload_open(struct cmd_collection *c, const char *url,
 	    open_state(c, &t, err) < 0)
 		return -1;
 	if (choose_name(c, &t, url, err) == 0) {
-		/* a bucket that takes no upload gets no marker either */
 		t.o.name = c->name;
 		c->sink = cart_s3_sink(&t.o, err);
-		rc = c->sink != NULL ? put_marker(c, &t, url, err) : -1;
+		rc = c->sink != NULL ? 0 : -1;
 	}
 	if (t.o.state_dirfd >= 0)
 		close(t.o.state_dirfd);

@@ -27,6 +27,12 @@
 int cart_cmd_upload_open(struct cmd_collection *c, const char *url,
 			 struct cart_err *err);
 
+/* Says in the bucket (NAME.run) that this run has the name, so that no other
+ * takes it before a segment is closed.  The object may be locked and then
+ * stays, so it is put when nothing but the collection itself can fail.  0 or
+ * -1 (USAGE: another run has the name). */
+int cart_cmd_upload_claim(struct cmd_collection *c, struct cart_err *err);
+
 /* Where to and how: what the options say. */
 struct cmd_upload_target {
 	struct cart_s3_sink_options o;

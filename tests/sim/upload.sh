@@ -118,10 +118,11 @@ refused --out s3://northwind-assets/x --retain governance:1
 says 'Object Lock'
 refused --out "s3://$bucket/x" --upload-kms-key alias/no-such-key
 says 'correct --upload-kms-key'
-# what fails after that takes the upload back
+# what fails after that takes the upload back, and leaves the name free
 expect 1 "$CRASHCART" collect ./m.json --case W --key no-such.key \
-	--out "s3://$bucket/x" "${common[@]}"
+	--out "s3://$bucket/x" --retain governance:1 "${common[@]}"
 [ -z "$(uploads "$bucket")" ] || die "uploads stayed: $(uploads "$bucket")"
+[ -z "$(aws s3 ls --recursive "s3://$bucket/x")" ] || die "objects stayed"
 
 # without --state: a folder of its own, gone afterwards, that nobody hinders
 expect 0 "$CRASHCART" collect ./m.json --case D --out "s3://$bucket/d" \
@@ -193,7 +194,7 @@ fetched() {
 
 # nothing that others may write, nothing that was altered, no lock that nobody
 # can take back; and the state stays
-killed K --retain governance:20
+killed K --retain governance:20 --only-region us-east-1
 state=state/$bundle.state
 rm -f "$state-closing"
 cp -p "$state" kept
@@ -218,8 +219,11 @@ sed "s,^location .*,location s3://$bucket/cases/7/," kept > "$state"
 expect 1 "$CRASHCART" resume state --trust-environment
 says 'GetObject'
 [ -e "$state" ] || die "the state is gone"
-# it goes on behind what was closed, locked alike
+# other regions than it had
 cp -p kept "$state"
+expect 2 "$CRASHCART" resume state --trust-environment --only-region eu-west-1
+says '--only-region: the interrupted run had others'
+# it goes on behind what was closed, locked alike
 closed=$(sed -n 's/^log \([0-9]*\) .*/\1/p' kept)
 expect 3 "$CRASHCART" resume state --trust-environment --json
 says "going on after log line $closed"
@@ -227,6 +231,11 @@ second=$(last_json .key)
 [ "$second" != "$key" ] || die "no second key"
 [ -z "$(ls state)" ] || die "the state file stayed"
 fetched K
+find got -name "$bundle.tar*" | sort -V | xargs cat |
+	tar -xOf - --wildcards '*/log/*.jsonl' |
+	jq -c 'select(.type == "session") | .options["only-region"]' > regions
+[ "$(sort regions | uniq -c | tr -s ' ')" = ' 2 ["us-east-1"]' ] ||
+	die "the regions: $(cat regions)"
 expect 0 "$CRASHCART" verify got -P "$second"
 prints 'continued by a further session key'
 last=$(find got -name "$bundle.tar*" -printf '%f\n' | sort -V | tail -n 1)
