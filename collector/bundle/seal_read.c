@@ -55,8 +55,9 @@ static int next_value(struct lines *l, const char *key, const char **ret,
 	return 0;
 }
 
-/* Cuts the next word off a value; words are parted by single spaces. */
-static bool word(const char **s, size_t *len, const char **ret, size_t *ret_len)
+/* Cuts the next word off a value; words are parted by single spaces.  It may
+ * be empty. */
+static void word(const char **s, size_t *len, const char **ret, size_t *ret_len)
 {
 	const char *space = memchr(*s, ' ', *len);
 
@@ -64,14 +65,13 @@ static bool word(const char **s, size_t *len, const char **ret, size_t *ret_len)
 	*ret_len = space ? (size_t)(space - *s) : *len;
 	*len -= *ret_len + (space ? 1 : 0);
 	*s += *ret_len + (space ? 1 : 0);
-	return *ret_len > 0 && (space == NULL || *len > 0);
 }
 
 static int hex_text(const char *s, size_t len, char out[CART_SHA256_HEX_SIZE])
 {
 	unsigned char raw[CART_SHA256_SIZE];
 
-	if (len != 64 || cart_text_unhex(s, len, raw, sizeof(raw)) < 0)
+	if (cart_text_unhex(s, len, raw, sizeof(raw)) < 0)
 		return -1;
 	memcpy(out, s, 64);
 	out[64] = '\0';
@@ -124,8 +124,8 @@ static int parse_roots(struct lines *l, struct cart_seal *s,
 		return bad_line(l, "not 64 hex digits", err);
 	if (next_value(l, "log", &v, &n, err) < 0)
 		return -1;
-	if (!word(&v, &n, &w, &wn) ||
-	    cart_text_u64(w, wn, INT64_MAX, &s->log_size) < 0 ||
+	word(&v, &n, &w, &wn);
+	if (cart_text_u64(w, wn, INT64_MAX, &s->log_size) < 0 ||
 	    hex_text(v, n, s->log_root) < 0)
 		return bad_line(l, "not a number and 64 hex digits", err);
 	if (next_value(l, "chunk", &v, &n, err) < 0)
@@ -189,11 +189,12 @@ static int parse_segment_line(struct lines *l, struct segment_line *ret,
 
 	if (next_value(l, "segment", &v, &n, err) < 0)
 		return -1;
-	if (!word(&v, &n, &w, &wn) ||
-	    cart_text_u64(w, wn, INT64_MAX, &ret->number) < 0 ||
-	    !word(&v, &n, &w, &wn) ||
-	    cart_text_u64(w, wn, INT64_MAX, &ret->length) < 0)
-		return bad_line(l, "not a number and a length", err);
+	word(&v, &n, &w, &wn);
+	if (cart_text_u64(w, wn, INT64_MAX, &ret->number) < 0)
+		return bad_line(l, "not a number", err);
+	word(&v, &n, &w, &wn);
+	if (cart_text_u64(w, wn, INT64_MAX, &ret->length) < 0)
+		return bad_line(l, "not a length", err);
 	dash = memchr(v, '-', n);
 	if (!dash || cart_text_u64(dash + 1, n - (size_t)(dash + 1 - v),
 				   INT64_MAX, &ret->count) < 0)
@@ -215,7 +216,8 @@ static int parse_segment(struct lines *l, struct cart_seal *s,
 	if (seg.number != s->n_segments + 1 || seg.number > SEGMENTS_MAX)
 		return cart_rule(err, 22, "segment %" PRIu64 " of the seal is "
 				 "out of order", seg.number);
-	if (seg.length == 0 || seg.count > CHUNKS_MAX ||
+	/* a length of 0 would be too many chunks */
+	if (seg.count > CHUNKS_MAX ||
 	    seg.count != (seg.length - 1) / CHUNK_BYTES + 1)
 		return cart_rule(err, 22, "segment %" PRIu64 " of the seal: "
 				 "length and number of chunks", seg.number);
@@ -231,8 +233,7 @@ static int parse_segment(struct lines *l, struct cart_seal *s,
 	for (i = 0; i < seg.count; i++) {
 		if (next_line(l, err) < 0)
 			return -1;
-		if (l->len != 64 ||
-		    cart_text_unhex(l->line, 64, s->chunks[s->n_chunks],
+		if (cart_text_unhex(l->line, l->len, s->chunks[s->n_chunks],
 				    CART_SHA256_SIZE) < 0)
 			return bad_line(l, "not 64 hex digits", err);
 		s->n_chunks++;

@@ -570,7 +570,8 @@ static int end_stamp(struct cart_bag *b, size_t i, struct cart_err *err)
 {
 	struct cart_stamp *s = &b->stamp[i];
 
-	if (i >= b->n_stamps || !s->granted)
+	/* nor does it where it has no such line */
+	if (!s->granted)
 		return cart_rule(err, 24, "timestamps.txt does not say that "
 				 "%s was granted", b->now.path);
 	cart_buf_add(&s->reply, b->now_data.data, b->now_data.len);

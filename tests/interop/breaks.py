@@ -782,8 +782,8 @@ def flip(data, at):
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1:]
 
 
-_OTHER = ('AGE-SECRET-KEY-1QPFDUSRJGTLZAGS5YUJ652X5RU8RWQTAXSFWSAF8XL3QUA26HAX'
-          'SDUPDM5')
+OTHER_IDENTITY = ('AGE-SECRET-KEY-1QPFDUSRJGTLZAGS5YUJ652X5RU8RWQTAXSFWSAF8XL3'
+                  'QUA26HAXSDUPDM5')
 for _name, _edit in (
         ('mac', lambda n, p, s, r: flip(s, s.index(b'--- ') + 9)),
         ('version', lambda n, p, s, r: s.replace(b'v1', b'v2', 1)
@@ -799,7 +799,7 @@ for _name, _edit in (
         ('longer', lambda n, p, s, r: s + b'x'),
         ('not-the-last', lambda n, p, s, r: age_again(r, p, last=False)),
         ('other-recipient', lambda n, p, s, r: age_again(
-            r, p, identity=_OTHER) if n else s),
+            r, p, identity=OTHER_IDENTITY) if n else s),
         ('plain-second', lambda n, p, s, r: p if n else s),
         ('crlf', lambda n, p, s, r: s.replace(b'\n', b'\r\n', 3) if n else s)):
     age_break(_name, _edit)
@@ -1008,3 +1008,106 @@ for _name, _old, _new in (
     add('signature-' + _name, 'F23', files_break(
         lambda f, old=_old, new=_new: f.update({_NAME + '.seal.minisig': f[
             _NAME + '.seal.minisig'].replace(old, new, 1)})))
+
+for _name, _edit in (
+        ('cut', lambda t: t[:t.index('state ') + 3]),
+        ('lines-gone', lambda t: t[:t.index('root ')]),
+        ('word', lambda t: t.replace('-seal 1', '-sael 1')),
+        ('key-bundle', lambda t: t.replace('bundle IR', 'bundel IR')),
+        ('key-case', lambda t: t.replace('case IR', 'caes IR')),
+        ('key-root', lambda t: t.replace('root ', 'roof ')),
+        ('key-chunk', lambda t: t.replace('chunk ', 'chump ')),
+        ('root-empty', lambda t: re.sub('root .*', 'root ', t)),
+        ('root-letter', lambda t: re.sub('root .', 'root g', t)),
+        ('log-letter', lambda t: re.sub('(log [0-9]+ ).', r'\1g', t)),
+        ('log-word', lambda t: re.sub('log [0-9]+ ', 'log  ', t)),
+        ('chunk-longer', lambda t: t.replace('8388608', '83886080')),
+        ('digest-longer', lambda t: t[:-1] + '0\n'),
+        ('segment-letter', lambda t: t.replace('segment 1 ', 'segment x ')),
+        ('length-letter', lambda t: t.replace('segment 1 ', 'segment 1 x')),
+        ('length-only', lambda t: re.sub('(segment 2 [0-9]+ ).*', r'\1', t)),
+        ('count-letter', lambda t: t.replace('=-1\n', '=-x\n'))):
+    add('seal-' + _name, 'F21', text_break('seal', _edit))
+add('seal-case-space', 'F1', text_break('seal', 'case IR', 'case I R'))
+
+
+def many_segments(text):
+    """One segment more than there may be, each right."""
+    from base64 import b64encode
+    from hashlib import sha256
+    digest = sha256(b'x').digest()
+    composite = b64encode(sha256(digest).digest()).decode()
+    return text + ''.join('segment %d 1 %s-1\n%s\n' % (
+        n, composite, digest.hex()) for n in range(3, 10002))
+
+
+def many_chunks(text):
+    from base64 import b64encode
+    from hashlib import sha256
+    digest = sha256(b'x').digest()
+    composite = b64encode(sha256(digest * 10001).digest()).decode()
+    return text[:text.index('segment 1')] + 'segment 1 %d %s-10001\n' % (
+        10000 * 8388608 + 1, composite) + (digest.hex() + '\n') * 10001
+
+
+add('segment-10001', 'F22', text_break('seal', many_segments))
+add('segment-chunks-10001', 'F22', text_break('seal', many_chunks))
+for _name, _file in (('outer', 2), ('counter', 3)):
+    add(_name + '-longer', 'F23', files_break(lambda f, dots=_file: f.update({
+        n: d + b'x\n' for n, d in f.items()
+        if n.endswith('.minisig') and n.count('.') == dots})), counter=True)
+add('inner-longer', 'F23', member_edit(
+    'seal/tagmanifest-sha256.txt.minisig', lambda d: d + b'x\n'))
+add('inner-by-key-of-same-id', 'F23', files_break(
+    lambda f: f.pop(_NAME + '.seal.minisig')),
+    keys=lambda m: [signers(session)[1].bare])
+add('session-key-empty', 'F8', member_edit('keys/session-1.pub', b''))
+add('session-key-no-lf', 'F8', member_edit('keys/session-1.pub',
+                                           lambda d: d[:-1]))
+for _name, _old, _new in (
+        ('colon', b'State: ', b'State::'), ('group-short', b'IR-2026-014\nPay',
+                                            b'IR-2026-01\nPay'),
+        ('agent-open', b'(abcdef0)', b'(abcdef0('),
+        ('agent-control', b'(abcdef0)', b'(abcd\x01f0)'),
+        ('format-control', b'Format: 1', b'Format: \x01'),
+        ('state-control', b': gaps', b': ga\x01s')):
+    add('info-bytes-' + _name, 'F12', member_edit(
+        'bag-info.txt', lambda d, old=_old, new=_new: d.replace(old, new)))
+add('info-start-late', 'F12', text_break('info', lambda t: re.sub(
+    '(Crashcart-Start: .*\n)(Crashcart-State: .*\n)', r'\2\1', t)))
+
+# ---- encrypted segments of several blocks: F25 ------------------------------
+
+
+def long_payload(path, data):
+    return path, b'x' * 900000 if path == _PLAIN else data
+
+
+def blocks_break(name, rule, edit, **more):
+    """edit(blocks) -> blocks: of the first segment, stored."""
+    def hooks():
+        from random import Random
+        from make_bundle import age_file
+        rng = Random(1)
+
+        def age(number, plain):
+            stored = age_file(rng, plain)
+            if number:
+                return stored
+            at = stored.index(b'\n--- ') + 5 + 43 + 1 + 16
+            return stored[:at] + b''.join(edit(
+                [stored[i:i + 65552] for i in range(at, len(stored), 65552)]))
+        return dict({'member': long_payload, 'age': age}, **more)
+    add('age-blocks-' + name, rule, hooks, encrypted=True)
+
+
+blocks_break('swapped', 'F25', lambda b: b[:2] + [b[3], b[2]] + b[4:])
+blocks_break('one-gone', 'F25', lambda b: b[:2] + b[3:])
+blocks_break('one-twice', 'F25', lambda b: b[:3] + b[2:])
+blocks_break('first-gone', 'F25', lambda b: b[1:])
+blocks_break('last-gone', 'F25', lambda b: b[:-1])
+blocks_break('flip-first', 'F25', lambda b: [flip(b[0], 9)] + b[1:])
+blocks_break('flip-fifth', 'F25', lambda b: b[:4] + [flip(b[4], 9)] + b[5:])
+blocks_break('flip-tag', 'F25', lambda b: b[:3] + [flip(b[3], -1)] + b[4:])
+blocks_break('header', 'F4', lambda b: b,
+             **header_edit(100, b'0000755\0')())

@@ -20,7 +20,8 @@ sys.dont_write_bytecode = True
 
 import make_bundle                      # noqa: E402
 import verify_bundle as peer            # noqa: E402
-from breaks import BREAKS               # noqa: E402
+from breaks import (BREAKS, OTHER_IDENTITY,  # noqa: E402
+                    long_payload)
 
 DRIVER = os.path.join(os.environ['DRIVERS'], 'bundle_read_driver')
 SEED = int(os.environ.get('SEED', '1'))
@@ -46,6 +47,10 @@ BAG_CHANGES = (
                 os.rename(p + '.d', p + '/data'))),
     ('missing', lambda p: os.rename(p + '/plan.json', p + '.x'),
      lambda p: os.rename(p + '.x', p + '/plan.json')),
+    ('tag file of 16 MiB and more', lambda p: (
+        shutil.copy(p + '/VERIFY.txt', p + '.x'),
+        os.truncate(p + '/VERIFY.txt', 16777217)),
+     lambda p: os.rename(p + '.x', p + '/VERIFY.txt')),
     ('changed', lambda p: os.truncate(
         p + '/data/e000001-caller.json', 3), None))
 
@@ -237,6 +242,17 @@ def right_more(folder):
                theirs(folder, maker.keys(), identity))
         expect('right %s, no identity' % options, 5,
                ours(folder, maker.keys()), theirs(folder, maker.keys()))
+        with open(folder + '.other', 'w') as out:
+            out.write(OTHER_IDENTITY + '\n')
+        got = ours(folder, maker.keys(), more=['-i', folder + '.other'])
+        if got[0] != 1 or '--identity' not in got[3]:
+            wrong('right %s, other identity' % options, got)
+    maker = make_bundle.Maker(SEED, encrypted=True,
+                              hooks={'member': long_payload})
+    write(folder, maker.make())
+    expect('right, of many blocks', 0,
+           ours(folder, maker.keys(), more=['-i', identity]),
+           theirs(folder, maker.keys(), identity))
     maker = make_bundle.Maker(SEED)
     write(folder, maker.make())
     for size in (1, 6, len(maker.tree.leaves)):

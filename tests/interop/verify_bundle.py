@@ -207,8 +207,8 @@ class Seal:
         except UnicodeDecodeError:
             raise Broken('F21', 'the seal is not plain text') from None
         need(lines.pop() == '', 'F21', 'the seal does not end with LF')
-        pattern = ['crashcart-seal 1', 'bundle (%s)' % NAME,
-                   'case (%s)' % NAME, 'state (complete|gaps|partial)',
+        pattern = ['crashcart-seal 1', 'bundle (.+)', 'case (.+)',
+                   'state (complete|gaps|partial)',
                    'root ([0-9a-f]{64})', 'log (%s) ([0-9a-f]{64})' % NUMBER,
                    'chunk 8388608']
         need(len(lines) > len(pattern), 'F21', 'the seal is too short')
@@ -219,7 +219,8 @@ class Seal:
             values += found.groups()
         (self.name, self.case, self.state, self.root, size,
          self.log_root) = values
-        need(not self.name.startswith('.'), 'F1', 'the name begins with a dot')
+        need(re.fullmatch(NAME, self.name) and re.fullmatch(NAME, self.case) and
+             not self.name.startswith('.'), 'F1', 'a name in the seal')
         self.log_size = int(size)
         self.parse_segments(lines, len(pattern))
 
@@ -1367,6 +1368,8 @@ class Verifier:
         if seal.state == 'partial':
             return self.run_partial(seal, outer, counters, digest, bag)
         self.check_outer(seal, outer, counters, digest, bag)
+        self.holds(bag.inner, hashlib.blake2b(bag.tagmanifest).digest(),
+                   'the inner seal')
         bag.check_stamps()
         if not self.trusted:
             raise CannotTell('no key that you named signed the seal')

@@ -26,7 +26,7 @@ sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 
 import make_bundle                      # noqa: E402
-from breaks import BREAKS               # noqa: E402
+from breaks import BREAKS, OTHER_IDENTITY   # noqa: E402
 from test_bundle_verify import BAG_CHANGES      # noqa: E402
 
 FILES = ['bundle/' + n for n in (
@@ -40,7 +40,7 @@ REFUSES = re.compile(
     r'(?:cart_rule|cart_err_set)\w*\(|goto (?:out|fail|bad)\b)')
 IF = re.compile(r'\bif \(')
 # no bundle can show these: they are about this machine, not about a bundle
-MACHINE = re.compile(r'nomem|grow_seen|m->hash|s->parts|calloc|malloc|realloc|cart_buf_check|cart_buf_ok|'
+MACHINE = re.compile(r'nomem|CART_ERR_MEMORY|grow\(|grow_seen|ok < 0|m->hash|s->parts|calloc|malloc|realloc|cart_buf_check|cart_buf_ok|'
                      r'pthread|_new\(|_init\(|errno|fd < 0|n < 0|open\(|'
                      r'stopping|!d\b|crew')
 # "FILE: CONDITION" -> why nothing in the corpus needs it
@@ -214,7 +214,11 @@ def corpus(top):
             except OSError:
                 pass                    # no file can have that name
         plain.append(folder)
-    return [common + plain, common[:-2] + outside] + heads
+    other = os.path.join(top, 'other-identity')
+    with open(other, 'w') as out:
+        out.write(OTHER_IDENTITY + '\n')
+    return [common + plain, common[:-2] + outside,
+            common[:-1] + [other, plain[16]]] + heads
 
 
 def limit():
