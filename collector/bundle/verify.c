@@ -416,6 +416,8 @@ static int look_at_first(struct check *c, struct stream *s,
 	if (o->identities) {
 		s->age = cart_age_reader_new(o->identities, err);
 		c->v->opened = s->age != NULL;
+		if (s->age)
+			cart_age_reader_pool(s->age, c->crew.pool);
 		return s->age ? 0 : -1;
 	}
 	if (o->line || o->member)

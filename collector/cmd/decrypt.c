@@ -11,6 +11,7 @@
 #include "crashcart/age.h"
 #include "crashcart/fdio.h"
 #include "crashcart/msg.h"
+#include "crashcart/pool.h"
 #include "key_load.h"
 #include "verdict_print.h"
 
@@ -19,6 +20,7 @@
 struct decryption {
 	struct cart_age_identities *ids;
 	struct cart_age_reader *reader;
+	struct cart_pool *pool;
 	unsigned char *block;
 	struct cart_age_armor armor;
 	struct cart_buf bare;		/* what is in the armor */
@@ -146,7 +148,12 @@ static int decrypt(const struct cart_args *a)
 	if (d.ids != NULL)
 		d.reader = cart_age_reader_new(d.ids, &err);
 	cart_verdict_sandbox(out, NULL);
-	if (d.reader != NULL && open_both(&d, a->positional[0], out, &err) == 0)
+	/* a sandbox is for threads that begin in it */
+	if (d.reader != NULL)
+		d.pool = cart_pool_new(0, 64, &err);
+	if (d.pool != NULL)
+		cart_age_reader_pool(d.reader, d.pool);
+	if (d.pool != NULL && open_both(&d, a->positional[0], out, &err) == 0)
 		rc = decrypt_all(&d, &err);
 	if (finish(&d, out, cart_args_flag(a, "partial"), rc, &err) < 0)
 		status = cart_command_fail(a, &err);
@@ -155,6 +162,7 @@ static int decrypt(const struct cart_args *a)
 	free(d.block);
 	cart_buf_clear(&d.bare);
 	cart_age_reader_free(d.reader);
+	cart_pool_free(d.pool);
 	cart_age_identities_free(d.ids);
 	return status;
 }

@@ -103,17 +103,109 @@ static struct age_secret *secret_new(struct cart_err *err)
 	return s;
 }
 
-/* --- encrypting --- */
+/* --- blocks on several threads --- */
 
-/* Blocks that are sealed together. */
+/* Blocks that are sealed or opened together. */
 #define BATCH 16u
 #define HELPERS_MAX 15u
 
 struct helper {
 	struct cart_job job;
-	struct cart_age_writer *w;
+	struct team *t;
 	bool queued;			/* or running; under the lock */
 };
+
+struct team {
+	void (*block)(void *arg, unsigned i);	/* the work on block i */
+	void *arg;
+	struct cart_pool *pool;		/* or NULL */
+	struct cart_pool_group group;
+	struct helper helpers[HELPERS_MAX];
+	unsigned n_helpers;
+	pthread_mutex_t lock;
+	pthread_cond_t all_done;
+	unsigned next, n, done;		/* under the lock */
+};
+
+static void team_init(struct team *t, void (*block)(void *arg, unsigned i),
+		      void *arg)
+{
+	t->block = block;
+	t->arg = arg;
+	pthread_mutex_init(&t->lock, NULL);
+	pthread_cond_init(&t->all_done, NULL);
+}
+
+static void team_clear(struct team *t)
+{
+	if (t->pool)			/* helpers that came too late */
+		cart_pool_wait(t->pool, &t->group);
+	pthread_cond_destroy(&t->all_done);
+	pthread_mutex_destroy(&t->lock);
+}
+
+/* With the lock held: works on blocks of the batch until none is left. */
+static void do_some(struct team *t)
+{
+	unsigned i;
+
+	while (t->next < t->n) {
+		i = t->next++;
+		pthread_mutex_unlock(&t->lock);
+		t->block(t->arg, i);
+		pthread_mutex_lock(&t->lock);
+		if (++t->done == t->n)
+			pthread_cond_signal(&t->all_done);
+	}
+}
+
+static void help(struct cart_job *j)
+{
+	struct helper *h = (struct helper *)(void *)j;
+
+	pthread_mutex_lock(&h->t->lock);
+	do_some(h->t);
+	h->queued = false;
+	pthread_mutex_unlock(&h->t->lock);
+}
+
+static void team_pool(struct team *t, struct cart_pool *pool)
+{
+	unsigned i;
+
+	t->pool = pool;
+	t->n_helpers = cart_pool_threads(pool);
+	if (t->n_helpers > HELPERS_MAX)
+		t->n_helpers = HELPERS_MAX;
+	for (i = 0; i < t->n_helpers; i++)
+		t->helpers[i] = (struct helper){ .t = t,
+			.job = { .run = help, .group = &t->group } };
+}
+
+/* Returns when n blocks are done.  Whoever has time works; nobody is waited
+ * for who has not begun. */
+static void team_run(struct team *t, unsigned n)
+{
+	unsigned i;
+
+	pthread_mutex_lock(&t->lock);
+	t->next = t->done = 0;
+	t->n = n;
+	for (i = 0; i < t->n_helpers && i + 1 < n; i++) {
+		if (t->helpers[i].queued)
+			continue;
+		t->helpers[i].queued = true;
+		if (cart_pool_try_submit(t->pool, &t->helpers[i].job) < 0)
+			t->helpers[i].queued = false;
+	}
+	do_some(t);
+	while (t->done < n)
+		pthread_cond_wait(&t->all_done, &t->lock);
+	t->n = 0;
+	pthread_mutex_unlock(&t->lock);
+}
+
+/* --- encrypting --- */
 
 struct cart_age_writer {
 	struct cart_age_recipients to;
@@ -123,17 +215,20 @@ struct cart_age_writer {
 	uint64_t number;		/* of the next block */
 	size_t staged;
 	unsigned char stage[CART_AGE_BLOCK];
-	struct cart_pool *pool;		/* or NULL */
-	struct cart_pool_group group;
-	struct helper helpers[HELPERS_MAX];
-	unsigned n_helpers;
-	/* below: under the lock while a batch is sealed */
-	pthread_mutex_t lock;
-	pthread_cond_t sealed;
-	const unsigned char *from;
-	unsigned next, n, done;
+	struct team team;
+	const unsigned char *from;	/* the batch that is sealed */
 	unsigned char stored[BATCH * STORED_BLOCK];
 };
+
+static void seal_one(void *arg, unsigned i)
+{
+	struct cart_age_writer *w = arg;
+	unsigned char nonce[12];
+
+	block_nonce(w->number + i, false, nonce);
+	seal_block(w->stored + i * STORED_BLOCK, w->from + i * CART_AGE_BLOCK,
+		   CART_AGE_BLOCK, nonce, w->secret->payload_key);
+}
 
 struct cart_age_writer *cart_age_writer_new(const struct cart_age_recipients *r,
 					    cart_age_out_fn out, void *arg,
@@ -153,8 +248,7 @@ struct cart_age_writer *cart_age_writer_new(const struct cart_age_recipients *r,
 		free(w);
 		return NULL;
 	}
-	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->sealed, NULL);
+	team_init(&w->team, seal_one, w);
 	return w;
 }
 
@@ -162,12 +256,9 @@ void cart_age_writer_free(struct cart_age_writer *w)
 {
 	if (!w)
 		return;
-	if (w->pool)			/* helpers that came too late */
-		cart_pool_wait(w->pool, &w->group);
+	team_clear(&w->team);
 	sodium_free(w->secret);		/* wipes */
 	sodium_memzero(w->stage, sizeof(w->stage));
-	pthread_cond_destroy(&w->sealed);
-	pthread_mutex_destroy(&w->lock);
 	free(w);
 }
 
@@ -194,71 +285,17 @@ out:
 	return rc;
 }
 
-/* With the lock held: seals blocks of the batch until none is left. */
-static void seal_some(struct cart_age_writer *w)
-{
-	unsigned char nonce[12];
-	unsigned i;
-
-	while (w->next < w->n) {
-		i = w->next++;
-		pthread_mutex_unlock(&w->lock);
-		block_nonce(w->number + i, false, nonce);
-		seal_block(w->stored + i * STORED_BLOCK,
-			   w->from + i * CART_AGE_BLOCK, CART_AGE_BLOCK, nonce,
-			   w->secret->payload_key);
-		pthread_mutex_lock(&w->lock);
-		if (++w->done == w->n)
-			pthread_cond_signal(&w->sealed);
-	}
-}
-
-static void help(struct cart_job *j)
-{
-	struct helper *h = (struct helper *)(void *)j;
-
-	pthread_mutex_lock(&h->w->lock);
-	seal_some(h->w);
-	h->queued = false;
-	pthread_mutex_unlock(&h->w->lock);
-}
-
 void cart_age_writer_pool(struct cart_age_writer *w, struct cart_pool *pool)
 {
-	unsigned i;
-
-	w->pool = pool;
-	w->n_helpers = cart_pool_threads(pool);
-	if (w->n_helpers > HELPERS_MAX)
-		w->n_helpers = HELPERS_MAX;
-	for (i = 0; i < w->n_helpers; i++)
-		w->helpers[i] = (struct helper){ .w = w,
-			.job = { .run = help, .group = &w->group } };
+	team_pool(&w->team, pool);
 }
 
-/* n whole blocks, none the last, in order.  Whoever has time seals; nobody is
- * waited for who has not begun. */
+/* n whole blocks, none the last, in order. */
 static int put_blocks(struct cart_age_writer *w, const unsigned char *from,
 		      unsigned n, struct cart_err *err)
 {
-	unsigned i;
-
-	pthread_mutex_lock(&w->lock);
 	w->from = from;
-	w->next = w->done = 0;
-	w->n = n;
-	for (i = 0; i < w->n_helpers && i + 1 < n; i++) {
-		if (w->helpers[i].queued)
-			continue;
-		w->helpers[i].queued = true;
-		if (cart_pool_try_submit(w->pool, &w->helpers[i].job) < 0)
-			w->helpers[i].queued = false;
-	}
-	seal_some(w);
-	while (w->done < n)
-		pthread_cond_wait(&w->sealed, &w->lock);
-	w->n = 0;
-	pthread_mutex_unlock(&w->lock);
+	team_run(&w->team, n);
 	w->number += n;
 	return w->out(w->arg, w->stored, n * STORED_BLOCK, err);
 }
@@ -338,10 +375,24 @@ struct cart_age_reader {
 	enum reader_state state;
 	struct cart_buf header;		/* also of the nonce */
 	uint64_t number;
+	struct team team;
+	unsigned char *from;		/* the batch that is opened, in place */
+	unsigned opened, given;		/* blocks of it */
+	bool good[BATCH];
 	size_t held;			/* bytes of a block in stored */
 	unsigned char stored[STORED_BLOCK];
 	unsigned char plain[CART_AGE_BLOCK];
 };
+
+static void open_one(void *arg, unsigned i)
+{
+	struct cart_age_reader *r = arg;
+	unsigned char *at = r->from + i * STORED_BLOCK, nonce[12];
+
+	block_nonce(r->number + i, false, nonce);
+	r->good[i] = unseal_block(at, at, CART_AGE_BLOCK, nonce,
+				  r->secret->payload_key) == 0;
+}
 
 struct cart_age_reader *cart_age_reader_new(const struct cart_age_identities *ids,
 					    struct cart_err *err)
@@ -359,13 +410,20 @@ struct cart_age_reader *cart_age_reader_new(const struct cart_age_identities *id
 		free(r);
 		return NULL;
 	}
+	team_init(&r->team, open_one, r);
 	return r;
+}
+
+void cart_age_reader_pool(struct cart_age_reader *r, struct cart_pool *pool)
+{
+	team_pool(&r->team, pool);
 }
 
 void cart_age_reader_free(struct cart_age_reader *r)
 {
 	if (!r)
 		return;
+	team_clear(&r->team);
 	sodium_free(r->secret);		/* wipes */
 	cart_buf_clear(&r->header);
 	sodium_memzero(r->plain, sizeof(r->plain));
@@ -377,6 +435,7 @@ void cart_age_reader_reset(struct cart_age_reader *r)
 	r->state = READ_HEADER;
 	cart_buf_reset(&r->header);
 	r->number = 0;
+	r->opened = r->given = 0;
 	r->held = 0;
 }
 
@@ -448,6 +507,12 @@ static int take_nonce(struct cart_age_reader *r, unsigned char **data,
 	return 0;
 }
 
+static int not_the_end(struct cart_err *err)
+{
+	return cart_err_set(err, CART_ERR_CRYPTO, 0,
+			    "age payload: changed, or not the end");
+}
+
 static int open_block(struct cart_age_reader *r, unsigned char *to,
 		      unsigned char *from, size_t stored, bool last,
 		      struct cart_err *err)
@@ -461,10 +526,33 @@ static int open_block(struct cart_age_reader *r, unsigned char *to,
 	block_nonce(r->number, last, nonce);
 	if (unseal_block(to, from, stored - CART_AGE_TAG, nonce,
 			 r->secret->payload_key) < 0)
-		return cart_err_set(err, CART_ERR_CRYPTO, 0, last ?
-				    "age payload: changed, or cut short" :
-				    "age payload: changed, or not the end");
+		return last ? cart_err_set(err, CART_ERR_CRYPTO, 0,
+				"age payload: changed, or cut short") :
+			      not_the_end(err);
 	r->number++;
+	return 0;
+}
+
+/* The next of the whole blocks at *data, of which a byte more is there; as
+ * many as a batch holds are opened at once. */
+static int take_whole(struct cart_age_reader *r, unsigned char **data,
+		      size_t *len, const unsigned char **ret,
+		      struct cart_err *err)
+{
+	size_t n = (*len - 1) / STORED_BLOCK;
+
+	if (r->given == r->opened) {
+		r->from = *data;
+		r->opened = n < BATCH ? (unsigned)n : BATCH;
+		r->given = 0;
+		team_run(&r->team, r->opened);
+		r->number += r->opened;
+	}
+	if (!r->good[r->given++])
+		return not_the_end(err);
+	*ret = *data;
+	*data += STORED_BLOCK;
+	*len -= STORED_BLOCK;
 	return 0;
 }
 
@@ -476,11 +564,8 @@ static int take_block(struct cart_age_reader *r, unsigned char **data,
 	size_t n = STORED_BLOCK - r->held;
 
 	if (r->held == 0 && *len > STORED_BLOCK) {
-		if (open_block(r, *data, *data, STORED_BLOCK, false, err) < 0)
+		if (take_whole(r, data, len, ret, err) < 0)
 			return -1;
-		*ret = *data;
-		*data += STORED_BLOCK;
-		*len -= STORED_BLOCK;
 	} else if (n == 0) {
 		if (open_block(r, r->plain, r->stored, STORED_BLOCK, false,
 			       err) < 0)

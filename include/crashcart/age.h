@@ -92,10 +92,13 @@ struct cart_age_reader;
 /* ids is borrowed.  NULL with err. */
 struct cart_age_reader *cart_age_reader_new(const struct cart_age_identities *ids,
 					    struct cart_err *err);
+/* Blocks of large pieces are opened by threads of this pool as well, when they
+ * have time; the pool must outlive the reader.  Order and bytes are the same. */
+void cart_age_reader_pool(struct cart_age_reader *r, struct cart_pool *pool);
 /* The next file begins. */
 void cart_age_reader_reset(struct cart_age_reader *r);
 /* Takes bytes (advancing *data and *len; they may be overwritten with their
- * plaintext).  1: *ret and *ret_len are plaintext that was authenticated, good
+ * plaintext, also of blocks that come later: go on with the same bytes).  1: *ret and *ret_len are plaintext that was authenticated, good
  * until the next call, or, where they point into the caller's bytes, as long
  * as those; 0: all was taken; -1. */
 int cart_age_reader_step(struct cart_age_reader *r, unsigned char **data,
