@@ -449,10 +449,9 @@ static int take_key(struct cart_bag *b, struct cart_public_key *ret,
 	const char *p = (const char *)b->now_data.data;
 	size_t len = b->now_data.len;
 	struct cart_err why = { 0 };
-	const char *lf = p ? memchr(p, '\n', len) : NULL;
 
 	/* the bare form is for people only */
-	if (!lf || p[len - 1] != '\n')
+	if (len == 0 || p[len - 1] != '\n')
 		return cart_rule(err, 8, "%s is not two lines", b->now.path);
 	if (cart_minisign_parse_public(p, len, ret, &why) < 0)
 		return cart_rule_because(err, 8, &why, b->now.path);

@@ -23,7 +23,8 @@ static int parse_line(const char *s, size_t len, size_t number,
 {
 	const char *end = s + len, *sp;
 
-	if (len < 2 || s[0] != (char)('0' + number) || s[1] != ' ')
+	/* a line of less has its LF there */
+	if (s[0] != (char)('0' + number) || s[1] != ' ')
 		return -1;
 	s += 2;
 	sp = memchr(s, ' ', (size_t)(end - s));

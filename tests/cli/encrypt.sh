@@ -76,6 +76,8 @@ grep -q '^Bytes intact *not checked' out || fail 'bytes without a key'
 	fail 'a wrong identity'
 [ "$(status "$CRASHCART" list s)" = 2 ] || fail 'list without identity'
 grep -q -- '--identity' err
+[ "$(status "$CRASHCART" extract s --out nothing -P "$key")" = 2 ] ||
+	fail 'extract without identity'
 "$CRASHCART" list s -i lab.age --csv > list 2> /dev/null
 grep -q '^"e000001",' list || fail "list: $(cat list)"
 "$CRASHCART" extract s -i lab.age --out x -P "$key" > /dev/null

@@ -1111,3 +1111,13 @@ blocks_break('flip-fifth', 'F25', lambda b: b[:4] + [flip(b[4], 9)] + b[5:])
 blocks_break('flip-tag', 'F25', lambda b: b[:3] + [flip(b[3], -1)] + b[4:])
 blocks_break('header', 'F4', lambda b: b,
              **header_edit(100, b'0000755\0')())
+add('counter-name-tail', 'F23', files_break(lambda f: [
+    f.update({n[:-8] + 'x.minisig': f.pop(n)})
+    for n in list(f) if n.count('.') == 3]), counter=True)
+add('signature-huge', 'F23', files_break(lambda f: f.update({
+    _NAME + '.seal.minisig': f[_NAME + '.seal.minisig'] + b'x' * 70000})))
+stamp_break('list-del', 'F24', stamps=lambda _: (
+    '1 http://a/ granted\n2 http://b/ failed a\x7fb\n'))
+add('header-size-8', 'F4', header_edit(124, b'00000000008'))
+add('folder-shorter', 'F4', header_edit(0, (
+    _NAME[:-1] + '/manifest.json').encode().ljust(100, b'\0')))

@@ -28,6 +28,15 @@ SEED = int(os.environ.get('SEED', '1'))
 FAILED = []
 
 
+def list_path_of_120(bag):
+    path = bag + '/manifest-sha256.txt'
+    shutil.copy(path, bag + '.x')
+    with open(path, 'r+') as out:
+        text = out.read()
+        out.seek(0)
+        out.write('0' * 64 + '  data/' + 'a' * 115 + '\n' + text)
+
+
 # What makes an extracted bag wrong, and puts it right again.
 BAG_CHANGES = (
     ('extra file', lambda p: open(p + '/x', 'w').close(),
@@ -51,6 +60,8 @@ BAG_CHANGES = (
         shutil.copy(p + '/VERIFY.txt', p + '.x'),
         os.truncate(p + '/VERIFY.txt', 16777217)),
      lambda p: os.rename(p + '.x', p + '/VERIFY.txt')),
+    ('list with a path of 120 bytes', list_path_of_120,
+     lambda p: os.rename(p + '.x', p + '/manifest-sha256.txt')),
     ('changed', lambda p: os.truncate(
         p + '/data/e000001-caller.json', 3), None))
 

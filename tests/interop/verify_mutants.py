@@ -40,11 +40,59 @@ REFUSES = re.compile(
     r'(?:cart_rule|cart_err_set)\w*\(|goto (?:out|fail|bad)\b)')
 IF = re.compile(r'\bif \(')
 # no bundle can show these: they are about this machine, not about a bundle
-MACHINE = re.compile(r'nomem|CART_ERR_MEMORY|grow\(|grow_seen|ok < 0|m->hash|s->parts|calloc|malloc|realloc|cart_buf_check|cart_buf_ok|'
-                     r'pthread|_new\(|_init\(|errno|fd < 0|n < 0|open\(|'
-                     r'stopping|!d\b|crew')
+MACHINE = re.compile(
+    r'nomem|CART_ERR_MEMORY|grow\(|grow_seen|ok < 0|m->hash|s->parts|calloc|'
+    r'malloc|realloc|cart_buf_check|cart_buf_ok|pthread|_new\(|_init\(|errno|'
+    r'fd < 0|n < 0|open\(|stopping|!d\b|crew')
 # "FILE: CONDITION" -> why nothing in the corpus needs it
-ALLOWED = {}
+CALLER = 'a failure of whoever is told what is read, not of the bundle'
+STORED = 'about what S3 says of a bundle: tests/sim/verify_s3.sh'
+GUARD = ('keeps a read inside of what was given; what would be read is refused '
+         'all the same: for make fuzz, under ASan')
+LIMIT = 'a limit that is too far for a bundle here: tests/unit/bundle_read.c'
+CHANGES = 'a file that cannot be read, or that becomes shorter meanwhile'
+NO_FILE = 'a pipe or a folder by the name of a file: reading it fails, too'
+NAMED = 'about what is named on the command line, not about a bundle'
+ALLOWED = {
+    'bundle/verify.c: c->o->line && c->o->line(c->o->arg, line, err) < 0':
+        CALLER,
+    'bundle/verify.c: n != g->n_chunks': STORED,
+    'bundle/verify.c: memcmp(sha256[k], c->seal.chunks[g->first_chunk + k], '
+    'CART_SHA256_SIZE) != 0': STORED,
+    'bundle/verify.c: !c->has_seal': STORED,
+    'bundle/verify.c: o->line': 'list and report: tests/cli/encrypt.sh',
+    'bundle/verify.c: o->member': 'extract: tests/cli/encrypt.sh',
+    'bundle/verify.c: cart_heads_judge(c->o, c->v, err) < 0':
+        'about what goes with a kept head: tests/sim/witness_others.sh',
+    'bundle/verify_bag.c: ++b->payload > PAYLOAD_MAX': LIMIT,
+    'bundle/verify_bag.c: b->members == BAG_MEMBERS_MAX': LIMIT,
+    'bundle/verify_bag.c: len == 0': GUARD,
+    'bundle/verify_bag.c: !lf': GUARD,
+    'bundle/verify_bag.c: (size_t)(lf - in->p) < n + 3': GUARD,
+    'bundle/verify_bag.c: len < n + 5': GUARD,
+    'bundle/verify_bag.c: len - version < 4': GUARD,
+    'bundle/verify_input.c: !S_ISREG(st.st_mode)': NO_FILE,
+    'bundle/verify_input.c: count_segments(in, &more, err) < 0': CHANGES,
+    'bundle/verify_input.c: more >= SEGMENTS_MAX':
+        'the seal lists no more (segment-10001)',
+    'bundle/verify_input.c: in->n_counters == COUNTERS_MAX':
+        'a limit of memory, of 1,001 files',
+    'bundle/verify_input.c: read_small(dirfd, seal, CART_SEAL_MAX, &in->seal, '
+    'err) < 0': 'a seal of more than 64 MiB; ' + CHANGES,
+    'bundle/verify_input.c: !name': NAMED,
+    'bundle/verify_input.c: !seal_path': NAMED,
+    'bundle/verify_input.c: pipe ? open_pipe(in, bundle, seal_path, err) < 0 : '
+    'S_ISDIR(st.st_mode) ? open_folder(in, bundle, err) < 0 : open_file(in, '
+    'bundle, err) < 0': NAMED,
+    'bundle/verify_load.c: cart_input_segment(in, c->segment, &s, &c->err) < 0':
+        CHANGES,
+    'bundle/verify_load.c: pipe_turn(c) < 0': CHANGES,
+    'bundle/verify_load.c: rc < 0': CHANGES,
+    'bundle/verify_load.c: c->len < c->want': CHANGES,
+    'bundle/verify_folder.c: (size_t)n < want': CHANGES,
+    'bundle/verify_folder.c: cart_bag_data(f->bag, NULL, f->piece, want, err) '
+    '< 0': CALLER,
+}
 
 
 def end_of(text, at, stop=')'):
@@ -217,8 +265,14 @@ def corpus(top):
     other = os.path.join(top, 'other-identity')
     with open(other, 'w') as out:
         out.write(OTHER_IDENTITY + '\n')
+    with open(os.path.join(top, 'longer'), 'wb') as out:
+        for name in sorted(n for n in right.files if '.tar' in n):
+            out.write(right.files[name])
+        out.write(b'x')
+    seal = os.path.join(top, 'right-0', right.name + '.seal')
     return [common + plain, common[:-2] + outside,
-            common[:-1] + [other, plain[16]]] + heads
+            common[:-1] + [other, plain[16]],
+            common + ['-s', seal, '-', '<' + out.name]] + heads
 
 
 def limit():
@@ -232,9 +286,14 @@ def verdicts(driver, commands, number):
     out = []
     for command in commands:
         try:
-            done = subprocess.run([driver, 'verify', '-t', '1', *command],
-                                  env=env, capture_output=True, timeout=60,
-                                  preexec_fn=limit, check=False)
+            # "<FILE" at the end: what is on its standard input
+            piped = command[-1][1:] if command[-1][0] == '<' else os.devnull
+            with open(piped, 'rb') as stdin:
+                done = subprocess.run(
+                    [driver, 'verify', '-t', '1', *(
+                        c for c in command if c[0] != '<')], env=env,
+                    stdin=stdin, capture_output=True, timeout=60,
+                    preexec_fn=limit, check=False)
         except subprocess.TimeoutExpired:
             return [('it hangs', '')]
         lines = [line.split(b' ', 2) for line in done.stdout.split(b'\n')]

@@ -332,6 +332,40 @@ static void test_extract_bad(void **state)
 	fix_clear(&f);
 }
 
+/* F9: a bundle of so many members would take minutes. */
+static void test_limits(void **state)
+{
+	static const char *const before[] = { "bagit.txt", "VERIFY.txt",
+		"manifest.json", "plan.json", "keys/session-1.pub" };
+	struct cart_walk_member m = { .path = "data/e000001-a" };
+	struct cart_err err = { 0 };
+	struct cart_crew crew;
+	struct cart_bag b;
+	size_t i;
+
+	assert_int_equal(cart_crew_start(&crew, 1, &err), 0);
+	cart_bag_init(&b, &crew);
+	for (i = 0; i < sizeof(before) / sizeof(before[0]); i++)
+		assert_int_equal(cart_bag_begin(&b, &(struct cart_walk_member){
+			.path = before[i] }, &err), 0);
+	b.payload = PAYLOAD_MAX - 1;
+	assert_int_equal(cart_bag_begin(&b, &m, &err), 0);
+	m.path = "data/e000002-a";
+	assert_int_equal(cart_bag_begin(&b, &m, &err), -1);
+	assert_int_equal(cart_rule_number(&err), 9);
+	b.payload = 1;
+	b.members = BAG_MEMBERS_MAX;
+	m.path = "data/e000003-a";
+	assert_int_equal(cart_bag_begin(&b, &m, &err), -1);
+	assert_int_equal(cart_rule_number(&err), 9);
+	assert_non_null(strstr(err.text, "400000"));
+	b.members = 7;
+	assert_int_equal(cart_bag_begin(&b, &m, &err), 0);
+	cart_bag_settle(&b);
+	cart_bag_clear(&b);
+	cart_crew_stop(&crew);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -342,6 +376,7 @@ int main(void)
 		cmocka_unit_test(test_extract_some),
 		cmocka_unit_test(test_as_stored),
 		cmocka_unit_test(test_extract_bad),
+		cmocka_unit_test(test_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
