@@ -245,6 +245,11 @@ static int on_line(void *arg, const struct cart_json *line, struct cart_err *err
 		keep(r->gap, &r->n_gaps, REPORT_GAPS, line);
 	} else if (strcmp(type, "change") == 0) {
 		keep(r->change, &r->n_changes, REPORT_CHANGES, line);
+	} else if (strcmp(type, "note") == 0) {
+		/* the operator's own limit: no gap, and still not collected */
+		if (strncmp(get(line, "text"), "--only-region", 13) == 0)
+			snprintf(r->scope, sizeof(r->scope), "%.199s",
+				 get(line, "text"));
 	} else if (strcmp(type, "clock") == 0 || strcmp(type, "endpoint") == 0) {
 		keep(r->fact, &r->n_facts, REPORT_FACTS, line);
 	} else if (strcmp(type, "instance") == 0) {

@@ -68,6 +68,7 @@ struct cart_report {
 	size_t n_gaps, n_changes, n_facts;
 	uint64_t gaps, calls, errors, files, exhibits;
 	char began[40], ended[40];
+	char scope[200];		/* what the options leave out, or "" */
 	struct cart_report_names regions, principals;
 	struct cart_report_event *event;
 	size_t n_events, cap_events;

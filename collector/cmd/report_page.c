@@ -251,6 +251,11 @@ static void add_gaps(struct cart_buf *b, const struct cart_report *r)
 	size_t i;
 
 	cart_buf_adds(b, "<h2>What was not collected, and why</h2>\n");
+	if (r->scope[0] != '\0') {
+		cart_buf_adds(b, "<p>By its options: ");
+		cart_report_text(b, r->scope);
+		cart_buf_adds(b, ".</p>\n");
+	}
 	if (r->gaps == 0) {
 		cart_buf_adds(b, "<p>No gap was recorded.</p>\n");
 		return;

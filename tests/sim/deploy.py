@@ -28,6 +28,7 @@ from checks import check, ended, sim
 ENV = os.environ
 TOP, CART = ENV["TOP"], ENV["CRASHCART"]
 ACCOUNT = ENV["SIM_ACCOUNT_ID"]
+MEMBER = "210987654321"
 TEMPLATE = TOP + "/scripts/deploy/crashcart.json"
 SUBNET = ["ip", "netns", "exec", ENV["DEPLOY_SUBNET"]]
 LAB = ["ip", "netns", "exec", ENV["DEPLOY_LAB"]]
@@ -143,8 +144,7 @@ class Emulator:
             env=dict(ENV, BIND_HOST="127.0.0.1", GATEWAY_PORT=str(self.port),
                      SFN_WAIT_SCALE="0.02", MINISTACK_ACCOUNT_ID=ACCOUNT,
                      AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test"))
-        self.session = botocore.session.Session()
-        self.session.set_credentials("test", "test")
+        self.session = self.of("test")
         for _ in range(300):
             try:
                 socket.create_connection(("127.0.0.1", self.port)).close()
@@ -152,8 +152,15 @@ class Emulator:
             except OSError:
                 time.sleep(0.1)
 
-    def client(self, name):
-        return self.session.create_client(
+    @staticmethod
+    def of(account):
+        """The emulator takes an access key of 12 digits as the account's."""
+        session = botocore.session.Session()
+        session.set_credentials(account, "test")
+        return session
+
+    def client(self, name, session=None):
+        return (session or self.session).create_client(
             name, region_name="us-east-1",
             endpoint_url="http://127.0.0.1:%d" % self.port)
 
@@ -223,6 +230,39 @@ def deploy(e, t):
     check("the bucket locks", lock["ObjectLockConfiguration"]["Rule"][
         "DefaultRetention"]["Mode"] == "GOVERNANCE", lock)
     return out, made
+
+
+def member(e, t):
+    """There are the roles for the account of the evidence, and no more."""
+    session = e.of(MEMBER)
+    s3, cf = (e.client(n, session) for n in ("s3", "cloudformation"))
+    s3.create_bucket(Bucket="of-member")
+    s3.put_object(Bucket="of-member", Key="t", Body=json.dumps(dict(
+        t, Resources={k: v for k, v in t["Resources"].items()
+                      if "Route53Resolver" not in v["Type"]})))
+    cf.create_stack(
+        StackName="crashcart", Capabilities=["CAPABILITY_NAMED_IAM"],
+        TemplateURL="http://127.0.0.1:%d/of-member/t" % e.port, Parameters=[
+            {"ParameterKey": "ForensicAccount", "ParameterValue": ACCOUNT}])
+    for _ in range(200):
+        stack = cf.describe_stacks(StackName="crashcart")["Stacks"][0]
+        if "PROGRESS" not in stack["StackStatus"]:
+            break
+        time.sleep(0.1)
+    check("the stack of a member, without an image", stack[
+        "StackStatus"] == "CREATE_COMPLETE", stack)
+    made = cf.describe_stack_resources(StackName="crashcart")["StackResources"]
+    check("makes roles and policies only", made and {
+        r["ResourceType"] for r in made} == {
+            "AWS::IAM::Role", "AWS::IAM::ManagedPolicy"}, made)
+    trusted = e.client("iam", session).get_role(
+        RoleName="crashcart-collect-instance-compromise")["Role"][
+            "AssumeRolePolicyDocument"]["Statement"][0]
+    check("which the cart's role may take on, from there alone", trusted[
+        "Principal"] == {"AWS": "arn:aws:iam::%s:root" % ACCOUNT} and
+        trusted["Condition"] == {"ArnEquals": {
+            "aws:PrincipalArn": "arn:aws:iam::%s:role/crashcart-cart" %
+            ACCOUNT}}, trusted)
 
 
 def complete(s3, bucket, p, made):
@@ -410,6 +450,8 @@ def automation(e, out, made, key):
     if not check("the cart collects", r.returncode in (0, 3),
                  r.stdout[-600:] + r.stderr[-1500:]):
         return
+    check("and says which regions are left out", "--only-region: " in r.stderr,
+          r.stderr)
     last = json.loads(r.stdout.strip().split("\n")[-1])
     e.client("ec2").terminate_instances(InstanceIds=[box["InstanceId"]])
     index = finished(e, arn)
@@ -441,12 +483,21 @@ def bundle(e, out, last):
             f.write(s3.get_object(Bucket=out["Bucket"], Key=v["Key"])[
                 "Body"].read())
     spki = e.client("kms").get_public_key(KeyId=out["SealKey"])["PublicKey"]
-    raw = spki[-32:]
-    pub = base64.b64encode(b"Ed" + hashlib.sha256(raw).digest()[:8] +
-                           raw).decode()
+    # by the very commands of the instructions
+    with open(TOP + "/scripts/deploy/README.md", encoding="utf-8") as f:
+        way = re.search(r"base64 -d \| tail.*\n.*seal\.pub\n", f.read())[0]
+    subprocess.run(["sh", "-ec", way], input=base64.b64encode(spki),
+                   check=True)
+    with open("seal.pub", encoding="ascii") as f:
+        pub = f.read()
     r = run(*LAB, CART, "verify", "back", "--pubkey", pub)
     check("it verifies in the lab, sealed by the key in KMS",
           r.returncode == 0, r.stdout + r.stderr)
+    r = run(*LAB, CART, "report", "back", "--out", "-",
+            "--pubkey", pub)
+    check("the report says which regions were left out", re.search(
+        r"By its options: --only-region: \d+ enabled regions are left out",
+        r.stdout), r.stderr + r.stdout[:200])
     names = {v["Key"].rsplit(".", 1)[1] for v in versions}
     check("tar, seal and signature", {"tar", "seal", "minisig"} <= names,
           versions)
@@ -501,7 +552,6 @@ def traffic():
 
 # ---- what becomes of each kind of finding, and of a fleet ---------------------------
 
-MEMBER = "210987654321"
 BOX, KEY = "i-0123456789abcdef0", "AKIAIOSFODNN7EXAMPLE"
 SWEEP = ("account-sweep", None)
 
@@ -744,6 +794,7 @@ def main():
     e = Emulator()
     try:
         out, made = deploy(e, t)
+        member(e, t)
         rule = e.client("events").list_rules()["Rules"][0]
         events(e, rule["EventPattern"])
         key = roles(e, t)
