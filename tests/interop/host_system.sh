@@ -15,6 +15,7 @@ rm gone
 cat > m.json <<'J'
 { "crashcart": 1, "name": "m", "title": "m", "steps": [ { "id": "s", "do": "host.system" } ] }
 J
+! command -v ss > /dev/null || ss -Htln4 | awk '{ print $4 }' | sort -u > before
 timeout 60 "$CRASHCART" collect ./m.json --case S --out o --quiet > out 2> err || [ $? = 3 ] ||
 	die "collect"
 "$CRASHCART" extract o --out x > /dev/null 2>&1 || [ $? = 5 ] || die "extract"
@@ -47,10 +48,9 @@ if command -v ip > /dev/null; then
 fi
 if command -v ss > /dev/null; then
 	# sockets that were there before and are there after
-	ss -Htln4 | awk '{ print $4 }' | sort -u > want
 	one sockets | jq -r 'select(.state == "listen" and .family == "inet" and .protocol == "tcp") |
 		"\(.local_address):\(.local_port)"' | sort -u > got
 	ss -Htln4 | awk '{ print $4 }' | sort -u > later
-	comm -12 want later | sed 's/^\*:/0.0.0.0:/; s/%[^:]*:/:/' | sort -u > want.both
+	comm -12 before later | sed 's/^\*:/0.0.0.0:/; s/%[^:]*:/:/' | sort -u > want.both
 	[ -z "$(comm -23 want.both got)" ] || { comm -23 want.both got; die "ss knows more"; }
 fi
