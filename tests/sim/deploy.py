@@ -681,6 +681,7 @@ def targets(e, out, pattern):
              target("F/6"), target("F-7", account=7), "F-8"]
     runs = {"fleet": start(changed("fleet", fleet_of), {"targets": fleet}),
             "broken": start(changed("broken", broken), {"targets": fleet[:2]})}
+    many = start(out["Machine"], {"targets": [fleet[-1]] * 251})
     wanted = kinds()
     for name, (finding, _) in wanted.items():
         check("the rule takes " + name, e.client("events").test_event_pattern(
@@ -713,6 +714,9 @@ def targets(e, out, pattern):
                                "no manifest: " + t["why"]) and
                 t["account"] == (ACCOUNT if "Macie" in name else MEMBER)
                 for t in got), got)
+    many = sfn.describe_execution(executionArn=many)
+    check("more targets than an index holds are refused", many["status"] ==
+          "FAILED" and many.get("error") == "TooManyTargets", many)
     of_fleet(index_of(e, out, runs["fleet"]), out, ec2, fleet)
     got = index_of(e, out, runs["broken"])
     check("of a map that failed, an entry for each target too", [
