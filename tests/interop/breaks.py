@@ -1121,3 +1121,53 @@ stamp_break('list-del', 'F24', stamps=lambda _: (
 add('header-size-8', 'F4', header_edit(124, b'00000000008'))
 add('folder-shorter', 'F4', header_edit(0, (
     _NAME[:-1] + '/manifest.json').encode().ljust(100, b'\0')))
+
+# ---- headers of age, of another form: F25 -----------------------------------
+
+
+def stanza(text):
+    """One more, behind that of the recipient; the MAC holds."""
+    def edit(n, plain, stored, rng):
+        return age_again(rng, plain, form=lambda head: (
+            head[:-3] + text + b'---')) if n else stored
+    return edit
+
+
+def header_bytes(old, new):
+    return lambda n, plain, stored, rng: re.sub(old, new, stored, count=1) \
+        if n else stored
+
+
+_SHARE = b'A' * 42 + b'E'
+for _name, _edit in (
+        ('no-type', stanza(b'-> \n\n')), ('arrow', stanza(b'->grease x\n\n')),
+        ('two-spaces', stanza(b'-> a  b\n\n')),
+        ('space-at-end', stanza(b'-> a \n\n')),
+        ('control', stanza(b'-> a\x01b\n\n')), ('del', stanza(b'-> a\x7f\n\n')),
+        ('no-short-line', stanza(b'-> a\n' + b'A' * 64 + b'\n')),
+        ('one-letter', stanza(b'-> a\nA\n')), ('bits', stanza(b'-> a\nAB\n')),
+        ('padded', stanza(b'-> a\nAA==\n')),
+        ('long-line', stanza(b'-> a\n' + b'A' * 68 + b'\n')),
+        ('x25519-alone', stanza(b'-> X25519\n' + _SHARE + b'\n')),
+        ('x25519-more', stanza(b'-> X25519 ' + _SHARE + b' x\n' + _SHARE +
+                               b'\n')),
+        ('x25519-short', stanza(b'-> X25519 ' + b'A' * 42 + b'\n' + _SHARE +
+                                b'\n')),
+        ('x25519-bits', stanza(b'-> X25519 ' + b'A' * 42 + b'B\n' + _SHARE +
+                               b'\n')),
+        ('x25519-body', stanza(b'-> X25519 ' + _SHARE + b'\n' + b'A' * 42 +
+                               b'\n')),
+        ('password-beside', stanza(b'-> scrypt ' + b'A' * 22 + b' 10\n' +
+                                   _SHARE + b'\n')),
+        ('low-order', lambda n, p, s, r: age_again(
+            r, p, form=lambda head: head.replace(
+                b'-> ', b'-> X25519 ' + b'A' * 43 + b'\n' + _SHARE + b'\n-> ',
+                1)) if n else s),
+        ('no-recipient', lambda n, p, s, r: age_again(
+            r, p, form=lambda head: head[:22] + b'---') if n else s),
+        ('mac-space', header_bytes(b'\n--- ', b'\n---x')),
+        ('mac-short', header_bytes(b'\n--- .', b'\n--- ')),
+        ('mac-letter', header_bytes(b'\n--- .', b'\n--- !')),
+        ('mac-bits', header_bytes(b'(\n--- .{42}).\n', br'\1B\n'))):
+    age_break('head-' + _name, _edit)
+

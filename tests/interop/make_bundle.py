@@ -230,8 +230,9 @@ def bare64(data):
     return base64.b64encode(data).rstrip(b'=')
 
 
-def age_file(rng, plain, identity=IDENTITY, last=True):
-    """last: whether the last block says that it is."""
+def age_file(rng, plain, identity=IDENTITY, last=True, form=None):
+    """last: whether the last block says that it is.  form changes the header
+    before its MAC is made."""
     raw = (serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     keys = [x25519.X25519PrivateKey.from_private_bytes(k)
             for k in (age_secret(identity), rng.randbytes(32))]
@@ -242,6 +243,7 @@ def age_file(rng, plain, identity=IDENTITY, last=True):
     head = b'age-encryption.org/v1\n-> X25519 %s\n%s\n---' % (
         bare64(share), bare64(ChaCha20Poly1305(wrap).encrypt(
             bytes(12), file_key, None)))
+    head = form(head) if form else head
     mac = hmac.new(hkdf(file_key, b'', 'header'), head, 'sha256').digest()
     out = head + b' ' + bare64(mac) + b'\n' + nonce
     seal = ChaCha20Poly1305(hkdf(file_key, nonce, 'payload'))

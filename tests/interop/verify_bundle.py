@@ -252,6 +252,30 @@ class Seal:
 # ---- the stream -------------------------------------------------------------
 
 AGE = b'age-encryption.org/v1\n'
+AGE_STANZA = (rb'-> ([!-~]+(?: [!-~]+)*)\n'
+              rb'((?:[A-Za-z0-9+/]{64}\n)*[A-Za-z0-9+/]{0,63}\n)')
+AGE_HEADER = re.compile(AGE + rb'(?:%s)+--- ([A-Za-z0-9+/]{43})\n' %
+                        re.sub(rb'\((?!\?)', b'(?:', AGE_STANZA))
+
+
+def age_header(data):
+    """Its length; what can be seen of it without a key is right."""
+    def unpadded(text):
+        whole = text + b'=' * (-len(text) % 4)
+        return len(text) % 4 != 1 and \
+            base64.b64encode(base64.b64decode(whole)) == whole
+    head = AGE_HEADER.match(data)
+    need(head and unpadded(head.group(1)), 'F25', 'the header of an age file')
+    stanzas = [(one[0].split(b' '), one[1].replace(b'\n', b''))
+               for one in re.findall(AGE_STANZA, head.group())]
+    for args, body in stanzas:
+        need(unpadded(body), 'F25', 'the body of a stanza')
+        need(args[0] != b'X25519' or (len(args) == 2 and all(
+            len(one) == 43 and unpadded(one) for one in (args[1], body))),
+             'F25', 'a stanza of X25519')
+    need(len(stanzas) == 1 or all(args[0] != b'scrypt' for args, _ in stanzas),
+         'F25', 'a password beside another recipient')
+    return head.end()
 
 
 class Stream:
@@ -284,10 +308,9 @@ class Stream:
             yield self.decrypt(segment, b''.join(parts))
 
     def decrypt(self, segment, data):
+        need(len(data) - age_header(data) >= 32, 'F25',
+             'segment %d is cut short' % segment)
         if not self.identity:
-            head = re.search(rb'\n--- [A-Za-z0-9+/]{43}\n', data)
-            need(head and len(data) - head.end() >= 32, 'F25',
-                 'segment %d is cut short' % segment)
             return b'\0'           # only looked at as a whole
         done = subprocess.run(['age', '-d', '-i', self.identity], input=data,
                               capture_output=True)
