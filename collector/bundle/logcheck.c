@@ -476,12 +476,9 @@ static int check_type(struct cart_logcheck *c, const struct cart_json *line,
 	return 0;
 }
 
-struct place {
-	bool first, last;		/* line of its log part */
-};
-
+/* last: of its log part. */
 static int check_line(struct cart_logcheck *c, const struct cart_json *line,
-		      struct place at, struct cart_err *err)
+		      bool last, struct cart_err *err)
 {
 	bool head, session;
 
@@ -492,11 +489,11 @@ static int check_line(struct cart_logcheck *c, const struct cart_json *line,
 	if (number(line, "n") != c->merkle.size + 1)
 		return cart_rule(err, 15, "n is not %" PRIu64,
 				 c->merkle.size + 1);
-	if (head != at.last)
+	if (head != last)
 		return cart_rule(err, 14, "a log part ends with its one head");
 	if (c->ended && !head)
 		return cart_rule(err, 16, "a line after the end");
-	if (session != c->new_session || (session && !at.first))
+	if (session != c->new_session)
 		return cart_rule(err, 16, "a session line must follow each "
 				 "session key, and stand nowhere else");
 	if (session && begin_session(c, line, err) < 0)
@@ -519,12 +516,12 @@ static int at_line(const struct cart_logcheck *c, struct cart_err *err)
 }
 
 static int one_line(struct cart_logcheck *c, const char *p, size_t len,
-		    struct place at, struct cart_err *err)
+		    bool last, struct cart_err *err)
 {
 	struct cart_json *line = cart_log_line_parse(p, len, err);
 	int rc = -1;
 
-	if (!line || check_line(c, line, at, err) < 0) {
+	if (!line || check_line(c, line, last, err) < 0) {
 		at_line(c, err);
 		goto out;
 	}
@@ -543,7 +540,6 @@ int cart_logcheck_part(struct cart_logcheck *c, const void *data, size_t len,
 		       struct cart_group *group, struct cart_err *err)
 {
 	const char *p = data, *end = p + len, *lf;
-	struct place at = { .first = true };
 	size_t i;
 
 	if (len == 0 || len > LOG_PART_MAX || end[-1] != '\n')
@@ -552,12 +548,10 @@ int cart_logcheck_part(struct cart_logcheck *c, const void *data, size_t len,
 	c->group = group;
 	for (; p < end; p = lf + 1) {
 		lf = memchr(p, '\n', (size_t)(end - p));
-		at.last = lf + 1 == end;
 		c->line_at = (size_t)(p - (const char *)data);
 		c->line_len = (size_t)(lf - p);
-		if (one_line(c, p, (size_t)(lf - p), at, err) < 0)
+		if (one_line(c, p, (size_t)(lf - p), lf + 1 == end, err) < 0)
 			return -1;
-		at.first = false;
 	}
 	for (i = group->first; i < group->n; i++)
 		if (!group->m[i].described)

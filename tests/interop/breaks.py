@@ -1171,3 +1171,43 @@ for _name, _edit in (
         ('mac-bits', header_bytes(b'(\n--- .{42}).\n', br'\1B\n'))):
     age_break('head-' + _name, _edit)
 
+# ---- the log, where one check would hide another ----------------------------
+
+
+def note_after_end(lines):
+    if b'"type":"end"' not in lines[-2]:
+        return lines
+    note, end = (json.loads(line) for line in lines[-3:-1])
+    note['n'], end['n'] = end['n'], note['n']
+    return lines[:-3] + [dumps(end), dumps(note), lines[-1]]
+
+
+add('log-line-after-end', 'F16', part_edit(note_after_end))
+
+
+def one_exhibit_less(line):
+    """No line of e000002, and the end counts so."""
+    if line['type'] == 'exhibit' and line['exhibit'] == 'e000002':
+        return note_instead(line)
+    if line['type'] == 'end':
+        line['exhibits'] -= 1
+    return line
+
+
+def whole_and_in_parts(line):
+    """A plain exhibit by the number of one that has parts."""
+    line = one_exhibit_less(line)
+    if line['type'] == 'exhibit' and line['exhibit'] == 'e000004':
+        line['exhibit'] = 'e000002'
+    return line
+
+
+add('agree-left-open', 'F19', lambda: {'line': one_exhibit_less})
+add('agree-plain-and-parts', 'F19', lambda: {
+    'line': whole_and_in_parts, 'member': lambda path, data: (
+        path.replace('data/e000004-', 'data/e000002-'), data)})
+add('agree-plain-files', 'F19', line_edit('exhibit', insert_key(
+    'path', 'files', 1)))
+add('agree-part-id-0', 'F13', line_edit('part', put(exhibit='e000000')))
+add('value-fraction-below', 'F20', line_edit('file', put(
+    mtime='2026-09-21T13:33:20.1/2Z')))
