@@ -3,11 +3,11 @@
 # run-tests: release-only
 # run-tests: native-only
 # run-tests: timeout=1500
-# The program under real kernels in QEMU: x86_64 under Debian's 5.10 (bullseye;
-# no older one can be had), 6.1 and 6.12, aarch64 (cross-built) under 6.1 and
-# 6.12.  It reads the host, seals, and verifies there, inside the sandbox that
-# the kernel has: /proc says so of the process that verifies, and a driver tries
-# there what is forbidden.  Booted with CART_LONG=1 alone; otherwise only the
+# The program under real kernels in QEMU: x86_64 and aarch64 (cross-built) under
+# Debian's 5.10 (bullseye; no older one can be had), 6.1 and 6.12.  It reads the
+# host, seals, and verifies there, inside the sandbox that the kernel has: /proc
+# says so of the process that verifies, and a driver tries there what is
+# forbidden.  Booted with CART_LONG=1 alone; otherwise only the
 # manifest is checked.  KERNELS="arm64-bookworm amd64-trixie": only these.
 . "$TOP/tests/lib/cart.sh"
 . "$TOP/tests/lib/sandbox.sh"
@@ -63,18 +63,22 @@ E
 boot() {	# ARCH SUITE: leaves what the guest said in the file console
 	local arch=$1 suite=$2 machine=x86_64 tty=ttyS0 program=$CRASHCART
 	local driver=$DRIVERS qemu="qemu-system-x86_64 -machine q35"
+	local package=linux-image-cloud-$arch
 	if [ "$arch" = arm64 ]; then
 		machine=aarch64 tty=ttyAMA0
 		program=$TOP/build/release-aarch64/crashcart
 		driver=$TOP/build/release-aarch64/driver
 		qemu="qemu-system-aarch64 -machine virt -cpu cortex-a72"
 	fi
+	# the last of bullseye itself: those after it are no longer to be had
+	[ "$arch-$suite" != arm64-bullseye ] ||
+		package=linux-image-5.10.0-32-cloud-arm64
 	driver=$driver/base_sandbox_driver
 	[ -x "$program" ] || die "no $program: make ARCH=$machine all"
 	[ -x "$driver" ] || die "no $driver: make ARCH=$machine ${driver#"$TOP/"}"
 	rm -rf deb root busybox
 	dpkg-deb -x "$(get bookworm "$arch" busybox-static)" busybox
-	dpkg-deb -x "$(get "$suite" "$arch" "linux-image-cloud-$arch")" deb
+	dpkg-deb -x "$(get "$suite" "$arch" "$package")" deb
 	kernel=$(echo deb/boot/vmlinuz-*)
 	mkdir -p root/{bin,dev,proc,sys,run,etc}
 	cp busybox/bin/busybox root/bin/
@@ -128,6 +132,7 @@ done <<E
 amd64-bullseye x86_64 seccomp
 amd64-bookworm x86_64 landlock 2, seccomp
 amd64-trixie x86_64 landlock 6, seccomp
+arm64-bullseye aarch64 seccomp
 arm64-bookworm aarch64 landlock 2, seccomp
 arm64-trixie aarch64 landlock 6, seccomp
 E
