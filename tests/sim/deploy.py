@@ -801,6 +801,10 @@ def main():
         member(e, t)
         rule = e.client("events").list_rules()["Rules"][0]
         events(e, rule["EventPattern"])
+        target = e.client("events").list_targets_by_rule(Rule=rule["Name"])[
+            "Targets"][0]
+        check("what starts nothing is kept in a queue", target[
+            "DeadLetterConfig"]["Arn"].endswith(":crashcart-missed"), target)
         key = roles(e, t)
         names = names_of(t)
         certificate(names)
