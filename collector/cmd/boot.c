@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "aws_session.h"
@@ -45,7 +49,8 @@ static int fetch(const struct cart_args *a, struct cart_env *env,
 }
 
 struct files {
-	char dir[256], manifest[300], ca[300], config[320];
+	char dir[256], manifest[300], ca[300], config[320], state[300];
+	char **environment;		/* as this process got it */
 };
 
 static int put(const char *dir, const char *name, const char *text,
@@ -79,7 +84,6 @@ static int put_files(const struct cart_args *a, const struct cmd_boot *b,
 	const char *work = cart_args_value(a, "work");
 	char sig[300];
 
-	memset(f, 0, sizeof(*f));
 	snprintf(f->dir, sizeof(f->dir), "%.200s/crashcart-boot-XXXXXX",
 		 work != NULL ? work : "/run");
 	if (mkdtemp(f->dir) == NULL)
@@ -93,7 +97,44 @@ static int put_files(const struct cart_args *a, const struct cmd_boot *b,
 	if (b->ca != NULL &&
 	    put(f->dir, "ca.pem", b->ca, f->ca, sizeof(f->ca), err) < 0)
 		return -1;
+	snprintf(f->state, sizeof(f->state), "%s/state", f->dir);
+	if (mkdir(f->state, 0700) != 0)
+		return cart_err_errno(err, errno, "--work %s", f->state);
 	return b->role != NULL ? put_config(b, f, err) : 0;
+}
+
+/* Unless collect left there what a resumption needs. */
+static void drop_files(const struct files *f)
+{
+	static const char *const names[] = {
+		"manifest.json", "manifest.json.minisig", "ca.pem", "config",
+	};
+	char path[300];
+	size_t i;
+
+	if (rmdir(f->state) != 0 && errno != ENOENT)
+		return;
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", f->dir, names[i]);
+		unlink(path);
+	}
+	rmdir(f->dir);
+}
+
+/* The exit status of child.  Meanwhile it gets the signals of this process, but
+ * for those of a terminal, which it gets itself. */
+static int wait_for(pid_t child, const sigset_t *set)
+{
+	siginfo_t info;
+	int status = 0, got;
+	pid_t pid;
+
+	while ((pid = waitpid(child, &status, WNOHANG)) == 0) {
+		got = sigwaitinfo(set, &info);
+		if (got > 0 && got != SIGCHLD && info.si_code != SI_KERNEL)
+			kill(child, got);
+	}
+	return pid == child && WIFEXITED(status) ? WEXITSTATUS(status) : CART_EXIT_FAILED;
 }
 
 static void list_add(const char **list, size_t *n, const char *word)
@@ -101,16 +142,16 @@ static void list_add(const char **list, size_t *n, const char *word)
 	list[(*n)++] = word;
 }
 
-/* In the place of this process: collect with what user-data says. */
+/* Collects with what user-data says; returns only if it cannot. */
 static int become(const struct cart_args *a, struct cmd_boot *b,
-		  struct files *f, char **environment, struct cart_err *err)
+		  struct files *f, struct cart_err *err)
 {
+	char **environment = f->environment;
 	const char *words[3 * CART_ARGS_MAX], *env[1024], *key;
 	size_t n = 0, m = 0, i;
 
 	list_add(words, &n, "crashcart");
 	list_add(words, &n, "collect");
-	list_add(words, &n, b->text != NULL ? f->manifest : b->manifest);
 	for (i = 0; i < b->n_args; i++)
 		list_add(words, &n, b->arg[i]);
 	for (i = 0; (key = cart_args_at(a, "manifest-key", i)) != NULL; i++) {
@@ -127,9 +168,11 @@ static int become(const struct cart_args *a, struct cmd_boot *b,
 		list_add(words, &n, "--key-profile=default");
 	}
 	list_add(words, &n, "--state");
-	list_add(words, &n, f->dir);
+	list_add(words, &n, f->state);
 	if (cart_args_flag(a, "json"))
 		list_add(words, &n, "--json");
+	list_add(words, &n, "--");
+	list_add(words, &n, b->text != NULL ? f->manifest : b->manifest);
 	words[n] = NULL;
 	for (i = 0; environment[i] != NULL && m < 1000; i++)
 		if (b->role == NULL ||
@@ -143,15 +186,41 @@ static int become(const struct cart_args *a, struct cmd_boot *b,
 	return cart_err_errno(err, errno, "cannot start collect");
 }
 
+/* collect's exit status, or -1. */
+static int run(const struct cart_args *a, struct cmd_boot *b, struct files *f,
+	       struct cart_err *err)
+{
+	sigset_t set, old;
+	pid_t child;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, &old);
+	signal(SIGCHLD, SIG_DFL);
+	child = fork();
+	if (child < 0)
+		return cart_err_errno(err, errno, "cannot start collect");
+	if (child > 0)
+		return wait_for(child, &set);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	become(a, b, f, err);
+	cart_command_fail(a, err);
+	_exit(CART_EXIT_FAILED);
+}
+
 static int boot(const struct cart_args *a)
 {
-	char **environment = environ;
+	struct files f = { .environment = environ };	/* before it is taken */
 	struct cart_env *env = cart_env_take();
 	struct cart_http_reply reply = { 0 };
 	struct cmd_boot b = { 0 };
 	struct cart_err err = { 0 };
-	struct files f;
-	int status;
+	int status = -1;
 
 	if (fetch(a, env, &reply, &err) < 0 ||
 	    cart_boot_parse(reply.body.data, reply.body.len, &b, &err) < 0)
@@ -163,9 +232,11 @@ static int boot(const struct cart_args *a)
 		goto fail;
 	}
 	if (put_files(a, &b, &f, &err) == 0)
-		become(a, &b, &f, environment, &err);
+		status = run(a, &b, &f, &err);
+	drop_files(&f);
 fail:
-	status = cart_command_fail(a, &err);
+	if (status < 0)
+		status = cart_command_fail(a, &err);
 	cart_boot_clear(&b);
 	cart_http_reply_clear(&reply);
 	cart_env_free(env);

@@ -150,7 +150,8 @@ static int take_params(struct cmd_boot *b, const struct cart_json *j,
 	return 0;
 }
 
-/* They go into a file of their own: nothing in them may end their line. */
+/* They go into a file of their own, or are a word: nothing in them may end
+ * their line, or be taken for an option. */
 static bool is_plain(const char *s, const char *more)
 {
 	size_t i;
@@ -160,7 +161,7 @@ static bool is_plain(const char *s, const char *more)
 		    !(s[i] >= 'A' && s[i] <= 'Z') &&
 		    !(s[i] >= '0' && s[i] <= '9') && !strchr(more, s[i]))
 			return false;
-	return i > 0 && i < 256;
+	return i > 0 && i < 256 && s[0] != '-';
 }
 
 static int take(struct cmd_boot *b, const struct cart_json *j,

@@ -100,6 +100,10 @@ user_data '#!/bin/sh
 echo'
 expect 2 boot
 says 'user-data: line 1'
+user_data '{"crashcart-user-data": 1, "manifest": "--help", "out": "s3://b"}'
+expect 2 boot
+says 'name of a built-in one'
+[ -z "$(ls -A work)" ] || die "left in the folder: $(ls work/*)"
 ! tail -n +"$((n + 1))" "$SIM_LOG" | jq -e 'select(.service != "imds")' ||
 	die "something was called"
 AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.1:9/ expect 1 boot
