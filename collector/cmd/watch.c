@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "crashcart/clock.h"
+#include "crashcart/digest.h"
 #include "crashcart/fdio.h"
 #include "crashcart/json.h"
 #include "crashcart/msg.h"
@@ -34,6 +35,9 @@
 
 struct cart_watch {
 	const char *file;		/* or NULL */
+	bool made;			/* it is there, as: */
+	dev_t dev;
+	ino_t ino;
 	uint64_t max_bytes, max_ms;	/* 0: none */
 	struct cart_pace pace;		/* the writer's */
 	uint64_t written;		/* the writer's */
@@ -244,27 +248,54 @@ static void say_words(struct cart_watch *w)
 
 /* --- the file --- */
 
+/* Somebody may have put something else there since. */
+static int check_same(const struct cart_watch *w, struct cart_err *err)
+{
+	struct stat st;
+
+	if (lstat(w->file, &st) != 0)
+		return errno == ENOENT ? 0 : cart_err_errno(err, errno, "%s",
+							    w->file);
+	if (w->made && st.st_dev == w->dev && st.st_ino == w->ino)
+		return 0;
+	return cart_err_set(err, CART_ERR_INPUT, 0, "%s is another file than "
+			    "the status: it is not replaced", w->file);
+}
+
 /* Not durable: it is about now. */
-static int replace(const char *path, const void *data, size_t len,
+static int replace(struct cart_watch *w, const void *data, size_t len,
 		   struct cart_err *err)
 {
 	char temp[PATH_MAX];
+	struct stat st;
+	uint64_t r;
 	int fd, rc;
 
-	if (snprintf(temp, sizeof(temp), "%s.new", path) >= (int)sizeof(temp))
-		return cart_err_errno(err, ENAMETOOLONG, "%s", path);
-	fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW |
-		  O_NOCTTY, 0600);
+	cart_random(&r, sizeof(r));
+	if (snprintf(temp, sizeof(temp), "%s.%016" PRIx64, w->file, r) >=
+	    (int)sizeof(temp))
+		return cart_err_errno(err, ENAMETOOLONG, "%s", w->file);
+	fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+		  0600);
 	if (fd < 0)
 		return cart_err_errno(err, errno, "%s", temp);
 	rc = cart_fd_write(fd, data, len, err);
+	if (rc == 0 && fstat(fd, &st) != 0)
+		rc = cart_err_errno(err, errno, "%s", temp);
 	if (close(fd) != 0 && rc == 0)
 		rc = cart_err_errno(err, errno, "%s", temp);
-	if (rc == 0 && rename(temp, path) != 0)
-		rc = cart_err_errno(err, errno, "%s", path);
-	if (rc < 0)
+	if (rc == 0)
+		rc = check_same(w, err);
+	if (rc == 0 && rename(temp, w->file) != 0)
+		rc = cart_err_errno(err, errno, "%s", w->file);
+	if (rc < 0) {
 		unlink(temp);
-	return rc;
+		return rc;
+	}
+	w->made = true;
+	w->dev = st.st_dev;
+	w->ino = st.st_ino;
+	return 0;
 }
 
 static int write_status(struct cart_watch *w, struct cart_err *err)
@@ -279,30 +310,59 @@ static int write_status(struct cart_watch *w, struct cart_err *err)
 	cart_buf_addc(&b, '\n');
 	rc = cart_buf_check(&b, "status", err);
 	if (rc == 0)
-		rc = replace(w->file, b.data, b.len, err);
+		rc = replace(w, b.data, b.len, err);
 	cart_buf_clear(&b);
 	return rc;
 }
 
-/* A name that was mistyped must not cost a bundle. */
-static int check_file(const char *path, struct cart_err *err)
+/* NAME.seal.minisig, NAME.tar.002 ... are, or will be, a bundle's. */
+static bool is_bundles(const char *path)
 {
+	static const char *const ends[] = {
+		"tar", "seal", "minisig", "age", "state", "tsr", "run",
+		"custody",
+	};
+	const char *p = strrchr(path, '/');
+	size_t i, len;
+
+	for (p = strchr(p != NULL ? p : path, '.'); p != NULL;
+	     p = strchr(p, '.')) {
+		len = strcspn(++p, ".");
+		for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+			if (strlen(ends[i]) == len &&
+			    memcmp(p, ends[i], len) == 0)
+				return true;
+	}
+	return false;
+}
+
+/* A name that was mistyped must not cost a bundle. */
+static int check_file(struct cart_watch *w, struct cart_err *err)
+{
+	const char *path = w->file;
 	char begin[sizeof(MARK) - 1];
 	struct stat st;
 	ssize_t n;
 	int fd;
 
+	if (is_bundles(path))
+		return cart_err_set(err, CART_ERR_USAGE, 0, "%s: such names "
+				    "are those of bundles", path);
 	if (lstat(path, &st) != 0)
 		return errno == ENOENT ? 0 : cart_err_errno(err, errno, "%s",
 							    path);
 	fd = S_ISREG(st.st_mode) ? open(path, O_RDONLY | O_CLOEXEC |
 					O_NOFOLLOW | O_NOCTTY) : -1;
-	n = fd >= 0 ? read(fd, begin, sizeof(begin)) : -1;
+	n = fd >= 0 && fstat(fd, &st) == 0 ? read(fd, begin, sizeof(begin)) : -1;
 	if (fd >= 0)
 		close(fd);
 	if (n == 0 || (n == (ssize_t)sizeof(begin) &&
-		       memcmp(begin, MARK, sizeof(begin)) == 0))
+		       memcmp(begin, MARK, sizeof(begin)) == 0)) {
+		w->made = true;
+		w->dev = st.st_dev;
+		w->ino = st.st_ino;
 		return 0;
+	}
 	return cart_err_set(err, CART_ERR_USAGE, 0, "%s holds something else "
 			    "than a status: it is not replaced", path);
 }
@@ -410,7 +470,7 @@ static int read_options(struct cart_watch *w, const struct cart_args *a,
 	w->file = cart_args_value(a, "status");
 	if (w->file == NULL)
 		return 0;
-	if (check_file(w->file, err) < 0 || write_status(w, err) < 0) {
+	if (check_file(w, err) < 0 || write_status(w, err) < 0) {
 		cart_err_prefix(err, "--status");
 		err->class = CART_ERR_USAGE;
 		return -1;

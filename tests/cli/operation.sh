@@ -39,6 +39,11 @@ expect 2 "$CRASHCART" collect ./m.json --case U --out u --status kept
 says 'something else'
 cmp m.json kept
 expect 2 "$CRASHCART" collect ./m.json --case U --out u --status no/where
+for f in U-b01.seal.minisig u/U-b01.seal U-b01.tar.002 a.b.age; do
+	expect 2 "$CRASHCART" collect ./m.json --case U --out u --status $f
+	says 'names are those of bundles'
+done
+[ ! -e u ] || die "--status left something"
 
 # the built-in CA roots are what counts when no others are named
 AWS_ACCESS_KEY_ID=A AWS_SECRET_ACCESS_KEY=s expect 1 env -u AWS_CA_BUNDLE \
@@ -47,6 +52,7 @@ AWS_ACCESS_KEY_ID=A AWS_SECRET_ACCESS_KEY=s expect 1 env -u AWS_CA_BUNDLE \
 says 'connect'
 
 # bytes: never more than was said
+echo precious > status.new
 expect 3 "$CRASHCART" collect ./m.json --case B --out B --max-bytes 80M \
 	--status status --json
 key=$(last_json .key)
@@ -57,7 +63,8 @@ size=$(stat -c %s B/B-b01.tar)
 jq -e --argjson size "$size" '.state == "sealed" and .exit == 3 and
 	.bundle == "B-b01" and .bytes == $size and (.limit | test("max-bytes"))' \
 	status > /dev/null || { cat status; die "the last status"; }
-[ ! -e status.new ] || die "a temporary file stayed"
+[ "$(echo status*)" = "status status.new" ] || die "a temporary file stayed"
+[ "$(cat status.new)" = precious ] || die "a file beside it was overwritten"
 
 # time and rate; meanwhile it answers
 "$CRASHCART" collect ./m.json --case T --out T --max-time 4s \
@@ -104,7 +111,7 @@ jq -se '.[0].options | .priority == "low" and .["max-time"] == "4s" and
 
 # in words; killed: the next is told to resume
 "$CRASHCART" collect ./m.json --case K --out K --bytes-per-second 8M \
-	--priority normal > out 2> err &
+	--priority normal --status now > out 2> err &
 pid=$!
 for _ in $(seq 100); do
 	! grep -q 'bundle K-b01' err || break
@@ -120,6 +127,13 @@ says 'collecting K-b01 for [0-9]+ s: 0 of 2 steps ended'
 says 'running: i \([0-9.]+ MiB of 100.* MiB'
 [ "$(awk '{ print $19 }' "/proc/$pid/stat")" = "$(nice)" ] ||
 	die "nice all the same"
+# what somebody puts in the place of the status while it runs stays
+grep -q '"bundle":"K-b01"' now || die "no status"
+echo precious > other
+mv other now
+sleep 1.2
+[ "$(cat now)" = precious ] || die "replaced what is not its own"
+says '--status: now is another file'
 kill -9 $pid
 wait $pid || :
 for out in K K/K-b01.tar; do
