@@ -75,9 +75,15 @@ static void differs(struct cart_buf *b, const char *what, const char *signed_,
 
 	if (len > 0 && said->data[len - 1] == '\n')
 		len--;
-	if (len == 0 || len > 64 || signed_[0] == '\0' ||
+	if (len == 0 || signed_[0] == '\0' ||
 	    (len == strlen(signed_) && memcmp(said->data, signed_, len) == 0))
 		return;
+	if (len > 64) {
+		cart_buf_addf(b, "; the %s could not be compared: what the "
+			      "metadata service named to the same run is %zu "
+			      "bytes long", what, len);
+		return;
+	}
 	cart_buf_addf(b, "; NOT THE SAME: it names %s %s, the metadata service "
 		      "named %.*s to the same run", what, signed_, (int)len,
 		      (const char *)said->data);
@@ -97,8 +103,15 @@ static void compare(struct check *c, const struct cart_identity_verdict *v,
 	for (i = 0; i < a->n_accounts; i++)
 		if (strcmp(a->accounts[i], v->account) == 0)
 			return;
-	if (a->n_accounts == 0 || a->more_accounts || v->account[0] == '\0')
+	if (v->account[0] == '\0' || (a->n_accounts == 0 &&
+				      !a->more_accounts))
 		return;
+	if (a->more_accounts) {
+		cart_buf_adds(b, "; the account could not be compared: calls of "
+			      "this collection were made in more accounts "
+			      "than are kept, or in one of no such name");
+		return;
+	}
 	cart_buf_addf(b, "; NOT THE SAME: it names account %s, the calls of this "
 		      "collection were made in %s%s", v->account,
 		      a->accounts[0], a->n_accounts > 1 ? " and others" : "");

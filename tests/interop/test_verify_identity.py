@@ -120,6 +120,12 @@ def main():
     case('another account', real, {'valid': 1}, 'NOT THE SAME: it names account '
          '%s, the calls of this collection were made in %s and others' % (
              said['accountId'], '1' * 12), ('1' * 12, '2' * 12), None)
+    for path in ('instance-id', 'placement/region'):
+        case('a long ' + path, real + [
+            (i, '/latest/meta-data/' + path, b'i' * 65)], {'valid': 1},
+             'could not be compared: what the metadata service')
+    case('a long account', real, {'valid': 1},
+         'the account could not be compared', ('1' * 16, '2' * 12))
     case('order of the exhibits', real[::-1], {'valid': 1})
     case('the first of a name counts', real + [
         (i, 'document', b'{"region":"us-west-2"}')], {'valid': 1})
