@@ -1211,3 +1211,73 @@ add('agree-plain-files', 'F19', line_edit('exhibit', insert_key(
 add('agree-part-id-0', 'F13', line_edit('part', put(exhibit='e000000')))
 add('value-fraction-below', 'F20', line_edit('file', put(
     mtime='2026-09-21T13:33:20.1/2Z')))
+for _name, _value in (('letter', 'e00000x'), ('below', 'e00000/')):
+    add('value-exhibit-' + _name, 'F20', line_edit('call', put(
+        exhibit=_value)))
+for _name, _value in (('pad-three', 'e==='), ('pad-letter', 'eA=A')):
+    add('value-base64-' + _name, 'F20', line_edit('file', put(path_b64=_value),
+                                                  4))
+add('agree-path-elsewhere', 'F19', line_edit('exhibit', put(
+    path='tata/e000001-caller.json')))
+
+
+def signature_lines(edit):
+    """edit changes the four lines of the outer signature, and what follows."""
+    def change(files):
+        lines = files[_NAME + '.seal.minisig'].split(b'\n')
+        edit(lines)
+        files[_NAME + '.seal.minisig'] = b'\n'.join(lines)
+    return files_break(change)
+
+
+def algorithm(name):
+    def edit(lines):
+        from base64 import b64decode, b64encode
+        lines[1] = b64encode(name + b64decode(lines[1])[2:])
+    return edit
+
+
+def place_in(number, edit):
+    return lambda lines: lines.__setitem__(number, edit(lines[number]))
+
+
+for _name, _edit in (
+        ('legacy', algorithm(b'Ed')), ('unknown', algorithm(b'EX')),
+        ('one-line', lambda l: l.__setitem__(slice(1, None), [b''])),
+        ('two-lines', lambda l: l.__setitem__(slice(2, None), [b''])),
+        ('three-lines', lambda l: l.__setitem__(slice(3, None), [b''])),
+        ('no-lf', lambda l: l.pop()),
+        ('short-comment', place_in(0, lambda one: b'untrusted')),
+        ('control', place_in(2, lambda one: one + b'\x01')),
+        ('bits', place_in(1, lambda one: one[:-2] + bytes(
+            [one[-2] + 1]) + one[-1:])),
+        ('letter', place_in(1, lambda one: b'!' + one[1:])),
+        ('longer-line', place_in(1, lambda one: one[:-4] + one[-8:])),
+        ('global-bits', place_in(3, lambda one: one[:-3] + bytes(
+            [one[-3] + 1]) + one[-2:])),
+        ('global-short', place_in(3, lambda one: one[:-4])),
+        ('global-long', place_in(3, lambda one: one[:-4] + one[-8:])),
+        ('global-other', place_in(3, lambda one: b'AAAA' + one[4:]))):
+    add('signature-' + _name, 'F23', signature_lines(_edit))
+for _name, _old, _new in (
+        ('size-letter', rb'\n[0-9]+\n', b'\nx\n'),
+        ('size-zero', rb'\n([0-9]+\n)', br'\n0\1'),
+        ('root-short', rb'(\n[0-9]+\n).{4}', br'\1'),
+        ('root-letter', rb'(\n[0-9]+\n).', br'\1!'),
+        ('one-line', rb'\n[^$]*', b'\n'),
+        ('origin-alone', rb'\n[^$]*', b''),
+        ('no-blank', rb'\n\n', b'\n'),
+        ('other-origin', b' crashcart/', b' crashcarf/'),
+        ('no-space', rb'(crashcart/[0-9a-f-]+) ', br'\1-'),
+        ('signature-short', rb'.{4}\n$', b'\n'),
+        ('signature-letter', rb'.\n$', b'!\n')):
+    add('checkpoint-' + _name, 'F18', text_break(
+        'checkpoint', lambda d, old=_old, new=_new: re.sub(old, new, d,
+                                                           count=1)))
+for _name, _old, _new in (('control', b'minisign public', b'minisign\x01public'),
+                          ('algorithm', b'\nRWR', b'\nRXR'),
+                          ('letter', b'\nRWR', b'\nRW!'),
+                          ('one-line', b'\n', b' ')):
+    add('session-key-' + _name, 'F8', member_edit(
+        'keys/session-1.pub', lambda d, old=_old, new=_new: d.replace(
+            old, new, 1)))

@@ -52,6 +52,7 @@ GUARD = ('keeps a read inside of what was given; what would be read is refused '
 LIMIT = 'a limit that is too far for a bundle here: tests/unit/bundle_read.c'
 CHANGES = 'a file that cannot be read, or that becomes shorter meanwhile'
 NO_FILE = 'a pipe or a folder by the name of a file: reading it fails, too'
+PARSED = 'what cart_clock_parse would refuse as well'
 NAMED = 'about what is named on the command line, not about a bundle'
 ALLOWED = {
     'bundle/verify.c: c->o->line && c->o->line(c->o->arg, line, err) < 0':
@@ -77,6 +78,24 @@ ALLOWED = {
     'bundle/seal_read.c: (size_t)(lf - s) <= n': GUARD,
     'bundle/seal_read.c: len > CART_SEAL_MAX':
         'who reads a seal reads no more: verify_input.c, verify_source.c',
+    'bundle/logcheck.c: raw.len != CART_ED25519_SIGNATURE_SIZE':
+        'F20 holds its length: logtypes.c',
+    'bundle/logcheck.c: !second': NAMED,
+    'bundle/logcheck.c: cart_text_u64(first + 1, (size_t)(second - first - 1), '
+    'UINT64_MAX, &ret->size) < 0': NAMED,
+    'bundle/logcheck.c: ret->size == 0': NAMED,
+    'bundle/logcheck.c: c->n_open == OPEN_MAX':
+        'a limit of memory, of 4,096 exhibits that are open at once',
+    'bundle/logcheck.c: !open': 'that limit, or no memory',
+    'bundle/logcheck.c: !cart_rule_number(&why)': 'words of a refusal',
+    'bundle/logcheck.c: !colon': 'words of a refusal',
+    'bundle/logcheck.c: c->line && c->line(c->arg, line, err) < 0': CALLER,
+    'bundle/logcheck.c: len == 0': GUARD,
+    'bundle/logcheck.c: len > LOG_PART_MAX': 'verify_bag.c keeps no more of it',
+    'bundle/logtypes.c: len <= n': GUARD,
+    "bundle/logtypes.c: s[len - 1] != 'Z'": PARSED,
+    'bundle/logtypes.c: !is_digits(s + n + 1, digits)': PARSED,
+    'bundle/logtypes.c: len != n + 1': PARSED,
     'bundle/walker.c: cart_tar_header(w->name, w->path, w->member.size, mtime, '
     'want) < 0': 'the name and the numbers came out of a header',
     'bundle/verify_input.c: !S_ISREG(st.st_mode)': NO_FILE,
