@@ -33,7 +33,7 @@ killed() {
 	from=$(sim_requests)
 	"$CRASHCART" collect ./m.json --case "$1" --out "s3://$bucket/$1" \
 		--trust-environment --state . --segment 16M \
-		--retain governance:9 "${@:4}" > out 2> err &
+		"${@:4}" > out 2> err &
 	pid=$!
 	until [ "$(tail -n +"$((from + 1))" "$SIM_LOG" |
 			grep -c "\"$operation\"")" -ge "$n" ] ||
@@ -58,7 +58,7 @@ judge() {	# PREFIX [OPTION]...: both verifiers say partial, by the lab's key
 	grep -q 'sealed as partial' second || die "$(cat second)"
 }
 
-killed A CompleteMultipartUpload 2
+killed A CompleteMultipartUpload 2 --retain governance:9
 n=$(sim_requests)
 salvage 3 A
 [ "$(last_json .segments)" -ge 2 ] || die "segments: $(cat out) $(grep -n MultipartUpload "$SIM_LOG" | cut -c1-700; cat err)"
@@ -71,6 +71,19 @@ n=$(sim_requests)
 salvage 0 A
 [ "$(last_json .already)" = true ] || die "already: $(cat out)"
 [ -z "$(puts "$n")" ] || die "changed: $(puts "$n")"
+
+aws s3api get-object-retention --bucket $bucket --key A/A-b01.tar > tar.json
+jq -r '.Retention.RetainUntilDate[:19]' tar.json > until
+jq -r '.ObjectLockRetainUntilDate[:19]' head.json | cmp - until ||
+	die "locked until"
+
+# the bucket's own lock, whose time has a fraction
+killed L CompleteMultipartUpload 1
+aws s3api get-object-retention --bucket $bucket --key L/L-b01.tar > tar.json
+jq -e '.Retention.RetainUntilDate | test("[0-9][.][0-9]")' tar.json > n ||
+	die "no fraction: $(cat tar.json)"
+salvage 3 L
+judge L
 
 # nothing was closed: what was uploaded is all there is, and sealed
 killed B UploadPart 2

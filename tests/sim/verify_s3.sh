@@ -171,6 +171,45 @@ got=0
 wait $pid || got=$?
 [ $got = 1 ] || die "exit $got when it died"
 says 'the process that fetches .* died'
+
+# it ends at requests that no verifier makes: here through its own pipe
+cat > ask.py <<'P'
+import os, struct, sys
+child, parent, *q = (int(n) for n in sys.argv[1:])
+def ends(pid, way):	# its pipes: inode -> path
+    d, out = "/proc/%d/" % pid, {}
+    for fd in os.listdir(d + "fd"):
+        at = os.readlink(d + "fd/" + fd)
+        flags = open(d + "fdinfo/" + fd).read().split("flags:")[1].split()[0]
+        if at.startswith("pipe:") and int(flags, 8) & 3 == way:
+            out[at] = d + "fd/" + fd
+    return out
+mine = ends(child, os.O_RDONLY)
+both = set(mine) & set(ends(parent, os.O_WRONLY))
+assert len(both) == 1, both
+fd = os.open(mine[both.pop()], os.O_WRONLY)
+os.write(fd, struct.pack("=IIIIQ", *q))
+P
+# OP SLOT FILE LENGTH OFFSET
+for q in '0 1 0 1 0' '7 1 0 1 0' '1 8 0 1 0' '1 4000000000 0 1 0' \
+	'1 1 99999 1 0' '2 1 99999 1 0' '1 1 0 8388609 0'
+do
+	faults '[{"service":"s3","operation":"GetObject","skip":1,"do":"hang",
+		"seconds":60,"times":1}]'
+	n=$(sim_requests)
+	"$CRASHCART" verify "$at" -P "$key" > out 2> err &
+	pid=$!
+	until tail -n +"$((n + 1))" "$SIM_LOG" | grep -q '"GetObject"' ||
+			! kill -0 $pid 2> /dev/null
+	do sleep 0.02; done
+	child=$(cat "/proc/$pid/task/$pid/children")
+	# shellcheck disable=SC2086 # numbers
+	python3 ask.py "${child% }" "$pid" $q
+	got=0
+	wait $pid || got=$?
+	[ $got = 1 ] || die "exit $got after the request $q"
+	says 'the process that fetches .* died'
+done
 faults '[]'
 
 # encrypted
