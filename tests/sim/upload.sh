@@ -246,6 +246,18 @@ aws s3api head-object --bucket $bucket --key "K/$last" > head.json
 python3 -B "$TOP/tests/interop/verify_bundle.py" got --pubkey "$second" > second ||
 	die "$(cat second)"
 
+# by the bucket's own lock, whose time has a fraction
+killed R
+expect 3 "$CRASHCART" resume state --trust-environment --json
+says 'going on after log line'
+fetched R
+last=$(find got -name "$bundle.tar*" -printf '%f\n' | sort -V | tail -n 1)
+for file in "$bundle.tar" "$last"; do
+	aws s3api head-object --bucket $bucket --key "R/$file" |
+		jq -r '.ObjectLockRetainUntilDate[:19]'
+done | uniq > until
+[ "$(wc -l < until)" = 1 ] || die "another lock: $(cat until)"
+
 # credentials that may only put: sealed as partial, and said why
 killed P
 curl -sS -d '{"name": "put", "policy": {"Version": "2012-10-17", "Statement": [
