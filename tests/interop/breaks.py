@@ -1281,3 +1281,4 @@ for _name, _old, _new in (('control', b'minisign public', b'minisign\x01public')
     add('session-key-' + _name, 'F8', member_edit(
         'keys/session-1.pub', lambda d, old=_old, new=_new: d.replace(
             old, new, 1)))
+stamp_break('list-no-space', 'F24', stamps=lambda _: '1xhttp://a/ granted\n')
