@@ -1282,3 +1282,6 @@ for _name, _old, _new in (('control', b'minisign public', b'minisign\x01public')
         'keys/session-1.pub', lambda d, old=_old, new=_new: d.replace(
             old, new, 1)))
 stamp_break('list-no-space', 'F24', stamps=lambda _: '1xhttp://a/ granted\n')
+stamp_break('list-url-only', 'F24', stamps=lambda _: '1 http://a/\n')
+stamp_break('list-other-word', 'F24', stamps=lambda t: t.replace(
+    'failed nobody', 'denied nobody'))

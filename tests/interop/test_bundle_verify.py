@@ -62,6 +62,12 @@ BAG_CHANGES = (
      lambda p: os.rename(p + '.x', p + '/VERIFY.txt')),
     ('list with a path of 120 bytes', list_path_of_120,
      lambda p: os.rename(p + '.x', p + '/manifest-sha256.txt')),
+    ('link below', lambda p: os.symlink('x', p + '/data/x'),
+     lambda p: os.unlink(p + '/data/x')),
+    *((name + ' missing', lambda p, n=name: os.rename(p + n, p + '.x'),
+       lambda p, n=name: os.rename(p + '.x', p + n))
+      for name in ('/manifest-sha256.txt', '/tagmanifest-sha256.txt',
+                   '/bag-info.txt')),
     ('changed', lambda p: os.truncate(
         p + '/data/e000001-caller.json', 3), None))
 
