@@ -26,16 +26,17 @@ const struct cart_option cart_verify_options[] = {
 	{ NULL, 0, NULL, false, NULL }
 };
 
-int cart_verify_remote_open(const struct cart_args *a, struct cart_source **ret,
-			    struct cart_err *err)
+int cart_verify_remote_open(const struct cart_args *a, const char *url,
+			    struct cart_source **ret, struct cart_err *err)
 {
+	(void)a;
 	*ret = NULL;
-	if (strncmp(a->positional[0], "s3://", 5) != 0)
+	if (strncmp(url, "s3://", 5) != 0)
 		return 0;
 	return cart_err_set(err, CART_ERR_USAGE, 0, "this program makes no "
 			    "connection: download the bundle first (aws s3 cp "
 			    "--recursive %.200s DIR), or use `crashcart "
-			    "verify`", a->positional[0]);
+			    "verify`", url);
 }
 
 void cart_verify_remote_close(struct cart_source *s)

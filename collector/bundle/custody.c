@@ -19,6 +19,7 @@
 
 #define ENTRIES_MAX 100000
 #define ENTRY_MAX ((size_t)65536)
+#define WRAPPED_MAX ((size_t)262144)	/* with its signature, as JSON */
 #define NO_ENTRY \
 	"0000000000000000000000000000000000000000000000000000000000000000"
 
@@ -82,42 +83,37 @@ static bool is(const struct cart_json *j, const char *key, const char *want)
 
 /* The signature beside an entry. 1: by a named key, 0: not, -1: bad. */
 static int check_signature(struct chain *c, uint64_t n,
-			   const struct cart_buf *entry, const char *sha256,
+			   const struct cart_buf *entry,
+			   struct cart_buf *minisig, const char *sha256,
 			   char key_id[17])
 {
 	unsigned char prehash[CART_BLAKE2B_SIZE];
 	struct cart_minisign_sig sig;
 	char name[48], want[512];
-	struct cart_buf b;
 	int rc = 0;
 	size_t i;
 
-	cart_buf_init(&b, 8192);
 	entry_name(n, ".minisig", name);
 	trusted_comment(c->root, n, sha256, want);
-	if (cart_file_read(c->dirfd, name, &b, NULL) < 0 ||
-	    cart_minisign_parse_sig(b.data, b.len, &sig, NULL) < 0 ||
+	if ((minisig->len == 0 &&
+	     cart_file_read(c->dirfd, name, minisig, NULL) < 0) ||
+	    cart_minisign_parse_sig(minisig->data, minisig->len, &sig,
+				    NULL) < 0 ||
 	    strcmp(sig.untrusted, "crashcart custody") != 0 ||
-	    strcmp(sig.trusted, want) != 0) {
-		rc = bad(c, "entry %" PRIu64 " has no signature of its own", n);
-		goto out;
-	}
+	    strcmp(sig.trusted, want) != 0)
+		return bad(c, "entry %" PRIu64 " has no signature of its own", n);
 	cart_minisign_id_text(sig.key_id, key_id);
 	prehash_of(entry, prehash);
 	for (i = 0; i < c->n_keys; i++) {
 		if (memcmp(c->keys[i].id, sig.key_id, sizeof(sig.key_id)) != 0)
 			continue;
-		if (cart_minisign_verify(&sig, &c->keys[i], prehash, NULL) < 0) {
-			rc = bad(c, "the signature of entry %" PRIu64 " does not "
-				 "hold under key %s: a forged hand-over", n,
-				 key_id);
-			goto out;
-		}
+		if (cart_minisign_verify(&sig, &c->keys[i], prehash, NULL) < 0)
+			return bad(c, "the signature of entry %" PRIu64 " does "
+				   "not hold under key %s: a forged hand-over",
+				   n, key_id);
 		rc = 1;
 		c->v->trusted++;
 	}
-out:
-	cart_buf_clear(&b);
 	return rc;
 }
 
@@ -172,7 +168,7 @@ static int check_transfer(struct chain *c, uint64_t n,
 }
 
 static int check_entry(struct chain *c, uint64_t n, const struct cart_buf *b,
-		       const struct cart_json *j)
+		       struct cart_buf *minisig, const struct cart_json *j)
 {
 	char sha256[CART_SHA256_HEX_SIZE], key_id[17] = "";
 	int64_t number;
@@ -191,7 +187,7 @@ static int check_entry(struct chain *c, uint64_t n, const struct cart_buf *b,
 	    cart_json_get_string(j, "event") == NULL)
 		return bad(c, "entry %" PRIu64 " does not say who did what", n);
 	cart_sha256_hex(b->data, b->len, sha256);
-	trusted = check_signature(c, n, b, sha256, key_id);
+	trusted = check_signature(c, n, b, minisig, sha256, key_id);
 	if (trusted < 0 || check_transfer(c, n, j) < 0)
 		return -1;
 	memcpy(c->v->head, sha256, sizeof(sha256));
@@ -203,28 +199,48 @@ static int check_entry(struct chain *c, uint64_t n, const struct cart_buf *b,
 	return 0;
 }
 
+/* One object in S3 holds both: {"entry":TEXT,"minisig":TEXT}. */
+static struct cart_json *unwrap(struct cart_json *j, struct cart_buf *entry,
+				struct cart_buf *minisig)
+{
+	const char *e = cart_json_get_string(j, "entry");
+	const char *s = cart_json_get_string(j, "minisig");
+
+	if (e == NULL || s == NULL)
+		return j;
+	cart_buf_reset(entry);
+	cart_buf_adds(entry, e);
+	cart_buf_adds(minisig, s);
+	cart_json_free(j);
+	return cart_buf_ok(entry) && cart_buf_ok(minisig) ?
+		cart_json_parse(entry->data, entry->len, NULL, NULL) : NULL;
+}
+
 /* 1: one more entry was good; 0: there is none; -1: bad or err. */
 static int next_entry(struct chain *c, uint64_t n, struct cart_err *err)
 {
 	struct cart_json *j;
-	struct cart_buf b;
+	struct cart_buf b, minisig;
 	char name[48];
 	int rc;
 
 	entry_name(n, "", name);
 	if (!cart_file_exists(c->dirfd, name))
 		return 0;
-	cart_buf_init(&b, ENTRY_MAX);
+	cart_buf_init(&b, WRAPPED_MAX);
+	cart_buf_init(&minisig, 8192);
 	rc = cart_file_read(c->dirfd, name, &b, err);
 	if (rc == 0) {
-		j = cart_json_parse(b.data, b.len, NULL, NULL);
+		j = unwrap(cart_json_parse(b.data, b.len, NULL, NULL), &b,
+			   &minisig);
 		if (j == NULL)
 			rc = bad(c, "entry %" PRIu64 " is no JSON", n);
 		else
-			rc = check_entry(c, n, &b, j);
+			rc = check_entry(c, n, &b, &minisig, j);
 		cart_json_free(j);
 	}
 	cart_buf_clear(&b);
+	cart_buf_clear(&minisig);
 	return rc < 0 ? -1 : 1;
 }
 
@@ -385,6 +401,21 @@ static int print_entry(const struct cart_verdict *v, const char *seal_sha256,
 	return cart_buf_check(out, "the custody entry", err);
 }
 
+static int wrap(struct cart_buf *entry, const struct cart_buf *minisig,
+		struct cart_err *err)
+{
+	struct cart_json *j = cart_json_new_object();
+
+	add(j, "entry", (const char *)entry->data);
+	add(j, "minisig", (const char *)minisig->data);
+	cart_buf_clear(entry);
+	cart_buf_init(entry, WRAPPED_MAX);
+	cart_json_print(j, 0, entry);
+	cart_buf_addc(entry, '\n');
+	cart_json_free(j);
+	return cart_buf_check(entry, "the custody entry", err);
+}
+
 int cart_custody_add(const char *folder, const struct cart_verdict *v,
 		     const char *seal_sha256, const struct cart_custody_entry *e,
 		     struct cart_signer *signer, int64_t utc_ns,
@@ -433,7 +464,8 @@ int cart_custody_add(const char *folder, const struct cart_verdict *v,
 		goto out;
 	/* the signature first: an entry is there when it is signed */
 	entry_name(n, ".minisig", name);
-	if (cart_file_write_new(fd, name, sig.data, sig.len, 0644, err) < 0)
+	if (e->one_file ? wrap(&entry, &sig, err) < 0 :
+	    cart_file_write_new(fd, name, sig.data, sig.len, 0644, err) < 0)
 		goto out;
 	entry_name(n, "", name);
 	rc = cart_file_write_new(fd, name, entry.data, entry.len, 0644, err);

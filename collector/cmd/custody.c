@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "crashcart/clock.h"
@@ -15,9 +17,11 @@
 #include "crashcart/msg.h"
 #include "crashcart/text.h"
 #include "custody_find.h"
+#include "custody_s3.h"
 #include "key_kms.h"
 #include "key_load.h"
 #include "verdict_print.h"
+#include "verify_remote.h"
 
 struct custody {
 	const struct cart_args *a;
@@ -26,25 +30,34 @@ struct custody {
 	struct cart_verdict v;
 	struct cart_custody_place place;
 	uint64_t shown;
+	bool remote;
+	struct cart_custody_s3 s3;	/* if remote */
+	struct cart_source *source;	/* of the bundle, or NULL */
 };
 
 /* The whole bundle, always: nobody hands over or takes what does not hold. */
 static int verify(struct custody *c, struct cart_err *err)
 {
-	struct cart_verify_options o = { 0 };
+	struct cart_verify_options o = { .source = c->source };
+	int rc;
 
 	o.bundle = c->a->positional[1];
 	o.keys = c->keys;
 	o.n_keys = c->n_keys;
 	o.progress = cart_verdict_progress;
-	if (cart_verify(&o, &c->v, err) < 0)
+	rc = cart_verify(&o, &c->v, err);
+	cart_verify_remote_close(c->source);
+	c->source = NULL;
+	if (rc < 0)
 		return -1;
 	cart_msg_progress_end();
 	if (c->v.extracted)
 		return cart_err_set(err, CART_ERR_USAGE, 0, "custody is of a "
 				    "sealed bundle, not of an extracted bag");
-	return c->v.root[0] != '\0' ? cart_custody_find(o.bundle, c->v.name,
-						      &c->place, err) : 0;
+	return c->v.root[0] != '\0' ? cart_custody_find(c->remote ?
+						      c->s3.dir : o.bundle,
+						      c->v.name, &c->place,
+						      err) : 0;
 }
 
 /* ---- showing ------------------------------------------------------------- */
@@ -142,6 +155,7 @@ static int add(struct custody *c, const char *verb)
 
 	e.event = strcmp(verb, "release") == 0 ? "released" :
 		strcmp(verb, "receive") == 0 ? "received" : "note";
+	e.one_file = c->remote;
 	e.by = cart_args_value(c->a, "by");
 	e.other = cart_args_value(c->a, e.event[2] == 'l' ? "to" : "from");
 	e.purpose = cart_args_value(c->a, "purpose");
@@ -160,11 +174,17 @@ static int add(struct custody *c, const char *verb)
 	e.verdict = c->v.kind == CART_VERDICT_VALID ? "valid: every byte as "
 		"sealed, signed by a key that the signer of this entry named" :
 		"intact: every byte as sealed; no key was named for the seal";
-	if (cart_key_open(c->a, key, NULL, false, &key_of, &err) == 0 &&
+	if (cart_key_open(c->a, key, c->s3.env, false, &key_of, &err) == 0 &&
 	    cart_custody_add(c->place.folder, &c->v, c->place.seal_sha256, &e,
 			     key_of.signer,
-			     cart_clock_utc_ns(), head, &err) == 0) {
-		printf("%s\nhead %s (both sides keep it)\n", c->place.folder, head);
+			     cart_clock_utc_ns(), head, &err) == 0 &&
+	    (!c->remote || cart_custody_s3_put(&c->s3, c->a, &err) == 0)) {
+		if (c->remote)
+			printf("s3://%s/%s%s.custody\n", c->s3.bucket,
+			       c->s3.prefix, c->s3.name);
+		else
+			printf("%s\n", c->place.folder);
+		printf("head %s (both sides keep it)\n", head);
 		status = CART_EXIT_OK;
 	} else {
 		status = cart_command_fail(c->a, &err);
@@ -173,10 +193,55 @@ static int add(struct custody *c, const char *verb)
 	return status;
 }
 
+static int verify_and_do(struct custody *c, const char *verb)
+{
+	struct cart_err err = { 0 };
+
+	/* what adds an entry may need KMS, and a password */
+	if (strcmp(verb, "show") == 0)
+		cart_verdict_sandbox(NULL, NULL);
+	if (verify(c, &err) < 0) {
+		cart_msg_progress_end();
+		return cart_command_fail(c->a, &err);
+	}
+	if (c->v.root[0] == '\0' || (strcmp(verb, "show") != 0 &&
+				    c->v.kind == CART_VERDICT_INVALID)) {
+		cart_verdict_print(&c->v, c->n_keys, cart_args_flag(c->a, "json"));
+		cart_msg(CART_MSG_ERROR, "no entry was made: the bundle does "
+			 "not hold");
+		return CART_EXIT_INVALID;
+	}
+	return strcmp(verb, "show") == 0 ? show(c) : add(c, verb);
+}
+
+/* The process that is to remove what was fetched must not be in the sandbox,
+ * and the one that is in it must have no credentials. */
+static int show_fetched(struct custody *c)
+{
+	int status = CART_EXIT_FAILED, how;
+	pid_t pid;
+
+	cart_custody_s3_hang_up(&c->s3);
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		status = verify_and_do(c, "show");
+		if (fflush(stdout) != 0)
+			status = CART_EXIT_FAILED;
+		_exit(status);
+	}
+	/* what fetches ends when nobody can ask it any more */
+	cart_verify_remote_close(c->source);
+	c->source = NULL;
+	if (pid > 0 && waitpid(pid, &how, 0) == pid && WIFEXITED(how))
+		status = WEXITSTATUS(how);
+	return status;
+}
+
 static int custody(const struct cart_args *a)
 {
-	const char *verb = a->positional[0];
-	struct custody c = { .a = a };
+	const char *verb = a->positional[0], *bundle = a->positional[1];
+	struct custody c = { .a = a, .remote = !strncmp(bundle, "s3://", 5) };
 	struct cart_err err = { 0 };
 	int status;
 
@@ -188,21 +253,20 @@ static int custody(const struct cart_args *a)
 		err.class = CART_ERR_USAGE;
 		return cart_command_fail(a, &err);
 	}
-	/* what adds an entry may need KMS, and a password */
-	if (strcmp(verb, "show") == 0)
-		cart_verdict_sandbox(NULL, NULL);
-	if (verify(&c, &err) < 0) {
-		cart_msg_progress_end();
+	/* what fetches the bundle is another process: it comes first, since it
+	 * takes the environment, too */
+	if (c.remote && (cart_custody_s3_url(bundle, &c.s3, &err) < 0 ||
+			 cart_verify_remote_open(a, c.s3.url, &c.source,
+						 &err) < 0 ||
+			 cart_custody_s3_fetch(a, &c.s3, &err) < 0))
 		status = cart_command_fail(a, &err);
-	} else if (c.v.root[0] == '\0' || (strcmp(verb, "show") != 0 &&
-					   c.v.kind == CART_VERDICT_INVALID)) {
-		cart_verdict_print(&c.v, c.n_keys, cart_args_flag(a, "json"));
-		cart_msg(CART_MSG_ERROR, "no entry was made: the bundle does "
-			 "not hold");
-		status = CART_EXIT_INVALID;
-	} else {
-		status = strcmp(verb, "show") == 0 ? show(&c) : add(&c, verb);
-	}
+	else if (c.remote && strcmp(verb, "show") == 0)
+		status = show_fetched(&c);
+	else
+		status = verify_and_do(&c, verb);
+	cart_verify_remote_close(c.source);
+	if (c.remote)
+		cart_custody_s3_clear(&c.s3);
 	free(c.keys);
 	return status;
 }
@@ -222,6 +286,8 @@ static const struct cart_option options[] = {
 	  "show: the head that a party kept; it must be in the chain." },
 	{ "receipt", 0, NULL, false, "show: with lines to sign on paper." },
 	{ "pubkey", 'P', "FILE|BASE64", true, "A key that you trust." },
+	{ "bucket-owner", 0, "ID", false,
+	  "Account that owns the bucket, or ANY; without it your own." },
 	CMD_AWS_OPTIONS,
 	{ NULL, 0, NULL, false, NULL }
 };
@@ -238,6 +304,10 @@ const struct cart_command cart_cmd_custody = {
 "which is made only after the whole bundle was verified again.  Entries are\n"
 "chained by hash in NAME.custody/; whoever keeps a head can show a later cut or\n"
 "rewriting.  show checks all of it and prints the record.\n"
+"\n"
+"Of a bundle in S3 (s3://BUCKET/PREFIX/NAME) each entry is an object there,\n"
+"locked as the seal is and never overwritten: of two parties that add one at\n"
+"the same time, one is told that the other was faster.\n"
 "\n"
 "Examples:\n"
 "  crashcart custody release IR-7-b01.tar --by 'A. Responder' --to 'B. Lab' \\\n"

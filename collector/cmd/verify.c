@@ -165,7 +165,7 @@ static int verify(const struct cart_args *a)
 	o.seal_path = cart_args_value(a, "seal");
 	if (strcmp(o.bundle, "-") == 0 && o.seal_path == NULL)
 		return cart_command_usage(a, "a bundle on a pipe wants --seal FILE");
-	if (cart_verify_remote_open(a, &o.source, &err) < 0)
+	if (cart_verify_remote_open(a, o.bundle, &o.source, &err) < 0)
 		return cart_command_fail(a, &err);
 	o.stored_only = cart_args_flag(a, "no-download");
 	if (cart_key_public_all(a, "pubkey", &keys, &o.n_keys, &err) < 0) {

@@ -32,8 +32,8 @@ extern const struct cart_option cart_verify_options[];
 /* Before keys are read and the sandbox is entered: what is read from a network
  * is fetched by a process of its own.  *ret is NULL if the bundle is not
  * s3://...  0, or -1 with err. */
-int cart_verify_remote_open(const struct cart_args *a, struct cart_source **ret,
-			    struct cart_err *err);
+int cart_verify_remote_open(const struct cart_args *a, const char *url,
+			    struct cart_source **ret, struct cart_err *err);
 /* Accepts NULL. */
 void cart_verify_remote_close(struct cart_source *s);
 /* What was said of each object, an array of the caller's; NULL if nothing. */

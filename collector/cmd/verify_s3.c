@@ -724,10 +724,9 @@ static int start_fetcher(struct remote *r, const struct cart_args *a,
 	return pid < 0 ? cart_err_errno(err, errno, "starting a process") : 0;
 }
 
-int cart_verify_remote_open(const struct cart_args *a, struct cart_source **ret,
-			    struct cart_err *err)
+int cart_verify_remote_open(const struct cart_args *a, const char *url,
+			    struct cart_source **ret, struct cart_err *err)
 {
-	const char *url = a->positional[0];
 	struct remote *r;
 
 	*ret = NULL;

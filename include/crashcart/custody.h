@@ -20,6 +20,7 @@ struct cart_custody_entry {
 	const char *other;	/* to whom, or from whom; NULL */
 	const char *purpose, *method, *storage, *text;	/* or NULL */
 	const char *verdict;	/* received: what the full verification said */
+	bool one_file;		/* its signature goes into NNNNNN.json, too */
 };
 
 /* Appends an entry for the bundle whose verdict (just made) is v, signed.
