@@ -36,6 +36,7 @@ struct file_sink {
 	bool encrypted;
 	bool dir_dirty;			/* a name is not durable yet */
 	bool has_spare, is_ending;
+	bool is_unwritten;		/* made by us, and nothing is in it */
 	bool retried;			/* the spare's space has come back */
 };
 
@@ -169,6 +170,7 @@ static int file_write(struct cart_sink *s, const void *data, size_t len,
 			p += n;
 			len -= (size_t)n;
 			f->at += (size_t)n;
+			f->is_unwritten = false;
 			f->retried = f->sink.low;
 			continue;
 		}
@@ -250,7 +252,13 @@ static int file_companion(struct cart_sink *s, const char *suffix,
 static void file_free(struct cart_sink *s)
 {
 	struct file_sink *f = of(s);
+	char file[FILE_NAME_SIZE];
 
+	/* a run that failed before it began leaves nothing to resume */
+	if (f->is_unwritten) {
+		segment_name(f, 1, file);
+		unlinkat(f->dirfd, file, 0);
+	}
 	if (f->fd >= 0)
 		close(f->fd);
 	if (f->dirfd >= 0)
@@ -352,6 +360,7 @@ static struct cart_sink *make(int dirfd, const char *dir, const char *name,
 		cart_err_prefix(err, "%s", dir);
 		goto fail;
 	}
+	f->is_unwritten = !resume_segments;
 	return &f->sink;
 fail:
 	file_free(&f->sink);

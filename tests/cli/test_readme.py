@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 # run-tests: native-only release-only
+# run-tests: timeout=900
 """Run every command that the README shows, as it stands there, against the
 simulated account.  Only what cannot be the same here is replaced: the key, the
 instance, /mnt/usb, and ssh, which stands for another machine's shell."""

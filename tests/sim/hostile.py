@@ -46,9 +46,15 @@ HOST = manifest({"id": "state", "do": "host.files", "with": {
 
 
 def says(run, what, *words):
-    """One warning on the terminal has all the words."""
-    lines = [json.loads(x).get("message", "") for x in run.err.splitlines()
-             if x.startswith("{")]
+    """One warning on the terminal has all the words; "the same reason as
+    above" stands for the last reason that was told whole."""
+    lines, above = [], ""
+    for x in run.err.splitlines():
+        if x.startswith("{"):
+            message = json.loads(x).get("message", "")
+            lines.append(message.replace("the same reason as above", above))
+            if message.startswith("gap: ") and message == lines[-1]:
+                above = message
     check(what + ": the terminal says " + ", ".join(words), any(
         all(w in x for w in words) for x in lines), run.err[-900:])
 

@@ -54,6 +54,7 @@ says 'ECC_NIST_EDWARDS25519 for signing'
 expect 1 "$CRASHCART" collect ./m.json --out q --trust-environment \
 	--key "kms:$arn:alias/nothing"
 says 'kms:GetPublicKey'
+[ -z "$(ls -A q)" ] || { ls -A q; echo "FAILED: it left a file"; exit 1; }
 for bad in kms: kms:alias/evidence kms:arn:aws:s3:::b \
 		"kms:arn:aws:kms::1:key/x"; do
 	expect 2 "$CRASHCART" countersign p --key "$bad"
