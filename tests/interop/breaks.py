@@ -1275,8 +1275,8 @@ for _name, _old, _new in (
         'checkpoint', lambda d, old=_old, new=_new: re.sub(old, new, d,
                                                            count=1)))
 for _name, _old, _new in (('control', b'minisign public', b'minisign\x01public'),
-                          ('algorithm', b'\nRWR', b'\nRXR'),
-                          ('letter', b'\nRWR', b'\nRW!'),
+                          ('algorithm', b'\nRW', b'\nRX'),
+                          ('letter', b'\nRW', b'\nR!'),
                           ('one-line', b'\n', b' ')):
     add('session-key-' + _name, 'F8', member_edit(
         'keys/session-1.pub', lambda d, old=_old, new=_new: d.replace(
