@@ -363,6 +363,8 @@ static int open_file(struct cart_input *in, const char *path,
 		n -= 5;
 	else if (ends_with(name, ".tar.age"))
 		n -= 8;
+	else if (faccessat(in->dirfd, name, F_OK, 0) != 0)
+		return cart_err_errno(err, errno, "%s", path);
 	else
 		return cart_err_set(err, CART_ERR_INPUT, 0,
 				    "%s is not a .tar, a .tar.age, a .seal or a "

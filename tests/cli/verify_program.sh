@@ -21,6 +21,8 @@ expect 5 "$verifier" verify o
 expect 0 "$verifier" list o --files
 prints "tree/file"
 expect 0 "$verifier" extract o --out x --pubkey "$key"
+expect 1 "$verifier" verify nowhere
+says 'nowhere: No such file'
 # an exhibit that is not there is no success
 expect 2 "$verifier" extract o --out y --pubkey "$key" e999
 expect 1 "$verifier" extract o --out y --pubkey "$key" e000001 e000999
