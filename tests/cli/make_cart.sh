@@ -24,6 +24,9 @@ echo evidence > tree/file
 # ---- a folder ----
 mkdir stick
 expect 0 make_cart stick
+for arch in x86_64 aarch64; do	# the release is for one of them
+	[ "$arch" = "$(uname -m)" ] || says "has no program for $arch"
+done
 (cd stick && sha256sum --strict --quiet -c SHA256SUMS)
 minisign -Vqm stick/SHA256SUMS -p release.pub
 for file in stick/manifests/*.json; do
@@ -43,6 +46,20 @@ expect 0 sh stick/run.sh verify stick/evidence/C-b01.tar -P "$session"
 # --out elsewhere is left alone
 expect 0 sh stick/run.sh collect ./m.json --case D --out elsewhere
 [ -e elsewhere/D-b01.tar ] && [ ! -e stick/evidence/D-b01.tar ]
+# what a release lacks is said
+cp -r dist bare
+(
+	cd bare
+	mkdir x
+	tar xzf crashcart-*-linux-*.tar.gz -C x
+	rm x/*/verify.html
+	tar czf crashcart-*-linux-*.tar.gz -C x "$(ls x)"
+	rm -r x
+	find . -type f ! -name 'SHA256SUMS*' -exec sha256sum {} + > SHA256SUMS
+)
+mkdir plain
+expect 0 "$TOP/scripts/make-cart" -d bare plain
+says 'has no verify.html'
 # a release that was changed is not put on a stick
 cp -r dist bad
 printf x >> "$(echo bad/*.spdx.json)"

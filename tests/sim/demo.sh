@@ -15,6 +15,8 @@ echo "took $((SECONDS - began)) s"
 for word in VALID 'Collected, by step' Gaps: 'Check it by hand'; do
 	[ "$(grep -c "^$word" run.out)" = 2 ] || die "$word is not shown twice"
 done
+[ "$(grep -c 'simulated account signed its' run.out)" = 1 ] ||
+	die "what does not hold is not explained"
 for tar in *.tar; do
 	name=${tar%.tar}
 	key=$(sed -n "s|^  minisign -Vm .*$name.seal -P ||p" run.out)
