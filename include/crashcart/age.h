@@ -98,9 +98,10 @@ void cart_age_reader_pool(struct cart_age_reader *r, struct cart_pool *pool);
 /* The next file begins. */
 void cart_age_reader_reset(struct cart_age_reader *r);
 /* Takes bytes (advancing *data and *len; they may be overwritten with their
- * plaintext, also of blocks that come later: go on with the same bytes).  1: *ret and *ret_len are plaintext that was authenticated, good
- * until the next call, or, where they point into the caller's bytes, as long
- * as those; 0: all was taken; -1. */
+ * plaintext, also of blocks that come later: go on with the same bytes).  1:
+ * *ret and *ret_len are plaintext that was authenticated, good until the next
+ * call, or, where they point into the caller's bytes, as long as those; 0: all
+ * was taken; -1. */
 int cart_age_reader_step(struct cart_age_reader *r, unsigned char **data,
 			 size_t *len, const unsigned char **ret,
 			 size_t *ret_len, struct cart_err *err);

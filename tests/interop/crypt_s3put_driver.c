@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An S3 that takes uploads and throws them away, for tests/bench/upload.py and
- * tests/interop/upload_faults.py:
+ * tests/interop/test_upload_faults.py:
  *
  *   crypt_s3put_driver [--tls CERT.pem KEY.pem] [--keep FOLDER]
  *

@@ -9,7 +9,7 @@
 
 #include "crashcart/filter.h"
 
-/* ---- known answers; tests/interop/filter-jq asks jq about many more ------ */
+/* ---- known answers; tests/interop/test_filter_jq.py asks jq about more --- */
 
 struct collect {
 	struct cart_buf out;
