@@ -122,6 +122,7 @@ struct latest {
 	struct cart_buf key;
 	char when[64];
 	char *id;
+	size_t n;			/* of this key */
 };
 
 /* Prefixes match longer keys too; times are ISO 8601, so that text compares. */
@@ -136,8 +137,10 @@ static int take_uploads(void *arg, const struct cart_json *view)
 		when = cart_json_get_string(p, "Initiated");
 		id = cart_json_get_string(p, "UploadId");
 		if (!key || !when || !id ||
-		    strcmp(key, (char *)l->key.data) != 0 ||
-		    strcmp(when, l->when) < 0)
+		    strcmp(key, (char *)l->key.data) != 0)
+			continue;
+		l->n++;
+		if (strcmp(when, l->when) < 0)
 			continue;
 		free(l->id);
 		l->id = strdup(id);
@@ -149,7 +152,8 @@ static int take_uploads(void *arg, const struct cart_json *view)
 }
 
 int cart_s3_remnant(const struct cart_s3_sink_options *o, const char *file,
-		    uint64_t *ret_bytes, struct cart_err *err)
+		    uint64_t *ret_bytes, size_t *ret_others,
+		    struct cart_err *err)
 {
 	struct s3_upload u = { .n_parts = 0 };
 	struct cart_json *j = cart_json_new_object();
@@ -169,6 +173,7 @@ int cart_s3_remnant(const struct cart_s3_sink_options *o, const char *file,
 	if (each_page(o, "ListMultipartUploads", j, take_uploads, &l, err) < 0)
 		goto out;
 	rc = 0;
+	*ret_others = l.n - (l.n > 0);
 	if (!l.id)
 		goto out;
 	snprintf(u.file, sizeof(u.file), "%s", file);

@@ -886,6 +886,7 @@ int cart_salvage_read(const struct cart_resume_source *s, const char *name,
 		goto out;
 	snprintf(r->case_id, sizeof(r->case_id), "%s", in.bag.log.case_id);
 	snprintf(ret->case_id, sizeof(ret->case_id), "%s", r->case_id);
+	snprintf(ret->uuid, sizeof(ret->uuid), "%s", in.bag.log.uuid);
 	snprintf(ret->why, sizeof(ret->why), "%s", r->why);
 	ret->segments = r->n_good;
 	ret->lines = r->good_lines;

@@ -127,6 +127,8 @@ static int take_counters(struct check *c, struct cart_err *err)
 			return cart_rule(err, 23, "a counter-signature is by "
 					 "key %s, its name says %s", id,
 					 c->in.counters[i].id);
+		if (i == 0)
+			memcpy(c->v->counter_id, id, sizeof(id));
 		rc = trusted(c, &c->counters[i], c->prehash,
 			     "a counter-signature", &key, err);
 		if (rc < 0)

@@ -26,8 +26,8 @@ struct salvage {
 	char name[65], url[1200];
 	unsigned n_names;		/* of bundles that have no seal */
 	char other[65];			/* one that has */
-	bool sealed, encrypted;
-	uint64_t length[SEGMENTS_MAX];	/* 0: not there */
+	bool sealed, encrypted, has_run, has_signature;
+	uint64_t length[2][SEGMENTS_MAX];	/* plain, .age; 0: not there */
 	size_t n_segments;		/* from the first to a gap */
 	struct cart_age_identities *ids;
 	struct cmd_signer key_of;
@@ -137,8 +137,10 @@ static int on_segment(void *arg, const struct cart_s3_object *o,
 	size_t digits, i;
 
 	(void)err;
-	if (strcmp(p, ".seal") == 0)
-		s->sealed = true;
+	s->sealed |= strcmp(p, ".seal") == 0;
+	s->has_run |= strcmp(p, ".run") == 0;
+	s->has_signature |= strncmp(p, ".seal.", 6) == 0 &&
+		strstr(p, ".minisig") != NULL;
 	if (strncmp(p, ".tar", 4) != 0)
 		return 0;
 	p += 4;
@@ -153,8 +155,7 @@ static int on_segment(void *arg, const struct cart_s3_object *o,
 	}
 	if (*p != '\0' && strcmp(p, ".age") != 0)
 		return 0;
-	s->encrypted |= *p != '\0';
-	s->length[number - 1] = o->size;
+	s->length[*p != '\0'][number - 1] = o->size;
 	return 0;
 }
 
@@ -166,8 +167,11 @@ static int find_segments(struct salvage *s, struct cart_err *err)
 	snprintf(begin, sizeof(begin), "%s.", s->name);
 	if (cart_s3_list(&s->reader, begin, on_segment, s, err) < 0)
 		return -1;
+	/* the first says what it is: anybody may have put others beside it */
+	s->encrypted = s->length[0][0] == 0 && s->length[1][0] > 0;
 	s->n_segments = 0;
-	while (s->n_segments < SEGMENTS_MAX && s->length[s->n_segments] > 0)
+	while (s->n_segments < SEGMENTS_MAX &&
+	       s->length[s->encrypted][s->n_segments] > 0)
 		s->n_segments++;
 	return 0;
 }
@@ -252,6 +256,38 @@ out:
 	return rc;
 }
 
+/* What is to be signed must be of the run that NAME.run says. */
+static int check_run(struct salvage *s, struct cart_err *err)
+{
+	char file[96], text[8192];
+	struct cart_json *j;
+	const char *uuid;
+	ssize_t n = 0;
+	int rc = 0;
+
+	snprintf(file, sizeof(file), "%s.run", s->name);
+	if (s->has_run)
+		n = cart_s3_read(&s->reader, file, NULL, 0, text, sizeof(text),
+				 err);
+	if (n < 0)
+		return -1;
+	j = n > 0 ? cart_json_parse(text, (size_t)n, NULL, NULL) : NULL;
+	uuid = cart_json_get_string(j, "uuid");
+	if (uuid == NULL || !cart_text_is_printable(uuid, strlen(uuid)))
+		cart_msg(CART_MSG_WARN, "there is no %s that says which run "
+			 "this is: look whether you expect bundle %s", file,
+			 s->found.uuid);
+	else if (strcmp(uuid, s->found.uuid) != 0)
+		rc = cart_err_set(err, CART_ERR_INPUT, 0, "%s names the run "
+				  "%.36s, the segments are of %s: somebody put "
+				  "one of the two there; nothing was sealed.  "
+				  "Keep a copy, remove the wrong one (a delete "
+				  "marker is enough), and salvage again", file,
+				  uuid, s->found.uuid);
+	cart_json_free(j);
+	return rc;
+}
+
 /* Of a seal that is there already: the segments that it covers, if partial. */
 static int read_seal(struct salvage *s, struct cart_err *err)
 {
@@ -273,7 +309,15 @@ static int read_seal(struct salvage *s, struct cart_err *err)
 		memcpy(s->found.root, seal.root, sizeof(s->found.root));
 		s->found.lines = seal.log_size;
 		rc = 0;
+	} else if (n >= 0) {
+		cart_err_prefix(err, "%s is no seal; remove it (a delete "
+				"marker is enough), and salvage again", file);
 	}
+	if (rc == 0 && !s->has_signature)
+		rc = cart_err_set(err, CART_ERR_INPUT, 0, "%s has no signature "
+				  "(.minisig): if it holds for you, `crashcart "
+				  "countersign`; else remove it (a delete "
+				  "marker is enough), and salvage again", file);
 	cart_seal_clear(&seal);
 	free(data);
 	return rc;
@@ -282,18 +326,24 @@ static int read_seal(struct salvage *s, struct cart_err *err)
 /* What was being uploaded: the object behind the closed ones. */
 static int keep_remnant(struct salvage *s, size_t number, struct cart_err *err)
 {
+	size_t others = 0;
 	char file[96];
 	int rc;
 
 	segment_file(s, number, file);
-	rc = cart_s3_remnant(&s->t.o, file, &s->remnant_bytes, err);
+	rc = cart_s3_remnant(&s->t.o, file, &s->remnant_bytes, &others, err);
 	if (rc == 0 && number == 0 && !s->encrypted) {
 		/* not even the first is there: it may be encrypted */
 		s->encrypted = true;
 		segment_file(s, number, file);
-		rc = cart_s3_remnant(&s->t.o, file, &s->remnant_bytes, err);
+		rc = cart_s3_remnant(&s->t.o, file, &s->remnant_bytes, &others,
+				     err);
 		s->encrypted = rc > 0;
 	}
+	if (others > 0)
+		cart_msg(CART_MSG_WARN, "%zu other uploads of %s are open, and "
+			 "stay: the one that was begun last was taken (aws "
+			 "s3api list-multipart-uploads)", others, file);
 	if (rc > 0)
 		snprintf(s->remnant, sizeof(s->remnant), "%s", file);
 	return rc < 0 ? -1 : 0;
@@ -302,7 +352,7 @@ static int keep_remnant(struct salvage *s, size_t number, struct cart_err *err)
 static int seal_closed(struct salvage *s, struct cart_err *err)
 {
 	struct cart_resume_source from = { .n_segments = s->n_segments,
-		.lengths = s->length, .read = read_chunk, .arg = s,
+		.lengths = s->length[s->encrypted], .read = read_chunk, .arg = s,
 		.identities = s->encrypted ? s->ids : NULL };
 
 	if (s->n_segments == 0)
@@ -314,8 +364,12 @@ static int seal_closed(struct salvage *s, struct cart_err *err)
 				    s->name);
 	if (cart_salvage_read(&from, s->name, &s->found, err) < 0)
 		return -1;
+	if (s->found.segments == 0)
+		return 0;
+	if (check_run(s, err) < 0)
+		return -1;
 	s->sealed_segments = s->found.segments;
-	return s->found.segments > 0 ? put_seal(s, err) : 0;
+	return put_seal(s, err);
 }
 
 static int do_salvage(struct salvage *s, struct cart_err *err)
@@ -504,9 +558,13 @@ const struct cart_command cart_cmd_salvage = {
 "Reads the closed segments, checks them (chunks, members, log, heads), and puts\n"
 "NAME.seal there, state partial, with your counter-signature; what was being\n"
 "uploaded is completed as the next segment's object: a remnant, not sealed.\n"
-"Nothing is overwritten; done again it says that it was done.  It needs\n"
-"s3:ListBucket, s3:ListBucketMultipartUploads, s3:ListMultipartUploadParts,\n"
-"s3:GetObject and s3:PutObject.  Make sure that the run has ended.\n"
+"Nothing is overwritten; done again it says that it was done.  Segments of\n"
+"another run than NAME.run says are refused.  Make sure that the run has ended.\n"
+"It needs s3:ListBucket, s3:ListBucketMultipartUploads,\n"
+"s3:ListMultipartUploadParts, s3:GetObject, s3:PutObject; to lock alike also\n"
+"s3:GetObjectAttributes, s3:GetObjectRetention, s3:GetObjectLegalHold,\n"
+"s3:PutObjectRetention, s3:PutObjectLegalHold; with SSE-KMS kms:Decrypt and\n"
+"kms:GenerateDataKey.\n"
 "\n"
 "Example:\n"
 "  crashcart salvage s3://evidence/IR-7 --key lab.key\n"

@@ -174,9 +174,10 @@ static uint64_t keep_remnant(const struct left *l, char file[96])
 {
 	struct cart_err err = { 0 };
 	uint64_t bytes = 0;
+	size_t others;
 
 	segment_file(l, l->seal.n_segments, file);
-	if (cart_s3_remnant(&l->t.o, file, &bytes, &err) > 0)
+	if (cart_s3_remnant(&l->t.o, file, &bytes, &others, &err) > 0)
 		return bytes;
 	if (err.class != CART_ERR_NONE)
 		cart_msg(CART_MSG_WARN, "what was uploaded last is left as an "

@@ -390,11 +390,16 @@ static void print_signer(const struct cart_verdict *v, size_t n_keys)
 	struct cart_buf bare;
 	char id[17];
 
-	if (v->signer_id[0] == '\0') {
-		printf("Signed by     nobody that can be named\n");
+	/* salvage counter-signs what has no signature of its own */
+	if (v->signer_id[0] == '\0')
+		printf("Signed by     nobody that can be named%s%s\n",
+		       v->counter_id[0] ? "; counter-signed by key " : "",
+		       v->counter_id);
+	if (v->signer_id[0] == '\0' && v->counter_id[0] == '\0')
 		return;
-	}
-	if (v->signer_claimed)
+	if (v->signer_id[0] == '\0')
+		;
+	else if (v->signer_claimed)
 		printf("Signed by     claims to be signed by key %s (not "
 		       "checked)\n", v->signer_id);
 	else
@@ -421,9 +426,9 @@ static void print_signer(const struct cart_verdict *v, size_t n_keys)
 	if (cart_buf_ok(&bare) && !v->countersigned)
 		printf("Trusted       yes: by you, as %s\n", (char *)bare.data);
 	else if (cart_buf_ok(&bare))
-		printf("Trusted       that key: no; counter-signed by key %s, "
-		       "which you\n              named as %s\n", id,
-		       (char *)bare.data);
+		printf("Trusted       %scounter-signed by key %s, which you\n"
+		       "              named as %s\n", v->signer_id[0] ?
+		       "that key: no; " : "yes: ", id, (char *)bare.data);
 	cart_buf_clear(&bare);
 }
 

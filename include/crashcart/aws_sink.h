@@ -62,9 +62,11 @@ int cart_s3_finish(const struct cart_s3_sink_options *o, const char *upload,
 
 /* Completes what was uploaded of file, its parts from the first to the first
  * that is missing, by the last upload that was begun; if there is no such
- * object yet.  1, and ret_bytes; 0: there is no upload with a part; -1. */
+ * object yet.  1, and ret_bytes; 0: there is no upload with a part; -1.
+ * ret_others: how many other uploads of file are open, and stay. */
 int cart_s3_remnant(const struct cart_s3_sink_options *o, const char *file,
-		    uint64_t *ret_bytes, struct cart_err *err);
+		    uint64_t *ret_bytes, size_t *ret_others,
+		    struct cart_err *err);
 
 /* Is the object of this length, and does S3 keep the checksum of a multipart
  * upload of parts with these SHA-256?  0; or -1 with err (CRYPTO: it is

@@ -225,6 +225,7 @@ void cart_resume_free(struct cart_resume_point *r);
 
 struct cart_salvage {
 	char case_id[65], root[CART_SHA256_HEX_SIZE];	/* root: of the log */
+	char uuid[37];			/* by the log; "" without a first line */
 	uint64_t lines, bytes;
 	size_t segments;		/* the first so many; 0: none */
 	char why[CART_ERR_TEXT_SIZE];	/* what stands behind them, or "" */

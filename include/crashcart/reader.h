@@ -250,6 +250,7 @@ struct cart_verdict {
 	bool stored_only;		/* not read: whoever stores it says that it
 					 * holds bytes with the seal's digests */
 	char signer_id[17];		/* key id of the outer signature */
+	char counter_id[17];		/* of the first counter-signature */
 	char signer_kind[16];		/* "session" or "examiner" */
 	struct cart_public_key trusted;	/* which named key */
 	/* With a trust file: whose key the (first) signature is, and why it

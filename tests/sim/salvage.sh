@@ -16,6 +16,8 @@ cat > m.json <<E
   { "id": "f", "do": "host.files", "with": { "paths": ["$PWD/big/**"] } } ] }
 E
 "$CRASHCART" keygen -W lab > /dev/null
+"$CRASHCART" keygen -W other > /dev/null
+lab=$(sed -n '1s/.* //p' lab.pub)
 "$CRASHCART" keygen --age age > age.txt
 to=$(sed -n 's/^Recipient: //p' age.txt)
 salvage() {	# STATUS PREFIX [OPTION]...
@@ -51,6 +53,7 @@ judge() {	# PREFIX [OPTION]...: both verifiers say partial, by the lab's key
 	expect 5 "$CRASHCART" verify got -P lab.pub "${@:2}"
 	prints 'sealed as partial'
 	prints 'Bytes intact  yes'
+	prints "Trusted +yes: counter-signed by key $lab, which you"
 	minisign -Vqm got/*.seal -x got/*.seal.*.minisig -p lab.pub ||
 		die minisign
 	python3 -B "$TOP/tests/interop/verify_bundle.py" got --pubkey lab.pub \
@@ -77,17 +80,49 @@ jq -r '.Retention.RetainUntilDate[:19]' tar.json > until
 jq -r '.ObjectLockRetainUntilDate[:19]' head.json | cmp - until ||
 	die "locked until"
 
+# who counter-signed is said for a wrong key and without any, too
+expect 5 "$CRASHCART" verify got -P other.pub
+prints "Signed by +nobody .* counter-signed by key $lab"
+prints 'Trusted +no: none of the keys that you named'
+expect 5 "$CRASHCART" verify got
+prints "counter-signed by key $lab"
+prints 'Trusted +no: you named no key'
+
 # the bucket's own lock, whose time has a fraction
 killed L CompleteMultipartUpload 1
 aws s3api get-object-retention --bucket $bucket --key L/L-b01.tar > tar.json
 jq -e '.Retention.RetainUntilDate | test("[0-9][.][0-9]")' tar.json > n ||
 	die "no fraction: $(cat tar.json)"
+# by its first segment it is not encrypted, whatever lies beside
+put() { aws s3 cp --quiet "$1" "s3://$bucket/L/L-b01.$2"; }
+put m.json tar.9999.age
+# neither what is no seal nor one without a signature ends it
+printf x > x
+put x seal
+salvage 1 L
+says 'L-b01.seal is no seal; remove it'
+put "$(echo got/*.seal)" seal
+salvage 1 L
+says 'has no signature'
+aws s3 rm --quiet "s3://$bucket/L/L-b01.seal"
+# somebody else's segments under this name
+aws s3 cp --quiet "s3://$bucket/L/L-b01.run" run
+sed 's/\("uuid": *"\)[0-9a-f]*/\100000000/' run > x
+put x run
+n=$(sim_requests)
+salvage 1 L
+says 'L-b01.run names the run 00000000-.*nothing was sealed'
+[ -z "$(puts "$n")" ] || die "changed: $(puts "$n")"
+put run run
 salvage 3 L
+aws s3 rm --quiet "s3://$bucket/L/L-b01.tar.9999.age"
 judge L
 
 # nothing was closed: what was uploaded is all there is, and sealed
+aws s3api create-multipart-upload --bucket $bucket --key B/B-b01.tar > n
 killed B UploadPart 2
 salvage 3 B
+says '1 other uploads of B-b01.tar are open'
 [ "$(last_json .segments)" = 1 ] || die "segments: $(cat out)"
 judge B
 salvage 0 B
