@@ -137,9 +137,11 @@ static void add_place(struct cart_json *places, const char *bucket,
 	cart_json_add(p, "prefix", cart_json_new_string(prefix));
 }
 
-static void add_trail(struct cart_step_ctx *c, const struct cart_json *trail,
-		      struct cart_json *seen, struct cart_json *places)
+static void add_trail(const struct cart_trail_walk *w,
+		      const struct cart_json *trail, struct cart_json *seen,
+		      struct cart_json *places)
 {
+	struct cart_step_ctx *c = w->c;
 	const char *arn = cart_json_get_string(trail, "TrailARN");
 	const char *name = cart_json_get_string(trail, "Name");
 	const char *home = cart_json_get_string(trail, "HomeRegion");
@@ -153,6 +155,8 @@ static void add_trail(struct cart_step_ctx *c, const struct cart_json *trail,
 	     !wanted(c->with, "trails", arn)))
 		return;
 	cart_json_add(seen, arn, cart_json_new_bool(true));
+	if (w->trails != NULL)
+		cart_json_append(w->trails, cart_json_copy(trail));
 	ask(c, "GetTrailStatus", "Name", arn, home);
 	ask(c, "GetEventSelectors", "TrailName", arn, home);
 	if (!cart_json_bool(cart_json_get(trail, "LogFileValidationEnabled")))
@@ -191,9 +195,10 @@ static struct cart_json *home_regions(struct cart_step_ctx *c,
 	return regions;
 }
 
-static int find_trails(struct cart_step_ctx *c, struct cart_json *places,
-		       struct cart_err *err)
+static int find_trails(const struct cart_trail_walk *w,
+		       struct cart_json *places, struct cart_err *err)
 {
+	struct cart_step_ctx *c = w->c;
 	struct cart_json *regions = home_regions(c, err);
 	struct cart_json *seen = cart_json_new_object();
 	struct cart_step_call call = { .call = { .service = "cloudtrail",
@@ -215,11 +220,14 @@ static int find_trails(struct cart_step_ctx *c, struct cart_json *places,
 			e = cart_json_first(cart_json_get(reply.aws.view,
 							  "trailList"));
 			for (; e != NULL; e = cart_json_next(e))
-				add_trail(c, e, seen, places);
+				add_trail(w, e, seen, places);
 		}
 		cart_step_reply_clear(&reply);
 		r = r != NULL ? cart_json_next(r) : NULL;
 	} while (r != NULL && rc == 0);
+	r = w->regions != NULL ? cart_json_first(regions) : NULL;
+	for (; r != NULL; r = cart_json_next(r))
+		cart_json_append(w->regions, cart_json_copy(r));
 	cart_json_free(regions);
 	cart_json_free(seen);
 	return failed == n ? -1 : rc;	/* err: the last one's */
@@ -456,7 +464,7 @@ int cart_trail_walk(const struct cart_trail_walk *w, struct cart_err *err)
 	if (bucket != NULL)
 		add_place(places, bucket, prefix != NULL ? prefix : "");
 	else
-		rc = find_trails(w->c, places, err);
+		rc = find_trails(w, places, err);
 	if (rc == 0 && cart_json_size(places) == 0)
 		cart_step_gap(w->c, "CloudTrail in S3", "absent", "no trail that "
 			      "delivers to S3 was found; if there is a bucket in "

@@ -50,6 +50,10 @@ struct cart_trail_walk {
 	int (*region)(void *arg, const char *bucket, const char *account,
 		      const char *region, struct cart_err *err);
 	void *arg;
+	/* Arrays that get, unless the bucket was given: the trails found, as
+	 * DescribeTrails shows them, and the names of the regions that are
+	 * enabled.  Both or none may be NULL. */
+	struct cart_json *trails, *regions;
 };
 
 /* Walks the bucket and prefix of the parameters, or of every trail that

@@ -11,6 +11,7 @@
 #include "crashcart/attest_cloudtrail.h"
 #include "crashcart/clock.h"
 #include "cloudtrail_bucket.h"
+#include "cloudtrail_compare.h"
 #include "cloudtrail_pack.h"
 #include "step_support.h"
 #include "trail_memory.h"
@@ -24,11 +25,19 @@
 /* Of what is kept for a summary. */
 #define FACTS_MAX ((size_t)40 << 10)
 #define GAPS_TOLD 4u			/* of a chain */
+#define ABSENT_TOLD 40u
+#define PLACES_MAX 4096u
 
 /* A digest object that was listed. */
 struct listed {
 	struct cart_trail_name name;
 	char *key;
+};
+
+/* What its chains prove of an account's region. */
+struct place {
+	char account[16], region[40];
+	bool proven, broken, absent;
 };
 
 enum log_mode { LOGS_CHECK, LOGS_STORE, LOGS_NONE };
@@ -54,7 +63,12 @@ struct digests {
 	int64_t chain_gap_ns, from_ns, to_ns, pending_ns;
 	struct cart_json *told_gaps, *chains;
 	size_t chains_len;
-	uint64_t chains_more;
+	uint64_t chains_more, fetched;
+	/* all chains, by account and region */
+	struct cart_json *trails, *regions, *seen;
+	struct place *places;
+	size_t n_places;
+	int64_t proven_ns, unproven_ns;	/* to where; from where not yet */
 };
 
 /* The logs that a digest names, until each was looked at: meanwhile the walk
@@ -235,6 +249,8 @@ static void found_log(struct digests *d, const struct cart_json *entry,
 	write_line(d, o);
 	d->verdicts[1][v]++;
 	d->of_chain[1][v]++;
+	if (v == CART_TRAIL_VALID)
+		cart_trail_memory_name_log(d->memory, bucket, key);
 	if (v == CART_TRAIL_VALID || covered)
 		return;
 	snprintf(what, sizeof(what), "a %s CloudTrail log s3://%s/%s",
@@ -349,6 +365,7 @@ static int take_log(struct digests *d, const struct cart_json *entry, int rc,
 	v = cart_trail_log_check(entry, reply->aws.raw.data != NULL ?
 				 (void *)reply->aws.raw.data : "",
 				 reply->aws.raw.len, LOG_MAX, reason);
+	d->fetched += d->mode != LOGS_STORE;
 	found_log(d, entry, v, reason, false);
 	return 0;
 }
@@ -535,11 +552,60 @@ static void add_verdicts(struct cart_json *o, const char *key,
 		cart_json_append(list, cart_json_new_int((int64_t)n[i]));
 }
 
+/* What end_chain found, beside other chains of that account's region. */
+static void count_place(struct digests *d, bool absent)
+{
+	const struct cart_trail_name *n = d->chain;
+	bool whole = d->of_chain[0][CART_TRAIL_VALID] > 0 &&
+		d->of_chain[0][CART_TRAIL_INVALID] == 0 &&
+		d->of_chain[0][CART_TRAIL_UNKNOWN] == 0 &&
+		d->of_chain[1][CART_TRAIL_INVALID] == 0 &&
+		d->of_chain[1][CART_TRAIL_UNKNOWN] == 0 && d->chain_gaps == 0;
+	struct place *p;
+	size_t i;
+
+	for (i = 0; i < d->n_places; i++) {
+		if (strcmp(d->places[i].account, n->account) == 0 &&
+		    strcmp(d->places[i].region, n->region) == 0)
+			break;
+	}
+	if (i == PLACES_MAX)
+		return;
+	if (i == d->n_places) {
+		p = realloc(d->places, (i + 1) * sizeof(*p));
+		if (p == NULL)
+			return;
+		d->places = p;
+		d->n_places++;
+		memset(&p[i], 0, sizeof(*p));
+		snprintf(p[i].account, sizeof(p->account), "%s", n->account);
+		snprintf(p[i].region, sizeof(p->region), "%s", n->region);
+	}
+	p = &d->places[i];
+	p->absent = p->absent || absent;
+	p->broken = p->broken || !whole;
+	/* backfill digests come beside others and prove no time alone */
+	if (n->backfill || !whole)
+		return;
+	p->proven = true;
+	if (d->to_ns < d->proven_ns)
+		d->proven_ns = d->to_ns;
+}
+
 /* Its line in what is kept. */
 static void end_chain(struct digests *d)
 {
 	struct cart_json *o = new_line(d, "chain");
 	struct cart_buf b;
+
+	if (d->pending_ns != INT64_MIN) {
+		if (d->pending_ns < d->unproven_ns)
+			d->unproven_ns = d->pending_ns;
+		cart_trail_memory_not_yet(d->memory, d->chain->account,
+					  d->chain->region, d->pending_ns);
+	}
+	count_place(d, d->from_ns == INT64_MIN && d->of_chain[0][1] == 0 &&
+		    d->of_chain[0][2] == 0);
 
 	if (d->to_ns != INT64_MIN) {
 		add_time(o, "from", d->from_ns > d->window.start_ns ?
@@ -567,16 +633,161 @@ static void end_chain(struct digests *d)
 	cart_buf_clear(&b);
 }
 
-/* An account and region without any digest: its logs prove nothing. */
-static void no_chain(struct digests *d, const char *account, const char *region)
+/* An account and region without any digest (of the trail, unless it is ""):
+ * its logs prove nothing. */
+static void no_chain(struct digests *d, const char *account, const char *region,
+		     const char *trail)
 {
 	struct cart_trail_name name = { 0 };
+
+	snprintf(name.trail, sizeof(name.trail), "%s", trail);
 
 	snprintf(name.account, sizeof(name.account), "%s", account);
 	snprintf(name.region, sizeof(name.region), "%s", region);
 	begin_chain(d, &name);
 	end_chain(d);
 	d->chain = NULL;
+}
+
+/* "account/region[/trail@home]", of chains that there are. */
+static void seen_key(char ret[512], const char *account, const char *region,
+		     const char *trail, const char *home)
+{
+	snprintf(ret, 512, "%s/%s%s%s%s%s", account, region,
+		 trail != NULL ? "/" : "", trail != NULL ? trail : "",
+		 home != NULL ? "@" : "", home != NULL ? home : "");
+}
+
+static bool is_true(const struct cart_json *o, const char *key)
+{
+	return cart_json_bool(cart_json_get(o, key));
+}
+
+/* Does the ARN's account part say so? */
+static bool is_of(const struct cart_json *trail, const char *account)
+{
+	const char *arn = cart_json_get_string(trail, "TrailARN");
+
+	return is_true(trail, "IsOrganizationTrail") ||
+		(arn != NULL && strstr(arn, account) != NULL);
+}
+
+/* Have the trails that deliver of a region no digests of it?  Then it is added
+ * to gone, with ", ". */
+static void look_for(struct digests *d, const char *account, const char *region,
+		     struct cart_buf *gone)
+{
+	const struct cart_json *t = cart_json_first(d->trails);
+	bool expected = false, told = false;
+	const char *name, *home;
+	char key[512];
+
+	for (; t != NULL; t = cart_json_next(t)) {
+		name = cart_json_get_string(t, "Name");
+		home = cart_json_get_string(t, "HomeRegion");
+		if (!is_true(t, "IsMultiRegionTrail") &&
+		    strcmp(home, region) != 0)
+			continue;
+		expected = true;
+		if (!is_true(t, "LogFileValidationEnabled") ||
+		    !is_of(t, account))
+			continue;
+		seen_key(key, account, region, name, home);
+		if (cart_json_get(d->seen, key) != NULL)
+			continue;
+		no_chain(d, account, region, name);
+		told = true;
+	}
+	seen_key(key, account, region, NULL, NULL);
+	if (expected && !told && cart_json_get(d->seen, key) == NULL) {
+		no_chain(d, account, region, "");
+		told = true;
+	}
+	if (told)
+		cart_buf_addf(gone, "%s%s", gone->len > 0 ? ", " : "", region);
+}
+
+/* Of each account that is followed and each region that is enabled: a gap for
+ * those whose digests are all gone, or never were. */
+static void look_for_all(struct digests *d)
+{
+	const struct cart_json *a, *r;
+	struct cart_buf gone;
+
+	a = cart_json_get(cart_json_get(d->c->with, "followed"), "accounts");
+	/* without any digest there is nothing of which to say "but here" */
+	if (d->n_places == 0 || cart_json_type(a) != CART_JSON_ARRAY)
+		return;
+	cart_buf_init(&gone, 8192);
+	for (a = cart_json_first(a); a != NULL; a = cart_json_next(a)) {
+		if (cart_json_string(a) == NULL)
+			continue;
+		r = cart_json_first(d->regions);
+		for (; r != NULL; r = cart_json_next(r))
+			look_for(d, cart_json_string(a), cart_json_string(r),
+				 &gone);
+		if (gone.len > 0) {
+			char what[1200];
+
+			cart_buf_addc(&gone, '\0');
+			snprintf(what, sizeof(what), "CloudTrail digests of %s "
+				 "in %s", cart_json_string(a),
+				 cart_buf_ok(&gone) ? (char *)gone.data : "?");
+			record(d, what, "absent", "there are none in the "
+			       "window: nothing proves these logs");
+			cart_buf_reset(&gone);
+		}
+	}
+	cart_buf_clear(&gone);
+}
+
+static void add_places(struct digests *d, struct cart_json *o)
+{
+	struct cart_json *absent = cart_json_new_array();
+	uint64_t whole = 0, none = 0;
+	const struct place *p;
+	char text[64];
+	size_t i;
+
+	for (i = 0; i < d->n_places; i++) {
+		p = &d->places[i];
+		whole += p->proven && !p->broken;
+		if (!p->absent)
+			continue;
+		snprintf(text, sizeof(text), "%s %s", p->account, p->region);
+		if (none++ < ABSENT_TOLD)
+			cart_json_append(absent, cart_json_new_string(text));
+	}
+	cart_json_add(o, "regions", cart_json_new_int((int64_t)d->n_places));
+	cart_json_add(o, "whole", cart_json_new_int((int64_t)whole));
+	cart_json_add(o, "none", cart_json_new_int((int64_t)none));
+	cart_json_add(o, "absent", absent);
+	if (d->proven_ns != INT64_MAX)
+		add_time(o, "to", d->proven_ns < d->window.end_ns ?
+			 d->proven_ns : d->window.end_ns);
+	if (d->unproven_ns != INT64_MAX)
+		add_time(o, "pending", d->unproven_ns);
+	if (cart_json_size(d->regions) == 0)
+		cart_json_add(o, "unlisted", cart_json_new_bool(true));
+}
+
+/* What cloudtrail.logs read, now that it is known which logs digests name. */
+static void add_compared(struct digests *d, struct cart_json *o)
+{
+	struct cart_json *n;
+
+	if (d->mode == LOGS_NONE || !cart_trail_memory_has_events(d->memory))
+		return;
+	n = cart_json_add(o, "named", cart_json_new_object());
+	cart_trail_compare(d->memory, TRAIL_NAMED, TRAIL_IN_NAMED, 0, n);
+	cart_trail_compare(d->memory, TRAIL_NOT_YET, TRAIL_IN_NOT_YET,
+			   TRAIL_IN_NAMED, cart_json_add(
+				   o, "not_yet", cart_json_new_object()));
+	cart_trail_compare(d->memory, TRAIL_UNNAMED, TRAIL_IN_UNNAMED,
+			   TRAIL_IN_NAMED | TRAIL_IN_NOT_YET, cart_json_add(
+				   o, "unnamed", cart_json_new_object()));
+	cart_trail_compare_missing(d->memory, &d->window, TRAIL_IN_NAMED |
+				   TRAIL_IN_NOT_YET, n);
 }
 
 static int keep_facts(struct digests *d, struct cart_err *err)
@@ -592,6 +803,9 @@ static int keep_facts(struct digests *d, struct cart_err *err)
 	cart_json_add(o, "gaps", cart_json_new_int((int64_t)d->gaps));
 	cart_json_add(o, "seconds", cart_json_new_int(d->gap_ns / 1000000000));
 	cart_json_add(o, "more", cart_json_new_int((int64_t)d->chains_more));
+	cart_json_add(o, "fetched", cart_json_new_int((int64_t)d->fetched));
+	add_places(d, o);
+	add_compared(d, o);
 	cart_json_add(o, "chains", d->chains);
 	d->chains = NULL;
 	rc = d->c->ops->keep_value(d->c, "facts", o, err);
@@ -621,6 +835,15 @@ static int check_chain(struct digests *d, const struct listed *list, size_t n,
 	w->list = list;
 	w->n = n;
 	begin_chain(d, &list->name);
+	if (!list->name.backfill) {
+		char key[512];
+
+		seen_key(key, list->name.account, list->name.region, NULL, NULL);
+		cart_json_set(d->seen, key, cart_json_new_bool(true));
+		seen_key(key, list->name.account, list->name.region,
+			 list->name.trail, list->name.home_region);
+		cart_json_set(d->seen, key, cart_json_new_bool(true));
+	}
 	rc = 0;
 	while (rc == 0 && w->done < n) {
 		s = &w->slot[w->done % DIGESTS_AHEAD];
@@ -719,12 +942,20 @@ static int region_end(void *arg, const char *bucket, const char *account,
 	int rc = 0;
 
 	d->bucket = bucket;
+	if (d->n == 0 && cart_json_get(d->c->with, "followed") != NULL) {
+		const struct cart_json *r = cart_json_first(d->regions);
+
+		for (; r != NULL; r = cart_json_next(r)) {
+			if (strcmp(cart_json_string(r), region) == 0)
+				return 0;	/* look_for_all() does */
+		}
+	}
 	if (d->n == 0) {
 		snprintf(what, sizeof(what), "digests of %s %s in s3://%s",
 			 account, region, bucket);
 		cart_step_gap(d->c, what, "absent", "there are none in the "
 			      "window");
-		no_chain(d, account, region);
+		no_chain(d, account, region, "");
 		return 0;
 	}
 	keys = cart_trail_keys_new(err);
@@ -818,6 +1049,17 @@ static int run(struct cart_step_ctx *c, struct cart_err *err)
 	    cart_trail_window(c, &d.window, err) < 0)
 		return -1;
 	w.window = d.window;
+	d.proven_ns = d.unproven_ns = INT64_MAX;
+	d.seen = cart_json_new_object();
+	d.trails = cart_json_new_array();
+	d.regions = cart_json_new_array();
+	/* who asks for some has not asked for all that there should be */
+	if (cart_json_get(c->with, "trails") == NULL &&
+	    cart_json_get(c->with, "accounts") == NULL &&
+	    cart_json_get(c->with, "log_regions") == NULL) {
+		w.trails = d.trails;
+		w.regions = d.regions;
+	}
 	cart_trail_lines_init(&d.lines, c, "What CloudTrail's digests prove, one "
 			      "finding a line", "cloudtrail-verdicts.ndjson",
 			      "derived: verdicts on digests and logs, and time "
@@ -828,6 +1070,8 @@ static int run(struct cart_step_ctx *c, struct cart_err *err)
 	d.chains = cart_json_new_array();
 	cart_trail_pack_init(&d.pack, c, "CloudTrail digest objects");
 	rc = cart_trail_walk(&w, err);
+	if (rc == 0)
+		look_for_all(&d);
 	if (cart_trail_pack_close(&d.pack, &later) < 0 && rc == 0) {
 		*err = later;
 		rc = -1;
@@ -844,6 +1088,10 @@ static int run(struct cart_step_ctx *c, struct cart_err *err)
 	}
 	forget(&d);
 	free(d.list);
+	free(d.places);
+	cart_json_free(d.seen);
+	cart_json_free(d.trails);
+	cart_json_free(d.regions);
 	return rc;
 }
 

@@ -15,6 +15,7 @@
 #include "crashcart/digest.h"
 #include "crashcart/pool.h"
 #include "cloudtrail_bucket.h"
+#include "cloudtrail_compare.h"
 #include "cloudtrail_index.h"
 #include "cloudtrail_pack.h"
 #include "step_support.h"
@@ -26,8 +27,6 @@
 #define MINUTE_NS ((int64_t)60 * 1000000000)
 #define HOUR_NS (60 * MINUTE_NS)
 #define GAPS_MAX 1000
-#define CALLS_MAX 40u			/* kinds of calls that are told apart */
-#define MISSING_TOLD 20u
 
 /* Objects that are inflated and indexed beside each other, by a pool; what is
  * larger than usual is read by the step itself, one at a time. */
@@ -38,22 +37,12 @@ struct place {
 	char *bucket, *key;
 };
 
-/* Events of one call that are in the logs and not in the event history. */
-struct only_call {
-	char text[160];
-	const char *kind;		/* "data", "elsewhere", "other" */
-	uint64_t n;
-	char first[32], last[32], event[64], exhibit[CART_EXHIBIT_ID_SIZE];
-};
-
 /* Beside what cloudtrail.key found in the event history. */
 struct comparison {
 	pthread_mutex_t lock;
 	struct trail_memory *memory;
 	const struct cart_json *keys;	/* NULL: nothing is compared */
-	uint64_t events, data, elsewhere, other, unknown, more;
-	struct only_call calls[CALLS_MAX];
-	size_t n_calls;
+	uint64_t unknown;
 };
 
 /* One object that is kept, on its way into the index. */
@@ -122,83 +111,34 @@ static bool is_data(const struct cart_json *e)
 		(category != NULL && strcmp(category, "Data") == 0);
 }
 
-static void count_call(struct comparison *p, const struct cart_json *e,
-		       const char *kind, const char *exhibit)
-{
-	const char *source = cart_json_get_string(e, "eventSource");
-	const char *name = cart_json_get_string(e, "eventName");
-	const char *time = cart_json_get_string(e, "eventTime");
-	const char *id = cart_json_get_string(e, "eventID");
-	struct only_call *c;
-	char text[160];
-	size_t i, at;
-	int d;
-
-	source = source != NULL ? source : "";
-	at = strcspn(source, ".");
-	time = time != NULL ? time : "";
-	snprintf(text, sizeof(text), "%.*s:%.90s", at < 60 ? (int)at : 60,
-		 source, name != NULL ? name : "");
-	for (i = 0; i < p->n_calls; i++) {
-		if (p->calls[i].kind == kind &&
-		    strcmp(p->calls[i].text, text) == 0)
-			break;
-	}
-	if (i == CALLS_MAX) {
-		p->more++;
-		return;
-	}
-	c = &p->calls[i];
-	if (i == p->n_calls) {
-		memset(c, 0, sizeof(*c));
-		snprintf(c->text, sizeof(c->text), "%s", text);
-		c->kind = kind;
-		p->n_calls++;
-	}
-	d = c->n > 0 ? strcmp(time, c->first) : -1;
-	if (d < 0 || (d == 0 && strcmp(id, c->event) < 0)) {
-		snprintf(c->first, sizeof(c->first), "%s", time);
-		snprintf(c->event, sizeof(c->event), "%s", id);
-		snprintf(c->exhibit, sizeof(c->exhibit), "%s", exhibit);
-	}
-	if (strcmp(time, c->last) > 0)
-		snprintf(c->last, sizeof(c->last), "%s", time);
-	c->n++;
-}
-
 /* On any thread. */
-static void compare(struct logs *l, const struct cart_json *e,
-		    const char *exhibit)
+static void compare(struct logs *l, const struct reading *r,
+		    const struct cart_json *e)
 {
 	struct comparison *p = &l->compared;
 	const char *id = cart_json_get_string(e, "eventID");
 	const char *account = cart_json_get_string(e, "recipientAccountId");
-	int before;
+	const char *const source = cart_json_get_string(e, "eventSource");
+	const char *name = cart_json_get_string(e, "eventName");
+	const char *time = cart_json_get_string(e, "eventTime");
+	struct trail_seen seen = { .id = id, .exhibit = r->exhibit };
+	char text[160];
+	size_t at;
 
 	if (p->keys == NULL || id == NULL ||
 	    !among(p->keys, cart_json_get_string(cart_json_get(
 			e, "userIdentity"), "accessKeyId")))
 		return;
+	at = source != NULL ? strcspn(source, ".") : 0;
+	snprintf(text, sizeof(text), "%.*s:%.90s", at < 60 ? (int)at : 60,
+		 source != NULL ? source : "", name != NULL ? name : "");
+	seen.call = text;
+	seen.time = time != NULL ? time : "";
+	seen.kind = account != NULL && strcmp(account, l->c->account) != 0 ?
+		'e' : is_data(e) ? 'd' : 'o';
 	pthread_mutex_lock(&p->lock);
-	before = cart_trail_memory_event(p->memory, id, TRAIL_IN_LOGS, 0, NULL);
-	if (before < 0) {
-		p->unknown++;
-	} else if ((before & TRAIL_IN_LOGS) == 0) {
-		p->events++;
-		if ((before & TRAIL_IN_HISTORY) != 0) {
-			;
-		} else if (account != NULL &&
-			   strcmp(account, l->c->account) != 0) {
-			p->elsewhere++;
-			count_call(p, e, "elsewhere", exhibit);
-		} else if (is_data(e)) {
-			p->data++;
-			count_call(p, e, "data", exhibit);
-		} else {
-			p->other++;
-			count_call(p, e, "other", exhibit);
-		}
-	}
+	p->unknown += cart_trail_memory_see(p->memory, r->p->bucket, r->p->key,
+					    &seen) < 0;
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -225,50 +165,9 @@ static int begin_comparison(struct logs *l, struct cart_err *err)
 	return 0;
 }
 
-static void add_missing(void *arg, const char *text)
-{
-	cart_json_append(arg, cart_json_new_string(text));
-}
-
 static void add_number(struct cart_json *o, const char *key, uint64_t n)
 {
 	cart_json_add(o, key, cart_json_new_int((int64_t)n));
-}
-
-static void add_comparison(const struct logs *l, struct cart_json *o)
-{
-	const struct comparison *p = &l->compared;
-	int64_t due = l->window.now_ns - HOUR_NS, end = l->window.end_ns;
-	const unsigned where = TRAIL_IN_HISTORY | TRAIL_BY_KEY;
-	struct cart_json *list, *item;
-	size_t i;
-
-	add_number(o, "events", p->events);
-	add_number(o, "data", p->data);
-	add_number(o, "elsewhere", p->elsewhere);
-	add_number(o, "other", p->other);
-	add_number(o, "unknown", p->unknown);
-	list = cart_json_add(o, "calls", cart_json_new_array());
-	for (i = 0; i < p->n_calls; i++) {
-		const struct only_call *c = &p->calls[i];
-
-		item = cart_json_append(list, cart_json_new_object());
-		cart_json_add(item, "text", cart_json_new_string(c->text));
-		cart_json_add(item, "kind", cart_json_new_string(c->kind));
-		add_number(item, "events", c->n);
-		cart_json_add(item, "first", cart_json_new_string(c->first));
-		cart_json_add(item, "last", cart_json_new_string(c->last));
-		cart_json_add(item, "event", cart_json_new_string(c->event));
-		cart_json_add(item, "exhibit", cart_json_new_string(c->exhibit));
-	}
-	add_number(o, "more", p->more);
-	list = cart_json_add(o, "missing_first", cart_json_new_array());
-	add_number(o, "missing", cart_trail_memory_only(
-		p->memory, where, TRAIL_IN_LOGS, l->window.start_ns,
-		end < due ? end : due, MISSING_TOLD, add_missing, list));
-	add_number(o, "late", end <= due ? 0 : cart_trail_memory_only(
-		p->memory, where, TRAIL_IN_LOGS, due + 1, end, 0, add_missing,
-		list));
 }
 
 /* For a summary: always one value, also of a step that failed. */
@@ -295,8 +194,14 @@ static int keep_facts(struct logs *l, struct cart_err *err)
 	add_number(o, "had", l->had);
 	cart_json_add(o, "compared", cart_json_new_bool(l->compared.keys !=
 							NULL));
-	if (l->compared.keys != NULL)
-		add_comparison(l, o);
+	if (l->compared.keys != NULL) {
+		add_number(o, "unknown", l->compared.unknown +
+			   cart_trail_compare(l->compared.memory, TRAIL_NAMED |
+					      TRAIL_NOT_YET | TRAIL_UNNAMED,
+					      TRAIL_IN_LOGS, 0, o));
+		cart_trail_compare_missing(l->compared.memory, &l->window,
+					   TRAIL_IN_LOGS, o);
+	}
 	rc = l->c->ops->keep_value(l->c, "facts", o, err);
 	cart_json_free(o);
 	return rc;
@@ -312,7 +217,7 @@ static int add_event(void *arg, const struct cart_json *e, struct cart_err *err)
 	if (!cart_trail_passes(e, l->with, l->window.start_ns,
 			       l->window.end_ns))
 		return 0;
-	compare(l, e, l->here->exhibit);
+	compare(l, l->here, e);
 	cart_trail_index_line(e, l->here->exhibit, l->here->path,
 			      &l->lines.buf);
 	return cart_trail_lines_line(&l->lines, err);
@@ -372,7 +277,7 @@ static int read_event(void *arg, const struct cart_json *e, struct cart_err *err
 	if (!cart_trail_passes(e, r->l->with, r->l->window.start_ns,
 			       r->l->window.end_ns))
 		return 0;
-	compare(r->l, e, r->exhibit);
+	compare(r->l, r, e);
 	cart_trail_index_line(e, r->exhibit, r->path, &r->lines);
 	cart_buf_addc(&r->lines, '\n');
 	r->indexed++;

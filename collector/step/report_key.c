@@ -301,14 +301,15 @@ static void add_followed(struct report *r)
 
 /* ---- what trails delivered ------------------------------------------------ */
 
-static void add_only(struct cart_buf *b, const struct cart_json *logs)
+static void add_only(struct cart_buf *b, const struct cart_json *logs,
+		     const char *where)
 {
 	const struct cart_json *c = cart_json_first(cart_json_get(logs, "calls"));
 	const char *kind;
 
 	for (; c != NULL; c = cart_json_next(c)) {
 		kind = text(c, "kind");
-		cart_buf_addf(b, "- in the logs alone, %s: call ",
+		cart_buf_addf(b, "- in %s, %s: call ", where,
 			      strcmp(kind, "data") == 0 ? "data event" :
 			      strcmp(kind, "elsewhere") == 0 ?
 			      "another account's" : "other");
@@ -320,9 +321,8 @@ static void add_only(struct cart_buf *b, const struct cart_json *logs)
 		add_source(b, c, "event", "exhibit");
 	}
 	if (number(logs, "more") > 0)
-		cart_buf_addf(b, "- in the logs alone: %" PRId64 " events of "
-			      "more calls, see the index\n",
-			      number(logs, "more"));
+		cart_buf_addf(b, "- in %s: %" PRId64 " events of more calls, "
+			      "see the index\n", where, number(logs, "more"));
 	c = cart_json_first(cart_json_get(logs, "missing_first"));
 	for (; c != NULL; c = cart_json_next(c)) {
 		cart_buf_adds(b, "- in the event history alone: ");
@@ -331,9 +331,24 @@ static void add_only(struct cart_buf *b, const struct cart_json *logs)
 	}
 }
 
+/* What is in logs that nothing signed vouches for: apart, never among those
+ * that are proven. */
+static void add_apart(struct report *r, const char *key, const char *which,
+		      const char *mark, const char *where)
+{
+	const struct cart_json *u = cart_json_get(r->proof, key);
+
+	if (number(u, "logs") == 0)
+		return;
+	cart_buf_addf(&r->b, "- apart, %" PRId64 " logs with %" PRId64 " more "
+		      "events by them, that %s: %s\n", number(u, "logs"),
+		      number(u, "events"), which, mark);
+	add_only(&r->b, u, where);
+}
+
 static void add_logs(struct report *r)
 {
-	const struct cart_json *l = r->logs, *a;
+	const struct cart_json *l = r->logs, *a, *n;
 	struct cart_buf *b = &r->b;
 
 	cart_buf_adds(b, "\n## The logs that trails delivered\n\n");
@@ -369,6 +384,13 @@ static void add_logs(struct report *r)
 			      "run went on after an interruption\n");
 		return;
 	}
+	n = cart_json_get(r->proof, "named");
+	if (n != NULL)
+		l = n;
+	else
+		cart_buf_adds(b, "- whether digests name these logs is not "
+			      "known: nothing proves that CloudTrail wrote "
+			      "them\n");
 	cart_buf_addf(b, "- by the key, its sessions and the keys that it made: "
 		      "%" PRId64 " events in the logs\n- not in the event "
 		      "history: %" PRId64 " data events, %" PRId64
@@ -378,10 +400,16 @@ static void add_logs(struct report *r)
 		      number(l, "events"), number(l, "data"),
 		      number(l, "elsewhere"), number(l, "other"),
 		      number(l, "missing"), number(l, "late"));
-	if (number(l, "unknown") > 0)
+	if (number(r->logs, "unknown") > 0)
 		cart_buf_addf(b, "- not compared: %" PRId64 " events, beyond "
-			      "the first 196,608\n", number(l, "unknown"));
-	add_only(b, l);
+			      "what the memory for it holds\n",
+			      number(r->logs, "unknown"));
+	add_only(b, l, "the logs alone");
+	add_apart(r, "not_yet", "are not yet named", "the digest of that "
+		  "hour comes later", "logs not yet named");
+	add_apart(r, "unnamed", "no valid digest names as they are", "nothing "
+		  "proves that CloudTrail wrote them so", "logs that no digest "
+		  "proves");
 }
 
 static int64_t nth(const struct cart_json *o, const char *key, size_t i)
@@ -390,14 +418,6 @@ static int64_t nth(const struct cart_json *o, const char *key, size_t i)
 
 	cart_json_i64(cart_json_at(cart_json_get(o, key), i), &v);
 	return v;
-}
-
-/* Every digest and log there and valid, and no time without proof? */
-static bool is_whole(const struct cart_json *c)
-{
-	return nth(c, "digests", 0) > 0 && nth(c, "digests", 1) == 0 &&
-		nth(c, "digests", 2) == 0 && nth(c, "logs", 1) == 0 &&
-		nth(c, "logs", 2) == 0 && number(c, "gaps") == 0;
 }
 
 static const char *verdict(const struct cart_json *c)
@@ -427,12 +447,15 @@ static void add_chain(struct cart_buf *b, const struct cart_json *c)
 	add_code(b, text(c, "account"));
 	cart_buf_adds(b, " region ");
 	add_code(b, text(c, "region"));
-	if (text(c, "trail")[0] == '\0') {
+	if (text(c, "trail")[0] != '\0') {
+		cart_buf_adds(b, " trail ");
+		add_code(b, text(c, "trail"));
+	}
+	if (nth(c, "digests", 0) + nth(c, "digests", 1) +
+	    nth(c, "digests", 2) == 0) {
 		cart_buf_adds(b, ": no digests, nothing is proven\n");
 		return;
 	}
-	cart_buf_adds(b, " trail ");
-	add_code(b, text(c, "trail"));
 	cart_buf_adds(b, cart_json_get(c, "backfill") != NULL ?
 		      " (backfill): " : ": ");
 	cart_buf_adds(b, verdict(c));
@@ -475,10 +498,17 @@ static void add_proof(struct report *r)
 
 	cart_buf_adds(b, "\n## Whether these logs are whole\n\nBy the digests "
 		      "that CloudTrail signed, and the public keys that AWS "
-		      "gave for them; `crashcart verify` says the same again "
-		      "from the bundle alone. Uncut: every digest and every log "
-		      "that they name is there and valid, no time is "
-		      "missing.\n\n");
+		      "gave for them. Uncut: every digest and every log that they "
+		      "name is there and valid, no time is missing. `crashcart "
+		      "verify` says the same again, from the bundle alone, of "
+		      "the digests and of the logs that it holds; it cannot "
+		      "repeat which regions have no digests, which logs no "
+		      "digest names, and what was said of logs that were only "
+		      "fetched again to check them: ");
+	cart_buf_addf(b, "%" PRId64 ".\n\n", number(r->proof, "fetched"));
+	if (cart_json_get(r->proof, "unlisted") != NULL)
+		cart_buf_adds(b, "- the regions that are enabled are not known: "
+			      "regions without any digest are not counted\n");
 	c = cart_json_first(cart_json_get(r->proof, "chains"));
 	if (c == NULL)
 		cart_buf_adds(b, "- no digests: nothing is proven\n");
@@ -490,39 +520,63 @@ static void add_proof(struct report *r)
 			      number(r->proof, "more"));
 }
 
-/* "uncut in 34 of 34 ..., 2 gaps of 7200 s; 5 data events ..." */
+/* "proven uncut in 34 of 36 regions of accounts, ...; no digests in 2: ..." */
+static void tell_proof(const struct cart_json *p, struct cart_buf *line)
+{
+	const struct cart_json *a = cart_json_first(cart_json_get(p, "absent"));
+	int64_t none = number(p, "none"), n = 0;
+
+	cart_buf_addf(line, "proven uncut in %" PRId64 " of %" PRId64
+		      " regions of accounts", number(p, "whole"),
+		      number(p, "regions"));
+	if (text(p, "to")[0] != '\0')
+		cart_buf_addf(line, ", %.20s to %.20s", text(p, "start"),
+			      text(p, "to"));
+	if (text(p, "pending")[0] != '\0')
+		cart_buf_addf(line, ", not yet provable after %.20s",
+			      text(p, "pending"));
+	if (none > 0)
+		cart_buf_addf(line, "; no digests in %" PRId64 ":", none);
+	for (; a != NULL && n < 3; a = cart_json_next(a), n++)
+		cart_buf_addf(line, "%s %.40s", n > 0 ? "," : "",
+			      cart_json_string(a));
+	cart_buf_addf(line, "%s; %" PRId64 " invalid, %" PRId64 " gaps, %"
+		      PRId64 " s", none > n ? " and more" : "",
+		      nth(p, "digests", 1) + nth(p, "logs", 1),
+		      number(p, "gaps"), number(p, "seconds"));
+}
+
 static void tell_logs(const struct report *r, struct cart_buf *line)
 {
-	const struct cart_json *c, *l = r->logs;
-	size_t n = 0, whole = 0;
+	const struct cart_json *n = cart_json_get(r->proof, "named");
+	const struct cart_json *l = r->logs;
+	int64_t apart = number(cart_json_get(r->proof, "unnamed"), "events");
 
 	cart_buf_adds(line, "logs      ");
-	c = cart_json_first(cart_json_get(r->proof, "chains"));
-	for (; c != NULL; c = cart_json_next(c)) {
-		n++;
-		whole += is_whole(c);
-	}
-	if (number(l, "objects") == 0 && n == 0) {
+	if (number(l, "objects") == 0 && number(r->proof, "regions") == 0) {
 		cart_buf_adds(line, "none that a trail delivered could be read: "
 			      "nothing proves that the history is whole");
 		return;
 	}
-	if (n == 0)
+	if (number(r->proof, "regions") == 0)
 		cart_buf_adds(line, "no digests: nothing proves them whole");
 	else
-		cart_buf_addf(line, "proven uncut in %zu of %zu regions of "
-			      "accounts, %.20s to %.20s; %" PRId64 " invalid, %"
-			      PRId64 " gaps, %" PRId64 " s", whole, n,
-			      text(r->proof, "start"), text(r->proof, "end"),
-			      nth(r->proof, "digests", 1) +
-			      nth(r->proof, "logs", 1),
-			      number(r->proof, "gaps"),
-			      number(r->proof, "seconds"));
-	if (cart_json_bool(cart_json_get(l, "compared")))
-		cart_buf_addf(line, "; in them alone %" PRId64 " data events, %"
-			      PRId64 " others; in the history alone %" PRId64,
-			      number(l, "data"), number(l, "elsewhere") +
-			      number(l, "other"), number(l, "missing"));
+		tell_proof(r->proof, line);
+	if (!cart_json_bool(cart_json_get(l, "compared")))
+		return;
+	if (apart > 0)
+		cart_buf_addf(line, "; UNPROVEN %" PRId64 " events, in logs "
+			      "that no digest proves", apart);
+	apart = number(cart_json_get(r->proof, "not_yet"), "events");
+	if (apart > 0)
+		cart_buf_addf(line, "; %" PRId64 " in logs not yet named",
+			      apart);
+	l = n != NULL ? n : l;
+	cart_buf_addf(line, "; in %s alone %" PRId64 " data events, %" PRId64
+		      " others; in the history alone %" PRId64,
+		      n != NULL ? "them" : "unproven logs", number(l, "data"),
+		      number(l, "elsewhere") + number(l, "other"),
+		      number(l, "missing"));
 }
 
 static void add_limits(struct report *r)

@@ -2,16 +2,31 @@
 #include "trail_memory.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LOGS_MAX ((size_t)1 << 18)	/* 12 MiB of slots at most */
+#include "crashcart/clock.h"
+
+#define LOGS_MAX ((size_t)1 << 18)	/* 20 MiB of slots at most */
+#define SEEN_MAX ((size_t)24 << 20)
 #define EVENTS_MAX ((size_t)1 << 18)
 #define TEXT_MAX ((size_t)6 << 20)
 
 struct log_slot {
 	uint64_t place[2];		/* 0,0: free */
+	uint64_t seen;			/* the pass that counted it */
+	unsigned named;
+	/* of its name: "ACCOUNT_CloudTrail_REGION_20261124T0305" */
+	char chain[60], when[16];
 	unsigned char sha256[CART_SHA256_SIZE];
+};
+
+/* What was seen: this, and the texts of struct trail_seen. */
+struct seen_head {
+	uint64_t log[2];
+	size_t len;			/* of the texts */
+	char kind;
 };
 
 struct event_slot {
@@ -30,7 +45,8 @@ struct table {
 struct trail_memory {
 	pthread_mutex_t lock;
 	struct table logs, events;
-	struct cart_buf text;
+	struct cart_buf text, seen;
+	uint64_t passes;
 };
 
 static void *make(void)
@@ -45,6 +61,7 @@ static void *make(void)
 	m->events.size = sizeof(struct event_slot);
 	m->events.max = EVENTS_MAX;
 	cart_buf_init(&m->text, TEXT_MAX);
+	cart_buf_init(&m->seen, SEEN_MAX);
 	return m;
 }
 
@@ -55,6 +72,7 @@ static void release(void *arg)
 	free(m->logs.slots);
 	free(m->events.slots);
 	cart_buf_clear(&m->text);
+	cart_buf_clear(&m->seen);
 	pthread_mutex_destroy(&m->lock);
 	free(m);
 }
@@ -140,15 +158,26 @@ void cart_trail_memory_put_log(struct trail_memory *m, const char *bucket,
 			       const unsigned char sha256[CART_SHA256_SIZE])
 {
 	struct log_slot *s;
+	const char *name = strrchr(key, '/'), *t;
 	uint64_t id[2];
 
 	if (m == NULL)
 		return;
+	name = name != NULL ? name + 1 : key;
+	t = strstr(name, "_CloudTrail_");
+	t = t != NULL ? strchr(t + 12, '_') : NULL;
 	hash(bucket, key, id);
 	pthread_mutex_lock(&m->lock);
 	s = find(&m->logs, id, true);
-	if (s != NULL)
+	if (s != NULL) {
 		memcpy(s->sha256, sha256, sizeof(s->sha256));
+		s->named = TRAIL_UNNAMED;
+		if (t != NULL) {
+			snprintf(s->chain, sizeof(s->chain), "%.*s",
+				 (int)(t - name < 59 ? t - name : 59), name);
+			snprintf(s->when, sizeof(s->when), "%.13s", t + 1);
+		}
+	}
 	pthread_mutex_unlock(&m->lock);
 }
 
@@ -168,6 +197,105 @@ bool cart_trail_memory_get_log(struct trail_memory *m, const char *bucket,
 		memcpy(ret_sha256, s->sha256, sizeof(s->sha256));
 	pthread_mutex_unlock(&m->lock);
 	return s != NULL;
+}
+
+void cart_trail_memory_name_log(struct trail_memory *m, const char *bucket,
+				const char *key)
+{
+	struct log_slot *s;
+	uint64_t id[2];
+
+	if (m == NULL || bucket == NULL || key == NULL)
+		return;
+	hash(bucket, key, id);
+	pthread_mutex_lock(&m->lock);
+	s = find(&m->logs, id, false);
+	if (s != NULL)
+		s->named = TRAIL_NAMED;
+	pthread_mutex_unlock(&m->lock);
+}
+
+void cart_trail_memory_not_yet(struct trail_memory *m, const char *account,
+			       const char *region, int64_t to_ns)
+{
+	char chain[60], t[CART_CLOCK_TEXT_SIZE], when[16];
+	struct log_slot *s;
+	size_t i;
+
+	if (m == NULL)
+		return;
+	snprintf(chain, sizeof(chain), "%.12s_CloudTrail_%.32s", account, region);
+	cart_clock_text(to_ns, 0, t);
+	snprintf(when, sizeof(when), "%.4s%.2s%.5s%.2s", t, t + 5, t + 8,
+		 t + 14);
+	pthread_mutex_lock(&m->lock);
+	for (i = 0; i < m->logs.cap; i++) {
+		s = (void *)(m->logs.slots + i * m->logs.size);
+		if ((s->place[0] | s->place[1]) != 0 &&
+		    s->named == TRAIL_UNNAMED && strcmp(s->chain, chain) == 0 &&
+		    strcmp(s->when, when) >= 0)
+			s->named = TRAIL_NOT_YET;
+	}
+	pthread_mutex_unlock(&m->lock);
+}
+
+/* ---- what was seen in them ----------------------------------------------------- */
+
+int cart_trail_memory_see(struct trail_memory *m, const char *bucket,
+			  const char *key, const struct trail_seen *e)
+{
+	const char *const texts[4] = { e->id, e->time, e->call, e->exhibit };
+	struct seen_head h = { .kind = e->kind };
+	int i, rc = -1;
+
+	if (m == NULL)
+		return -1;
+	for (i = 0; i < 4; i++)
+		h.len += strlen(texts[i]) + 1;
+	hash(bucket, key, h.log);
+	pthread_mutex_lock(&m->lock);
+	if (find(&m->logs, h.log, false) != NULL &&
+	    m->seen.len + sizeof(h) + h.len <= SEEN_MAX) {
+		cart_buf_add(&m->seen, &h, sizeof(h));
+		for (i = 0; i < 4; i++)
+			cart_buf_add(&m->seen, texts[i], strlen(texts[i]) + 1);
+		rc = cart_buf_ok(&m->seen) ? 0 : -1;
+	}
+	pthread_mutex_unlock(&m->lock);
+	return rc;
+}
+
+uint64_t cart_trail_memory_seen(struct trail_memory *m, unsigned named,
+				void (*each)(void *arg,
+					     const struct trail_seen *e),
+				void *arg)
+{
+	struct trail_seen e;
+	struct seen_head h;
+	struct log_slot *s;
+	const char *t;
+	uint64_t n = 0;
+	size_t at;
+
+	if (m == NULL || !cart_buf_ok(&m->seen))
+		return 0;
+	m->passes++;
+	for (at = 0; at < m->seen.len; at += sizeof(h) + h.len) {
+		memcpy(&h, m->seen.data + at, sizeof(h));
+		s = find(&m->logs, h.log, false);
+		if (s == NULL || (s->named & named) == 0)
+			continue;
+		n += s->seen != m->passes;
+		s->seen = m->passes;
+		t = (const char *)m->seen.data + at + sizeof(h);
+		e.id = t;
+		e.time = t += strlen(t) + 1;
+		e.call = t += strlen(t) + 1;
+		e.exhibit = t + strlen(t) + 1;
+		e.kind = h.kind;
+		each(arg, &e);
+	}
+	return n;
 }
 
 /* ---- events ------------------------------------------------------------------ */

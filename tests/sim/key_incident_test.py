@@ -4,6 +4,7 @@ them is checked by key_check.py, which knows the raw events alone; and that
 summaries made wrong on purpose do not pass it.
 
 SEEDS: how many to draw (none: one fixed); DAYS."""
+import datetime
 import glob
 import gzip
 import json
@@ -70,7 +71,8 @@ def spoil(text, r):
 
 def tamper(i, r):
     """Of the key's account: a log edited, one gone, a digest gone and one
-    edited.  (objects as they are then, [(bucket, key, data or None, meta)])"""
+    edited, a log that no digest names; of the next one all of two regions
+    gone.  (objects as they are then, [(bucket, key, data or None, meta)])"""
     objects = {(b, k): (d, m) for b, k, d, m in i.objects()}
     home = [x for x in sorted(objects) if "/%s/" % i.truth["account"] in x[1]]
 
@@ -86,6 +88,21 @@ def tamper(i, r):
     x = some("CloudTrail-Digest", d)
     changed[x] = (gzip.compress(gzip.decompress(objects[x][0]) + b" "),
                   objects[x][1])
+    for x in objects:
+        if "/%s/" % i.accounts[1] in x[1] and x[1].split("/")[-5] in regions[:2]:
+            changed[x] = None
+    seen = next(e for _, _, e in i.events() if e["eventID"] in
+                {x["id"] for x in i.truth["events"] if x["key"] == i.key})
+    forged = [dict(seen, eventID="deadbeef-0000-4000-8000-%012d" % n,
+                   eventName="GetObject", eventSource="s3.amazonaws.com",
+                   managementEvent=False, eventCategory="Data")
+              for n in range(3)] + [seen]
+    when = datetime.datetime.fromisoformat(seen["eventTime"].replace("Z",
+                                                                     "+00:00"))
+    (bucket, key, data, meta), _ = i.log(
+        i.truth["account"], seen["awsRegion"],
+        when + datetime.timedelta(minutes=5), forged, r)
+    changed[bucket, key] = (data, meta)
     for x, new in changed.items():
         objects[x] = new
     return [x + objects[x] for x in objects if objects[x]], [
@@ -105,16 +122,40 @@ def change(env, changed):
             s3.put_object(Bucket=bucket, Key=key, Body=data, Metadata=meta)
 
 
-def one(seed, kind, every):
+def until_now(seed, kind):
+    """An incident of which the digest of the last hour is not there yet; its
+    logs are.  (it, the objects that are there)"""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    i = Incident(seed, kind, days=1, per_day=300, odd=True,
+                 end=now + datetime.timedelta(hours=3))
+    to = (now - datetime.timedelta(hours=1)).strftime("%Y%m%dT%H")
+    stamp, everything = now.strftime("%Y%m%dT%H%M"), i.events
+    i.events = lambda: (x for x in everything() if x[2]["eventTime"] <=
+                        now.strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+    def there(key):
+        if "-Digest" in key:
+            return key.rsplit("_", 1)[1][:13] <= to + "00"
+        return key.rsplit("_", 2)[1][:13] <= stamp
+    objects = [x for x in i.objects() if there(x[1])]
+    i.objects = lambda: iter(objects)
+    return i, objects
+
+
+def one(seed, kind, every, late=False):
     """every: of the wrong summaries, each that-many-th is tried"""
-    state = os.path.join(os.environ["TMPDIR"], "sim-%s-%s" % (kind, seed))
+    case = "%s-%s%s" % (kind, seed, "-late" * late)
+    state = os.path.join(os.environ["TMPDIR"], "sim-" + case)
     env = account(state)
-    case = "%s-%s" % (kind, seed)
     try:
-        i = Incident(seed, kind, days=DAYS, per_day=PER_DAY, odd=True)
+        if late:
+            i, delivered = until_now(seed, kind)
+        else:
+            i = Incident(seed, kind, days=DAYS, per_day=PER_DAY, odd=True)
         i.load(env["AWS_ENDPOINT_URL"], env["SIM_STATE"])
         # as they lie in the bucket when they are asked for
-        delivered, changed = tamper(i, random.Random(seed))
+        delivered, changed = (delivered, []) if late else tamper(
+            i, random.Random(seed))
         change(env, changed)
         p = run([CART, "collect", "compromised-key", "-p",
                  "access_key_id=" + i.key, "--case", case, "--out", ".",
@@ -141,6 +182,9 @@ def one(seed, kind, every):
     except key_check.Wrong as e:
         sys.exit("seed %s %s: the summary is wrong: %s\n%s" % (
             seed, kind, e, text))
+    for said in ("not yet provable after", "in logs not yet named") if late \
+            else ("and more; ", "UNPROVEN", "in logs that no digest proves"):
+        assert said in text, said
     # by way of proof that the check is of what was planted
     planted_ids = {e["id"] for e in i.truth["events"]
                    if e["account"] == i.truth["account"] and
@@ -173,6 +217,8 @@ def main():
         for kind in ("AKIA", "ASIA") if not drawn else (
                 ("AKIA", "ASIA")[n % 2],):
             one(seed, kind, 5 if drawn else 2)
+    if not drawn:
+        one(7, "AKIA", 20, late=True)
 
 
 main()

@@ -11,6 +11,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "interop"))
 import attest_bundle as peer  # noqa: E402
+from simaws.world import ENABLED  # noqa: E402
 
 CODE = r"`([^`]*)`"
 READ = re.compile(r"- read: (\d+) objects, (\d+) bytes, (\d+) not to be had; " +
@@ -23,7 +24,12 @@ NUMBERS = (
                r"accounts, (\d+) others"),
     re.compile(r"- in the event history and not in the logs: (\d+); and (\d+) "
                r"of the last hour, which may come"))
-ONLY = re.compile(r"- in the logs alone, (data event|another account's|other): "
+APART = re.compile(
+    r"- apart, (\d+) logs with (\d+) more events by them, that (?:(are not yet "
+    r"named): the digest of that hour comes later|no valid digest names as they "
+    r"are: nothing proves that CloudTrail wrote them so)")
+WHERE = ("the logs alone", "logs not yet named", "logs that no digest proves")
+ONLY = re.compile("- in (" + "|".join(WHERE) + r"), (data event|another account's|other): "
                   r"call " + CODE + r": (\d+) events, " + CODE + " to " + CODE +
                   r" \[event " + CODE + r", exhibit `e\d+`\]")
 ALONE = re.compile(r"- in the event history alone: `(\S+) (\S+) (\S+) (\S+)`")
@@ -33,14 +39,19 @@ CHAIN = re.compile(
         r"; %s (\d+) valid, (\d+) invalid, (\d+) cannot tell" % k
         for k in ("digests", "logs")) + r"; (\d+) gaps, (\d+) s(?:; not yet "
     "provable after " + CODE + ")?")
+NONE = re.compile("- account " + CODE + " region " + CODE + "(?: trail " + CODE
+                  + ")?: no digests, nothing is proven")
 GAP = re.compile("- - gap of account " + CODE + " region " + CODE + ": " + CODE
                  + " to " + CODE + r", (\d+) s: " + CODE)
 KINDS = {"data": "data event", "elsewhere": "another account's",
          "other": "other"}
 SHORT = re.compile(
-    r"proven uncut in (\d+) of (\d+) regions of accounts, (\S+) to (\S+); (\d+) "
-    r"invalid, (\d+) gaps, (\d+) s; in them alone (\d+) data events, (\d+) "
-    r"others; in the history alone (\d+)")
+    r"proven uncut in (\d+) of (\d+) regions of accounts, (\S+) to ([^, ;]+)"
+    r"(?:, not yet provable after ([^ ;]+))?(?:; no digests in (\d+): ([^;]+?)"
+    r"( and more)?)?; (\d+) invalid, (\d+) gaps, (\d+) s(?:; UNPROVEN (\d+) "
+    r"events, in logs that no digest proves)?(?:; (\d+) in logs not yet named)?"
+    r"; in them alone (\d+) data events, (\d+) others; in the history alone "
+    r"(\d+)")
 
 KNOWN = {}                      # (objects, accounts) -> Delivered
 
@@ -89,20 +100,38 @@ class Delivered:
                 out[bucket, key] = data
         return out
 
-    def load(self, db, start, end):
-        db.execute("CREATE TABLE logged(id TEXT PRIMARY KEY, t, account, key,"
-                   "call, data)")
-        if (start, end) not in self.known:
-            self.known[start, end] = [
+    def load(self, db, window):
+        """Each event as of the best log that has it: 0, a valid digest names
+        it; 1, not yet; 2, none does."""
+        db.execute("CREATE TABLE logged(id, t, account, key, call, data, state,"
+                   "log)")
+        if window not in self.known:
+            start, end = window[:2]
+            named, pending = set(), {}
+            for c in self.digests:
+                x = self.chain(*c, tuple(peer.seconds(w) for w in window))
+                named |= x["named"]
+                if x["pending"]:
+                    pending[c[:2]] = re.sub(r"[-:]", "", x["pending"])[:13]
+            self.known[window] = [
                 (e["eventID"], e["eventTime"], e["recipientAccountId"],
                  e["userIdentity"].get("accessKeyId", ""),
                  e["eventSource"].split(".")[0] + ":" + e["eventName"],
-                 e.get("managementEvent") is False)
-                for data in self.in_time(start, end).values()
+                 e.get("managementEvent") is False,
+                 self.state(place, named, pending), place[1])
+                for place, data in self.in_time(start, end).items()
                 for e in json.loads(gzip.decompress(data))["Records"]
                 if start <= e["eventTime"] <= end]
-        db.executemany("INSERT OR IGNORE INTO logged VALUES(?,?,?,?,?,?)",
-                       self.known[start, end])
+        db.executemany("INSERT INTO logged VALUES(?,?,?,?,?,?,?,?)",
+                       self.known[window])
+
+    @staticmethod
+    def state(place, named, pending):
+        account, _, region, t = place[1].rsplit("/", 1)[-1].split("_")[:4]
+        if place in named:
+            return 0
+        since = pending.get((account, region))
+        return 1 if since and t[:13] >= since else 2
 
     def chain(self, *args):
         """What there is to say of one: account, region, trail, window."""
@@ -117,7 +146,7 @@ class Delivered:
                         reverse=True)
         c = peer.Chain(region, False, window, self.keys, {}, set())
         digests, logs = [0, 0, 0], [0, 0, 0]
-        spans = []
+        spans, named = [], set()
         for _, bucket, key, data, meta in chosen:
             d = peer.Digest({"origin": {"bucket": bucket, "key": key,
                                         "metadata": meta}, "exhibit": ""}, data)
@@ -137,11 +166,14 @@ class Delivered:
             spans.append((d.start, d.end))
             for e in d.logs:
                 logs[self.log(e)] += 1
+                if self.log(e) == 0:
+                    named.add((e["s3Bucket"], e["s3Object"]))
         c.finish()
         digests[2] += sum(f.object == "missing-digest" for f in c.findings)
         gaps = [f.seconds for f in c.findings if f.object == "gap"]
         pending = [f for f in c.findings if f.object == "pending"]
-        return {"digests": digests, "logs": logs, "spans": spans, "gaps": sorted(gaps),
+        return {"named": named, "digests": digests, "logs": logs,
+                "spans": spans, "gaps": sorted(gaps),
                 "from": iso(max(spans[-1][0], start)) if spans else None,
                 "to": iso(min(spans[0][1], stop)) if spans else None,
                 "pending": iso(stop - pending[0].seconds) if pending else None}
@@ -195,39 +227,53 @@ def check_events(lines, t, account, sessions, delivered, keys):
                                "USING(id)").fetchone()
     last = iso(peer.seconds(last) + 7200)
     same("window", (start, end), (first, min(last, t.end)))
-    d.load(t.db, start, end)
+    d.load(t.db, (start, end, asked))
     mine = ("(SELECT id FROM who WHERE kind IN ('access key', 'session'))")
-    rows = t.db.execute("SELECT id, t, account, call, data FROM logged WHERE "
-                        "key IN %s ORDER BY t, id" % mine).fetchall()
+    rows = t.db.execute("SELECT id, t, account, call, data, min(state) FROM "
+                        "logged WHERE key IN %s GROUP BY id ORDER BY t, id" %
+                        mine).fetchall()
     history = {x for x, in t.db.execute("SELECT id FROM ev")}
     only, n = {}, {"data": 0, "elsewhere": 0, "other": 0}
-    for ident, when, where, call, data in rows:
+    for ident, when, where, call, data, state in rows:
         if ident in history:
             continue
         kind = "elsewhere" if where != account else "data" if data else "other"
-        n[kind] += 1
-        o = only.setdefault((KINDS[kind], call), [0, when, when, ident])
+        n[kind] += state == 0
+        o = only.setdefault((WHERE[state], KINDS[kind], call),
+                            [0, when, when, ident])
         o[0] += 1
         o[2] = when
+    apart = {}
+    for state in (1, 2):
+        logs, = t.db.execute("SELECT count(DISTINCT log) FROM logged WHERE "
+                             "state = ? AND key IN " + mine, (state,)).fetchone()
+        if logs:
+            apart[state] = [logs, sum(x[5] == state for x in rows)]
     due = iso(peer.seconds(asked) - 3600)
     gone = t.db.execute(
         "SELECT t, region, id, name FROM ev WHERE key IN %s AND t >= ? AND t <= "
-        "? AND id NOT IN (SELECT id FROM logged) ORDER BY t, id" % mine,
+        "? AND id NOT IN (SELECT id FROM logged WHERE state < 2) ORDER BY t, id" % mine,
         (start, end)).fetchall()
     missing = [x for x in gone if x[0] <= due]
-    numbers = [[len(rows)], [n["data"], n["elsewhere"], n["other"]],
+    numbers = [[sum(x[5] == 0 for x in rows)], [n["data"], n["elsewhere"], n["other"]],
                [len(missing), len(gone) - len(missing)]]
-    said, alone, counts = {}, [], []
+    said, alone, counts, told = {}, [], [], {}
     for line in lines[1 + len(accounts):]:
         m = next((rx.fullmatch(line) for rx in NUMBERS if rx.fullmatch(line)),
                  None)
         if m:
             counts.append([int(x) for x in m.groups()])
         elif ONLY.fullmatch(line):
-            kind, call, k, a, b, ident = ONLY.fullmatch(line).groups()
-            if (kind, call) in said:
+            *call, k, a, b, ident = ONLY.fullmatch(line).groups()
+            if tuple(call) in said:
                 raise Wrong("twice: " + line)
-            said[kind, call] = [int(k), a, b, ident]
+            said[tuple(call)] = [int(k), a, b, ident]
+        elif APART.fullmatch(line):
+            m = APART.fullmatch(line)
+            state = 1 if m.group(3) else 2
+            if state in told:
+                raise Wrong("twice: " + line)
+            told[state] = [int(m.group(1)), int(m.group(2))]
         elif ALONE.fullmatch(line):
             alone.append(ALONE.fullmatch(line).groups())
         else:
@@ -235,12 +281,14 @@ def check_events(lines, t, account, sessions, delivered, keys):
     same("numbers", counts, numbers)
     same("in the logs alone", said, only)
     same("in the history alone", sorted(alone), sorted(missing[:20]))
-    return d, (start, end, asked), numbers
+    same("apart", told, apart)
+    return d, (start, end, asked), numbers, [
+        str(apart[x][1]) if apart.get(x, [0, 0])[1] else None for x in (2, 1)]
 
 
-def check_chains(lines, d, window):
+def check_chains(lines, d, window, account, accounts):
     window = tuple(peer.seconds(x) for x in window)
-    said, gaps = {}, {}
+    said, gaps, none = {}, {}, []
     for line in lines[1:]:
         if GAP.fullmatch(line):
             a, r, x, y, s, _ = GAP.fullmatch(line).groups()
@@ -250,13 +298,23 @@ def check_chains(lines, d, window):
             same("a gap", int(s), int(y - x))
             gaps.setdefault((a, r), []).append((x, y))
             continue
+        if NONE.fullmatch(line):
+            none.append(NONE.fullmatch(line).groups())
+            continue
         m = CHAIN.fullmatch(line)
         if not m or m.groups()[:3] in said:
             raise Wrong("not understood: " + line)
         said[m.groups()[:3]] = m.groups()[3:]
     same("chains", set(said), set(d.digests))
+    absent = {(a, r) for a in accounts for r in ENABLED} - {
+        c[:2] for c in d.digests}
+    # the trail of this account is known by name
+    same("no digests", sorted(x[:2] + (x[2] or "",) for x in none), sorted(
+        x + ("management" if x[0] == account else "",) for x in absent))
     same("of whom gaps are", set(gaps) - {c[:2] for c in said}, set())
-    total = {"whole": 0, "chains": len(said), "invalid": 0, "gaps": 0, "s": 0}
+    total = {"whole": 0, "regions": len(accounts) * len(ENABLED),
+             "invalid": 0, "gaps": 0, "s": 0, "absent": absent,
+             "to": None, "pending": None}
     for chain, text in said.items():
         true = d.chain(*chain, window)
         x = [int(k) for k in text[3:11]]
@@ -274,6 +332,10 @@ def check_chains(lines, d, window):
              "gaps": len(true["gaps"]), "s": sum(true["gaps"]),
              "pending": true["pending"], "each": true["gaps"]})
         total["whole"] += text[0] == "uncut"
+        for key, one in (("to", true["to"] if text[0] == "uncut" else None),
+                         ("pending", true["pending"])):
+            if one:
+                total[key] = min(one, total[key] or one)
         total["invalid"] += true["digests"][1] + true["logs"][1]
         total["gaps"] += len(true["gaps"])
         total["s"] += sum(true["gaps"])
@@ -292,15 +354,23 @@ def check(sections, t, account, followed, short, delivered, keys):
         x for x, in t.db.execute(
             "SELECT owner FROM ev WHERE key = ? ORDER BY t DESC, id DESC "
             "LIMIT 1", (t.key,)) if x}
-    d, window, n = check_events(
+    d, window, n, apart = check_events(
         sections.get("The logs that trails delivered", [""]), t, account,
         owners, delivered, keys)
     total = check_chains(sections.get("Whether these logs are whole", [""]), d,
-                         window)
+                         window, account, owners | {account})
     m = SHORT.fullmatch(short)
     if not m:
         raise Wrong("not understood: " + short)
-    same("logs", m.groups(), tuple(str(x) for x in (
-        total["whole"], total["chains"], window[0], window[1],
-        total["invalid"], total["gaps"], total["s"], n[1][0],
-        n[1][1] + n[1][2], n[2][0])))
+    said = list(m.groups())
+    absent, more = said.pop(6), said.pop(6)
+    absent = absent.split(", ") if absent else []
+    same("without digests", (len(set(absent)), bool(more)), (
+        min(3, len(total["absent"])), len(total["absent"]) > 3))
+    same("without digests", {tuple(x.split()) for x in absent} -
+         total["absent"], set())
+    same("logs", said, [x if x is None else str(x) for x in (
+        total["whole"], total["regions"], window[0], total["to"],
+        total["pending"], len(total["absent"]) or None, total["invalid"],
+        total["gaps"], total["s"], apart[0], apart[1], n[1][0],
+        n[1][1] + n[1][2], n[2][0])])

@@ -31,6 +31,55 @@ static void append(void *arg, const char *text)
 	snprintf(out + len, 200 - len, "%s;", text);
 }
 
+static void each(void *arg, const struct trail_seen *e)
+{
+	append(arg, e->id);
+}
+
+static void test_named(void **state)
+{
+	static const struct cart_step_ops ops = { .shared = shared };
+	struct cart_step_ctx c = { .ops = &ops };
+	struct trail_memory *m = cart_trail_memory(&c);
+	const unsigned char sha256[CART_SHA256_SIZE] = { 0 };
+	static const char *const keys[] = {
+		"x/123456789012_CloudTrail_eu-west-1_20261124T0455Z_a.json.gz",
+		"x/123456789012_CloudTrail_eu-west-1_20261124T0500Z_b.json.gz",
+		"x/123456789012_CloudTrail_eu-west-2_20261124T0500Z_c.json.gz",
+		"x/123456789012_CloudTrail_eu-west-1_20261124T0505Z_d.json.gz"
+	};
+	struct trail_seen e = { .time = "t", .call = "c", .exhibit = "e",
+				.kind = 'o' };
+	char ids[4][2] = { "a", "b", "c", "d" }, got[200] = "";
+	int i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		e.id = ids[i];
+		/* only of logs that were put */
+		assert_int_equal(cart_trail_memory_see(m, "b", keys[i], &e), -1);
+		cart_trail_memory_put_log(m, "b", keys[i], sha256);
+		assert_int_equal(cart_trail_memory_see(m, "b", keys[i], &e), 0);
+	}
+	/* twice in one log */
+	assert_int_equal(cart_trail_memory_see(m, "b", keys[3], &e), 0);
+	cart_trail_memory_name_log(m, "b", keys[3]);
+	cart_trail_memory_name_log(m, "other", keys[0]);
+	/* 2026-11-24T05:00:00Z */
+	cart_trail_memory_not_yet(m, "123456789012", "eu-west-1",
+				  (int64_t)1795496400 * 1000000000);
+	assert_int_equal(cart_trail_memory_seen(m, TRAIL_UNNAMED, each, got), 2);
+	assert_string_equal(got, "a;c;");
+	got[0] = '\0';
+	assert_int_equal(cart_trail_memory_seen(m, TRAIL_NOT_YET, each, got), 1);
+	assert_string_equal(got, "b;");
+	got[0] = '\0';
+	assert_int_equal(cart_trail_memory_seen(m, TRAIL_NAMED, each, got), 1);
+	assert_string_equal(got, "d;d;");
+	release_it(object);
+	object = NULL;
+}
+
 static void test_memory(void **state)
 {
 	static const struct cart_step_ops ops = { .shared = shared };
@@ -86,11 +135,13 @@ static void test_memory(void **state)
 	assert_int_equal(cart_trail_memory_only(m, TRAIL_IN_HISTORY, 0, 11, 19,
 						9, append, lines), 1);
 	release_it(object);
+	object = NULL;
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_memory) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_memory),
+					      cmocka_unit_test(test_named) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
