@@ -145,38 +145,20 @@ static bool can_sign(const struct cart_json *view)
 	return false;
 }
 
-/* SubjectPublicKeyInfo (RFC 8410): a fixed prefix, then the key.  Through the
- * reader of minisign keys, which refuses weak ones. */
 static int take_key(struct kms *k, const struct cart_json *view,
 		    struct cart_err *err)
 {
-	static const unsigned char prefix[12] = {
-		0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03,
-		0x21, 0x00
-	};
-	unsigned char spki[sizeof(prefix) + CART_ED25519_PUBLIC_SIZE];
-	unsigned char sha256[CART_SHA256_SIZE];
-	struct cart_public_key key;
-	struct cart_buf bare;
-	int rc = -1;
+	unsigned char spki[12 + CART_ED25519_PUBLIC_SIZE];
 
 	if (!can_sign(view))
 		return cart_err_set(err, CART_ERR_USAGE, 0, "%s: a key of spec "
 				    SPEC " for signing is wanted", k->arn);
 	if (get_bytes(view, "PublicKey", spki, sizeof(spki)) < 0 ||
-	    memcmp(spki, prefix, sizeof(prefix)) != 0)
+	    cart_minisign_parse_spki(spki, sizeof(spki), &k->base.public_key,
+				     err) < 0)
 		return cart_err_set(err, CART_ERR_INPUT, 0, "kms:GetPublicKey: "
 				    "not an Ed25519 key");
-	memcpy(key.key, spki + sizeof(prefix), sizeof(key.key));
-	cart_sha256(key.key, sizeof(key.key), sha256);
-	memcpy(key.id, sha256, sizeof(key.id));
-	cart_buf_init(&bare, 128);
-	cart_minisign_print_public_bare(&key, &bare);
-	if (cart_buf_check(&bare, "public key", err) == 0)
-		rc = cart_minisign_parse_public(bare.data, bare.len,
-						&k->base.public_key, err);
-	cart_buf_clear(&bare);
-	return rc;
+	return 0;
 }
 
 static int get_key(struct kms *k, struct cart_err *err)

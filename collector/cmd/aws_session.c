@@ -162,6 +162,33 @@ static const char *proxy_of(const struct cart_args *a,
 	return proxy != NULL && *proxy != '\0' ? proxy : NULL;
 }
 
+/* Left out without a word it would be a riddle: nobody answers. */
+static void warn_unused(const struct cart_args *a, const struct cart_env *env)
+{
+	static const char *const unused[][2] = {
+		{ "AWS_ENDPOINT_URL", "endpoint-url" },
+		{ "AWS_ENDPOINT_URL_S3", "endpoint-url" },
+		{ "HTTPS_PROXY", "proxy" }, { "https_proxy", "proxy" },
+		{ "AWS_CA_BUNDLE", "ca-bundle" },
+		{ "REQUESTS_CA_BUNDLE", "ca-bundle" },
+	};
+	static bool told;
+	const char *v;
+	size_t i;
+
+	for (i = 0; !told && i < sizeof(unused) / sizeof(*unused); i++) {
+		v = cart_env_get(env, unused[i][0]);
+		if (v != NULL && *v != '\0' &&
+		    cart_args_value(a, unused[i][1]) == NULL)
+			cart_msg(CART_MSG_WARN, "%s is set but not used, since "
+				 "this manifest reads the host that may be "
+				 "compromised: give --%s, or "
+				 "--trust-environment", unused[i][0],
+				 unused[i][1]);
+	}
+	told = true;
+}
+
 /* A code counts once: --mfa-code is for the first role that asks. */
 static int on_mfa(void *arg, const char *serial, char *out, size_t size)
 {
@@ -222,6 +249,8 @@ static struct cmd_aws *open_session(const struct cart_args *a,
 	aws.endpoint_url = cart_args_value(a, "endpoint-url");
 	aws.trust_environment = !host_steps ||
 				cart_args_flag(a, "trust-environment");
+	if (!aws.trust_environment)
+		warn_unused(a, env);
 	aws.home = cart_env_get(env, "HOME");
 	name_session(a, s, &aws);
 	if (load_roots(a, &aws, s, err) < 0)

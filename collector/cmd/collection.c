@@ -712,6 +712,7 @@ static void note_key(struct running *r)
 static void tell_unsealed(const struct cmd_collection *c, const char *location)
 {
 	char state[sizeof(c->state_dir) + 80];
+	struct cart_buf line;
 
 	if (strcmp(c->sink->kind, "pipe") == 0) {
 		cart_msg(CART_MSG_ERROR, "not sealed");
@@ -720,13 +721,16 @@ static void tell_unsealed(const struct cmd_collection *c, const char *location)
 	if (c->state_dir[0] != '\0') {
 		snprintf(state, sizeof(state), "%s/%.64s.state", c->state_dir,
 			 c->name);
+		cart_buf_init(&line, 65536);
+		cart_cmd_upload_resume_line(c, &line);
 		if (access(state, F_OK) == 0)
 			cart_msg(CART_MSG_ERROR, "not sealed: what was closed "
-				 "is at %s; `crashcart resume %s` goes on from "
-				 "there", location, c->state_dir);
+				 "is at %s; `%.*s` goes on from there", location,
+				 (int)line.len, (char *)line.data);
 		else
 			cart_msg(CART_MSG_ERROR, "not sealed: nothing at %s "
 				 "can be sealed; collect anew", location);
+		cart_buf_clear(&line);
 	} else if (strcmp(c->sink->kind, "file") != 0) {
 		cart_msg(CART_MSG_ERROR, "not sealed: no state file was kept, "
 			 "nothing at %s can be sealed; collect anew", location);

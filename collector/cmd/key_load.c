@@ -162,20 +162,34 @@ static int load_public(const char *text, struct cart_public_key *ret,
 	struct cart_buf b;
 	int rc;
 
+	if (len == 0)
+		return cart_err_set(err, CART_ERR_USAGE, 0,
+				    "public key: the key is empty");
 	/* the bare key is 56 base64 characters; no file has such a name */
 	if (len == 56 && strncmp(text, "RW", 2) == 0) {
 		if (cart_minisign_parse_public(text, 56, ret, err) == 0)
 			return 0;
 		return cart_err_prefix(err, "public key %s (mistyped?)", text);
 	}
-	if (len > 40 && len < 80 && strncmp(text, "RW", 2) == 0 &&
+	/* as `aws kms get-public-key --query PublicKey` prints it */
+	if (len == 60 && strncmp(text, "MCow", 4) == 0) {
+		if (cart_minisign_parse_spki(text, len, ret, err) == 0)
+			return 0;
+		return cart_err_prefix(err, "public key %s (mistyped?)", text);
+	}
+	if (len < 40 && strncmp(text, "RW", 2) == 0 &&
+	    strpbrk(text, "./") == NULL && access(text, F_OK) < 0)
+		return cart_err_set(err, CART_ERR_USAGE, 0, "public key %s: "
+				    "neither a file nor a key of 56 characters",
+				    text);
+	if (len >= 40 && len < 80 && strncmp(text, "RW", 2) == 0 &&
 	    strchr(text, '.') == NULL && access(text, F_OK) < 0)
 		return cart_err_set(err, CART_ERR_USAGE, 0, "public key %s: a "
 				    "key has 56 characters, this has %zu; copy "
 				    "all of it, and nothing else", text, len);
 	cart_buf_init(&b, 4096);
 	rc = cart_file_read(AT_FDCWD, text, &b, err);
-	if (rc == 0)
+	if (rc == 0 && cart_minisign_parse_spki(b.data, b.len, ret, err) < 0)
 		rc = cart_minisign_parse_public(b.data, b.len, ret, err);
 	cart_buf_clear(&b);
 	if (rc < 0)

@@ -190,11 +190,55 @@ int cart_cmd_upload_claim(struct cmd_collection *c, struct cart_err *err)
 	return rc;
 }
 
+/* As a word of the shell. */
+static void add_word(struct cart_buf *out, const char *word)
+{
+	if (*word && !word[strspn(word, "abcdefghijklmnopqrstuvwxyz"
+				  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				  "0123456789_./:=@%+,-")]) {
+		cart_buf_addf(out, " %s", word);
+		return;
+	}
+	cart_buf_add(out, " '", 2);
+	for (; *word; word++) {
+		if (*word == '\'')
+			cart_buf_add(out, "'\"'\"", 4);
+		cart_buf_addc(out, *word);
+	}
+	cart_buf_addc(out, '\'');
+}
+
+void cart_cmd_upload_resume_line(const struct cmd_collection *c,
+				 struct cart_buf *out)
+{
+	/* what the log does not keep, or not for this */
+	static const char *const again[] = {
+		"profile", "upload-profile", "region", "endpoint-url", "proxy",
+		"ca-bundle", "ca-add", "trust-environment", "bucket-owner",
+		"key", "key-profile", "witness", "witness-owner", NULL
+	};
+	const char *value;
+	size_t i, k;
+
+	cart_buf_addf(out, "crashcart resume");
+	add_word(out, c->state_dir);
+	for (i = 0; again[i] != NULL; i++) {
+		if (cart_args_flag(c->args, again[i]) &&
+		    cart_args_at(c->args, again[i], 0) == NULL)
+			cart_buf_addf(out, " --%s", again[i]);
+		for (k = 0; (value = cart_args_at(c->args, again[i], k)); k++) {
+			cart_buf_addf(out, " --%s", again[i]);
+			add_word(out, value);
+		}
+	}
+}
+
 static int open_state(struct cmd_collection *c, struct cmd_upload_target *t,
 		      struct cart_err *err)
 {
 	const char *dir = cart_args_value(c->args, "state");
 	struct cart_err why = { 0 };
+	struct cart_buf line;
 
 	t->o.state_failed = cart_cmd_upload_state_failed;
 	t->o.state_arg = c;
@@ -213,8 +257,12 @@ static int open_state(struct cmd_collection *c, struct cmd_upload_target *t,
 			     "--state FOLDER");
 		cart_cmd_upload_state_failed(c, &why);
 	} else {
-		cart_msg(CART_MSG_NOTE, "if this run dies: `crashcart resume "
-			 "%s` goes on", c->state_dir);
+		cart_buf_init(&line, 65536);
+		cart_cmd_upload_resume_line(c, &line);
+		if (cart_buf_ok(&line))
+			cart_msg(CART_MSG_NOTE, "if this run dies: `%.*s` goes "
+				 "on", (int)line.len, (char *)line.data);
+		cart_buf_clear(&line);
 	}
 	return 0;
 }

@@ -53,6 +53,10 @@ void cart_cmd_upload_keep_lock(const struct cmd_collection *c,
 			       struct cmd_upload_target *t,
 			       const struct cart_s3_reader *r,
 			       const char *file);
+/* `crashcart resume` for c->state_dir, as one types it, with those of our
+ * options that it needs again. */
+void cart_cmd_upload_resume_line(const struct cmd_collection *c,
+				 struct cart_buf *out);
 /* Of the sink's options; arg: struct cmd_collection. */
 void cart_cmd_upload_state_failed(void *arg, const struct cart_err *why);
 

@@ -49,6 +49,7 @@ struct cart_watch {
 	pthread_mutex_t lock;
 	const char *phase;
 	char name[65];
+	char where[PATH_MAX];		/* of the last sink */
 	struct cart_bundle *bundle;
 	struct cart_bundle_counts last;	/* of one that is gone */
 	struct cart_sink *sink;
@@ -154,9 +155,8 @@ static void print_json(struct cart_watch *w, struct cart_buf *out)
 	cart_json_add(j, "t", cart_json_new_string(now));
 	cart_json_add(j, "state", cart_json_new_string(phase_of(w)));
 	cart_json_add(j, "bundle", cart_json_new_string(w->name));
-	if (w->sink != NULL)
-		cart_json_add(j, "location",
-			      cart_json_new_string(w->sink->location));
+	if (w->where[0] != '\0')
+		cart_json_add(j, "location", cart_json_new_string(w->where));
 	add_int(j, "pid", (uint64_t)getpid());
 	add_int(j, "elapsed_ms", (uint64_t)s.ms);
 	add_int(j, "bytes", s.n.bytes);
@@ -544,6 +544,8 @@ void cart_watch_set(struct cart_watch *w, const char *name,
 		cart_bundle_counts(w->bundle, &w->last);
 	w->bundle = bundle;
 	w->sink = sink;
+	if (sink != NULL)
+		snprintf(w->where, sizeof(w->where), "%s", sink->location);
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -577,8 +579,8 @@ void cart_watch_steps(void *watch, const struct cart_run_step *steps, size_t n)
 void cart_watch_pace(void *watch, size_t len)
 {
 	struct cart_watch *w = watch;
+	int64_t end, left;
 	uint64_t keep;
-	int64_t wait;
 	char text[16];
 
 	w->written += len;
@@ -592,9 +594,13 @@ void cart_watch_pace(void *watch, size_t len)
 		}
 		pthread_mutex_unlock(&w->lock);
 	}
-	wait = cart_pace_take(&w->pace, cart_clock_mono_ns(), len);
-	if (wait > 0)
-		cart_clock_sleep_ms((unsigned)((wait + 999999) / 1000000));
+	end = cart_clock_mono_ns();
+	end += cart_pace_take(&w->pace, end, len);
+	/* what is queued when a stop begins goes at once: the seal waits */
+	while (!cart_stop_requested() &&
+	       (left = end - cart_clock_mono_ns()) > 0)
+		cart_clock_sleep_ms(left > TICK_NS ? TICK_NS / 1000000 :
+				    (unsigned)((left + 999999) / 1000000));
 }
 
 /* --- priority --- */

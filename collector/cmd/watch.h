@@ -23,7 +23,7 @@ struct cart_watch;
 	{ "max-time", 0, "DURATION", false, \
 	  "Stop, and seal with a gap, after so long." }, \
 	{ "bytes-per-second", 0, "SIZE", false, \
-	  "Write no faster." }, \
+	  "Write no faster, until the run is stopped." }, \
 	{ "priority", 0, "low|normal", false, \
 	  "Of CPU and disk; on a live host it is low by default." }
 

@@ -159,6 +159,62 @@ int cart_minisign_parse_public(const void *data, size_t len,
 	return 0;
 }
 
+/* Without white space at the end. */
+static size_t trimmed(const char *text, size_t len)
+{
+	while (len > 0 && memchr(" \r\n\t", text[len - 1], 4) != NULL)
+		len--;
+	return len;
+}
+
+int cart_minisign_parse_spki(const void *data, size_t len,
+			     struct cart_public_key *ret, struct cart_err *err)
+{
+	static const char begin[] = "-----BEGIN PUBLIC KEY-----";
+	static const char end[] = "-----END PUBLIC KEY-----";
+	static const unsigned char prefix[12] = {
+		0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03,
+		0x21, 0x00
+	};
+	unsigned char spki[sizeof(prefix) + CART_ED25519_PUBLIC_SIZE];
+	unsigned char sha256[CART_SHA256_SIZE];
+	struct cart_public_key key;
+	const char *text = data;
+	struct cart_buf bare;
+	int rc;
+
+	if (len == sizeof(spki)) {
+		memcpy(spki, text, len);
+	} else {
+		len = trimmed(text, len);
+		if (len > sizeof(begin) + sizeof(end) &&
+		    memcmp(text, begin, sizeof(begin) - 1) == 0 &&
+		    memcmp(text + len - sizeof(end) + 1, end,
+			   sizeof(end) - 1) == 0) {
+			text += sizeof(begin) - 1;
+			len -= sizeof(begin) + sizeof(end) - 2;
+			for (; len > 0 && (*text == '\r' || *text == '\n'); len--)
+				text++;
+			len = trimmed(text, len);
+		}
+		if (decode(text, len, spki, sizeof(spki)) < 0)
+			return bad(err, "not an Ed25519 public key");
+	}
+	if (memcmp(spki, prefix, sizeof(prefix)) != 0)
+		return bad(err, "not an Ed25519 public key");
+	memcpy(key.key, spki + sizeof(prefix), sizeof(key.key));
+	cart_sha256(key.key, sizeof(key.key), sha256);
+	memcpy(key.id, sha256, sizeof(key.id));
+	/* through the reader of minisign keys, which refuses weak ones */
+	cart_buf_init(&bare, 128);
+	cart_minisign_print_public_bare(&key, &bare);
+	rc = cart_buf_check(&bare, "public key", err);
+	if (rc == 0)
+		rc = cart_minisign_parse_public(bare.data, bare.len, ret, err);
+	cart_buf_clear(&bare);
+	return rc;
+}
+
 /* What the global signature covers. */
 static size_t global_message(const unsigned char *sig, const char *trusted,
 			     unsigned char *out)

@@ -32,6 +32,10 @@ int cart_minisign_parse_sig(const void *data, size_t len,
  * Refuses small-order and non-canonical keys.  0 or -1 (INPUT). */
 int cart_minisign_parse_public(const void *data, size_t len,
 			       struct cart_public_key *ret, struct cart_err *err);
+/* The same from a SubjectPublicKeyInfo (RFC 8410), as DER, its base64 or PEM,
+ * with the id that a key in KMS has: the first bytes of its SHA-256. */
+int cart_minisign_parse_spki(const void *data, size_t len,
+			     struct cart_public_key *ret, struct cart_err *err);
 /* prehash is BLAKE2b-512 of the signed file.  0 if both signatures hold
  * (key ids are compared by the caller), -1 CRYPTO otherwise. */
 int cart_minisign_verify(const struct cart_minisign_sig *sig,

@@ -59,6 +59,10 @@ expect 2 "$CRASHCART" verify o -P "${key%?}"
 says 'a key has 56 characters, this has 55'
 expect 2 "$CRASHCART" verify o -P "${key}A"
 says 'this has 57'
+expect 2 "$CRASHCART" verify o -P RWQ
+says 'neither a file nor a key of 56 characters'
+expect 2 "$CRASHCART" verify o -P ""
+says 'the key is empty'
 expect 2 "$CRASHCART" verify o -P "${key%????}AAA!"
 says 'mistyped'
 

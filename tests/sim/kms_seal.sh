@@ -25,6 +25,12 @@ expect 0 "$CRASHCART" collect ./m.json --case K --out o --json \
 [ "$(last_json .key)" = "$pub" ] || die "another key"
 expect 0 "$CRASHCART" verify o --pubkey "$pub"
 prints 'examiner key'
+# the key as KMS gives it: text, DER, PEM
+jq -r .PublicKey public.json > text
+openssl pkey -pubin -inform DER -in spki -out pem
+for k in "$(cat text)" text spki pem; do
+	expect 0 "$CRASHCART" verify o --pubkey "$k"
+done
 minisign -Vm o/K-b01.seal -P "$pub" | grep -q 'purpose=examiner' || die "minisign"
 tar -xf o/K-b01.tar
 (cd K-b01 && minisign -Vm tagmanifest-sha256.txt \

@@ -128,14 +128,17 @@ expect 1 "$CRASHCART" collect ./m.json --case W --key no-such.key \
 expect 0 "$CRASHCART" collect ./m.json --case D --out "s3://$bucket/d" \
 	--trust-environment --segment 16M --json
 # shellcheck disable=SC2016 # the ` are those of the message
-own=$(sed -n 's/.*`crashcart resume \(.*\)` goes on.*/\1/p' err)
+own=$(sed -n 's/.*`crashcart resume \(.*\) --trust-environment` goes on.*/\1/p' err)
 case $own in /dev/shm/crashcart-state-*) ;; *) die "the folder: $own";; esac
 [ ! -e "$own" ] || die "$own stayed"
 # a state that cannot be written does not end the collection
-mkdir -p hindered/N-b01.state
-touch hindered/N-b01.state/x
+mkdir -p "hin'dered/N-b01.state"
+touch "hin'dered/N-b01.state/x"
 expect 0 "$CRASHCART" collect ./m.json --case N --out "s3://$bucket/n" \
-	--trust-environment --segment 16M --json --state hindered
+	--trust-environment --segment 16M --json --state "hin'dered"
+jq -r .message err | grep -qF \
+	"\`crashcart resume 'hin'\"'\"'dered' --trust-environment\` goes on" ||
+	die "the command: $(cat err)"
 says 'the state file could not be written'
 key=$(last_json .key)
 mkdir n
