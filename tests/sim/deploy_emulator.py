@@ -4,7 +4,8 @@ integration s3:putObject and "Items" of a distributed map in JSONata, of S3 the
 lock of an object that was uploaded in parts.  A child that failed leaves nothing
 in the output of its map.  It knows no launch template in RunInstances, and shows
 no user-data: what was asked for is written to launched.json, a line each.
-Where a case is named *-full, there is no capacity."""
+Where a case is named *-full, there is no capacity.  It judges by no policy: of S3,
+a role (the cart's) is refused what CartRole lacks, reading and deleting."""
 import json
 
 from ministack import app
@@ -67,6 +68,15 @@ def complete(bucket, key, body, query, headers=None):
     return reply
 
 
+async def judged(method, path, headers, *rest, **more):
+    key = headers.get("authorization", "").partition("Credential=")[2]
+    if method in ("GET", "HEAD", "DELETE") and key.startswith("ASIA"):
+        return s3._error("AccessDenied", "not of the cart's role", 403)
+    return await asks(method, path, headers, *rest, **more)
+
+
+asks = s3.handle_request
+s3.handle_request = judged
 asked = {}
 creates = s3._create_multipart_upload
 s3._create_multipart_upload = create
