@@ -10,6 +10,7 @@
 #include "crashcart/text.h"
 #include "manifest_load.h"
 #include "plan_check.h"
+#include "upload.h"
 
 static void add_text(struct cart_buf *b, const struct cart_json *j)
 {
@@ -169,13 +170,14 @@ static const struct cart_option options[] = {
 	{ "check", 0, NULL, false,
 	  "Tell beforehand what a run would miss: asks AWS, changes nothing." },
 	{ "out", 'o', "FOLDER|FILE.tar|-|s3://...", false,
-	  "With --check: where the bundle is to go." },
+	  "With --check: where the bundle is to go; in S3 an upload is tried." },
 	{ "segment", 0, "SIZE", false, "With --check: as for collect." },
 	{ "key", 0, "FILE", false, "With --check: the key that is to seal." },
 	{ "password-fd", 0, "N", false,
 	  "With --check: read the key's password from descriptor N." },
 	{ "expect-account", 0, "ID", false,
 	  "With --check: the account that credentials must be of." },
+	CMD_UPLOAD_OPTIONS,
 	CMD_AWS_OPTIONS,
 	{ NULL, 0, NULL, false, NULL }
 };

@@ -21,6 +21,7 @@
 #include "crashcart/text.h"
 #include "key_kms.h"
 #include "key_load.h"
+#include "upload.h"
 
 #define FAT_MAGIC	0x4d44
 #define SPACE_MIN	((uint64_t)32 << 20)	/* cannot even be sealed */
@@ -158,42 +159,36 @@ static void check_folder(struct cart_json *list, const char *out, bool is_file,
 	}
 }
 
-/* Asks for the bucket and, where that is refused, for an object that is not
- * there: nothing is put for a check, so whether something may be is not known
- * afterwards. */
+/* Begins an upload as a run would and takes it back: bucket, owner, key, lock
+ * and permission are tried, and nothing stays. */
 static void check_upload(struct cart_json *list, const struct cart_args *a,
 			 struct cart_env *env, const struct cart_manifest *m,
 			 const char *out)
 {
-	struct cart_s3_sink_options o = { .state_dirfd = -1 };
-	char bucket[64], prefix[1024];
-	struct cmd_aws *s = NULL;
+	struct cmd_collection c = { .args = a, .env = env };
+	struct cart_sink *sink = NULL;
+	struct cmd_upload_target t;
 	struct cart_err err = { 0 };
-	int rc = -1;
 
-	if (cart_s3_url(out, bucket, prefix, &err) == 0)
-		s = cart_cmd_aws_new(a, env, cart_manifest_has_host_steps(m),
-				     &err);
-	if (s != NULL) {
-		o.aws = cart_cmd_aws_client(s);
-		o.bucket = bucket;
-		o.prefix = prefix;
-		rc = cart_s3_has_bucket(&o, &err);
-		if (rc == 0)
+	if (cart_cmd_upload_target(a, out, CART_CHANGE_IRREVERSIBLE, &t,
+				   &err) == 0 &&
+	    cart_cmd_upload_session(&c, &t, cart_manifest_has_host_steps(m),
+				    &err) == 0) {
+		t.o.name = "crashcart-plan-check";
+		if (cart_s3_has_bucket(&t.o, &err) == 0)
 			cart_err_set(&err, CART_ERR_INPUT, 404, "there is no "
 				     "bucket %s (s3:HeadBucket answers 404)",
-				     bucket);
-		else if (rc < 0)
-			rc = cart_s3_exists(&o, "crashcart-plan-check",
-					    &err) < 0 ? -1 : 1;
+				     t.bucket);
+		else
+			sink = cart_s3_sink(&t.o, &err);
 	}
-	cart_cmd_aws_free(s);
-	if (rc > 0)
-		row(list, "upload", "warning", out, "the bucket answers; whether "
-		    "s3:PutObject is allowed is not tried");
+	if (sink != NULL)
+		row(list, "upload", "good", out, "an upload can be begun there "
+		    "(bucket, owner, key, lock); it was taken back");
 	else
-		row(list, "upload", err.class == CART_ERR_DENIED ? "unknown" :
-		    "missing", out, err.text);
+		row(list, "upload", "missing", out, err.text);
+	cart_sink_free(sink);
+	cart_cmd_aws_free(c.upload);
 }
 
 static void check_output(struct cart_json *list, const struct cart_args *a,

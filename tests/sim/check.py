@@ -313,9 +313,25 @@ def output():
     p = Plan("--out", "taken.tar", name=m)
     check("a file that is there", p.exit == 3 and "overwritten" in
           p.of("output")[0]["detail"], p.rows)
-    p = Plan("--out", "s3://%s/prefix" % ENV["SIM_BUCKET"], name=m)
-    check("an upload target that answers", p.exit == 0 and p.of(
-        "upload", "warning"), p.rows)
+    target = "s3://%s/prefix" % ENV["SIM_BUCKET"]
+    since = sim("state")["requests"]
+    p = Plan("--out", target, name=m)
+    check("an upload target that will do", p.exit == 0 and p.of(
+        "upload", "good"), p.rows)
+    asked = [x["operation"] for x in sim("log?since=%d" % since)
+             if x["service"] == "s3" and not x["error"]]
+    check("what was begun there was taken back", asked.count(
+        "CreateMultipartUpload") == asked.count("AbortMultipartUpload") == 1
+        and "PutObject" not in asked, asked)
+    p = Plan("--out", target, "--retain", "governance:1", name=m)
+    check("a bucket without Object Lock", p.exit == 3 and "Object Lock" in
+          p.of("upload", "missing")[0]["detail"], p.rows)
+    p = Plan("--out", target, "--upload-kms-key", "alias/none", name=m)
+    check("a key that is not there", p.exit == 3 and p.of(
+        "upload", "missing"), p.rows)
+    p = Plan("--out", target, "--bucket-owner", "999999999999", name=m)
+    check("a bucket of somebody else", p.exit == 3 and p.of(
+        "upload", "missing"), p.rows)
     p = Plan("--out", "s3://no-such-bucket-anywhere/prefix", name=m)
     check("a bucket that is not there", p.exit == 3 and "there is no bucket" in
           p.of("upload", "missing")[0]["detail"], p.rows)
