@@ -421,6 +421,10 @@ int cart_input_open(const char *bundle, const char *seal_path,
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->dirfd = ret->pipe_fd = -1;
+	if (strncmp(bundle, "s3://", 5) == 0)
+		return cart_err_set(err, CART_ERR_USAGE, 0, "download the "
+				    "bundle first (aws s3 cp --recursive "
+				    "%.200s DIR): it is read here", bundle);
 	if (find_all(ret, bundle, seal_path, err) == 0)
 		return 0;
 	cart_input_close(ret);

@@ -154,6 +154,8 @@ const struct cart_command cart_cmd_prove = {
 "Examples:\n"
 "  crashcart prove IR-7-b01.tar e000007 --out e7\n"
 "  crashcart prove IR-7-b01.tar e000030 --path /etc/crontab --out crontab\n"
-"  crashcart prove --check e7 --pubkey RWQ...\n",
+"  crashcart prove --check e7 --pubkey RWQ...\n"
+"\n"
+"Exit status of --check: 0 valid; 4 invalid; 5 no key that you named signed.\n",
 	.run = prove,
 };

@@ -106,6 +106,8 @@ const struct cart_command cart_cmd_report = {
 "One self-contained HTML page without script or outside reference: the verdict,\n"
 "the case, custody, what was collected, what was not and why, a timeline,\n"
 "clocks, tools and hashes, limits, and how to check by hand.  The bundle is\n"
-"verified while it is read.\n",
+"verified while it is read.\n"
+"\n"
+"Exit status: 0 the page was written; 4 the same, of an invalid bundle.\n",
 	.run = report,
 };

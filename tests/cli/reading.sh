@@ -66,6 +66,13 @@ says 'the key is empty'
 expect 2 "$CRASHCART" verify o -P "${key%????}AAA!"
 says 'mistyped'
 
+# not read from there
+for c in list "extract --out no" "report --out no"; do
+	# shellcheck disable=SC2086 # words
+	expect 2 "$CRASHCART" $c s3://bucket/x
+	says 'download the bundle first .aws s3 cp --recursive s3://bucket/x DIR'
+done
+
 # changed: what is not known is not printed
 printf x | dd of=o/C-b01.tar bs=1 seek=5000 conv=notrunc status=none
 expect 4 "$CRASHCART" verify o -P "$key"
