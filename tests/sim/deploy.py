@@ -100,6 +100,14 @@ def static():
             a for r in t["Resources"]["EndpointS3"]["Properties"][
                 "PolicyDocument"]["Statement"] if "s3:PutObject" in r["Action"]
             for a in r["Action"] if a not in cart[0]["Action"]], cart)
+    for r, what in (("BucketPolicy", "PolicyDocument"),
+                    ("EncryptKey", "KeyPolicy"), ("SignKey", "KeyPolicy")):
+        st = t["Resources"][r]["Properties"][what]["Statement"][-1]
+        check("one role may change the policy: " + r, st["Effect"] == "Deny"
+              and any(re.match("(s3|kms):Put.*Policy", a)
+                      for a in st["Action"]) and st["Condition"] == {
+                  "ArnNotLike": {"aws:PrincipalArn": {"Ref": "BreakGlass"}}},
+              st)
     return t
 
 
