@@ -29,12 +29,13 @@ puts() {	# calls that changed something in S3, since line $1 of the log
 		.mutating and .status < 300) | .operation'
 }
 
+segment=16M
 # killed CASE OPERATION N: the run dies when the N-th such request is answered
 killed() {
 	local pid operation=$2 n=$3 from
 	from=$(sim_requests)
 	"$CRASHCART" collect ./m.json --case "$1" --out "s3://$bucket/$1" \
-		--trust-environment --state . --segment 16M \
+		--trust-environment --state . --segment $segment \
 		"${@:4}" > out 2> err &
 	pid=$!
 	until [ "$(tail -n +"$((from + 1))" "$SIM_LOG" |
@@ -120,7 +121,9 @@ judge L
 
 # nothing was closed: what was uploaded is all there is, and sealed
 aws s3api create-multipart-upload --bucket $bucket --key B/B-b01.tar > n
-killed B UploadPart 2
+segment=1G
+killed B UploadPart 2 --bytes-per-second 16M
+segment=16M
 salvage 3 B
 says '1 other uploads of B-b01.tar are open'
 [ "$(last_json .segments)" = 1 ] || die "segments: $(cat out)"
