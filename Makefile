@@ -243,13 +243,16 @@ $(G)/manifests.S: $(MANIFESTS) $(G)/files scripts/embed
 	@scripts/embed table manifests $(MANIFESTS) > $@
 $(G)/man.S: $(MAN) $(G)/files scripts/embed
 	@scripts/embed table man $(MAN) > $@
-$(G)/identity.S: $(IDENTITY) scripts/embed
-	@mkdir -p $(@D)
-	@scripts/embed table identity $(IDENTITY) > $@
+IDENTITY_ZST := $(patsubst collector/attest/aws-identity/%,$(G)/%.zst,$(IDENTITY))
+$(G)/identity.S: $(IDENTITY_ZST) scripts/embed Makefile
+	@scripts/embed table identity $(IDENTITY_ZST) > $@
 $(G)/roots.S: $(G)/roots.pem.zst scripts/embed Makefile
 	@scripts/embed blob roots $< > $@
+ZSTD19 = mkdir -p $(@D) && "$${ZSTD:-zstd}" -q -19 --single-thread -f -o $@ $<
 $(G)/roots.pem.zst: $(G)/roots.pem
-	@"$${ZSTD:-zstd}" -q -19 --single-thread -f -o $@ $<
+	@$(ZSTD19)
+$(IDENTITY_ZST): $(G)/%.zst: collector/attest/aws-identity/%
+	@$(ZSTD19)
 $(G)/source.S: $(G)/source.tar.zst scripts/embed
 	@scripts/embed blob source $< > $@
 $(G)/aws-model.S: $(G)/aws-model.bin scripts/embed

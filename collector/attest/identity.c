@@ -5,12 +5,14 @@
 
 #include <crashcart/attest_identity.h>
 #include <crashcart/buf.h>
+#include <crashcart/compress.h>
 #include <crashcart/embed.h>
 #include <crashcart/json.h>
 #include <crashcart/pkcs7.h>
 #include <crashcart/text.h>
 
 #define DOCUMENT_MAX 65536u
+#define CERTIFICATES_MAX 1048576u
 
 static const struct {
 	const char *name;		/* of the metadata service */
@@ -64,17 +66,21 @@ static const char *find_block(const char *text, const char *region,
 	return NULL;
 }
 
-const char *cart_identity_certificate(enum cart_identity_kind kind,
-				      const char *region, size_t *ret_len)
+/* The certificates of that kind, embedded compressed: text is NUL-terminated,
+ * "" where there are none. */
+static int unpack(enum cart_identity_kind kind, struct cart_buf *text,
+		  struct cart_err *err)
 {
-	size_t i;
+	const struct cart_embed_file *f = cart_embed_identity;
+	const struct cart_embed_file *end = f + cart_embed_identity_count;
 
-	for (i = 0; i < cart_embed_identity_count; i++)
-		if (strcmp(cart_embed_identity[i].name, kinds[kind].file) == 0)
-			return find_block((const char *)
-					  cart_embed_identity[i].data,
-					  region, ret_len);
-	return NULL;
+	while (f < end && strcmp(f->name, kinds[kind].file) != 0)
+		f++;
+	if (f < end && cart_zstd_decompress(f->data, f->len, NULL, 0, text,
+					    err) < 0)
+		return -1;
+	cart_buf_addc(text, '\0');
+	return cart_buf_check(text, "AWS's certificates", err);
 }
 
 /* --- the document --- */
@@ -173,30 +179,16 @@ out:
 	return rc;
 }
 
-static int check_one(const struct cart_identity_input *in,
-		     enum cart_identity_kind k, struct cart_identity_verdict *v,
-		     struct cart_err *err)
+static int check_signature(const struct cart_identity_input *in,
+			   enum cart_identity_kind k, const char *cert,
+			   size_t cert_len, struct cart_identity_verdict *v,
+			   struct cart_err *err)
 {
-	struct cart_err why = { 0 };
-	const char *cert;
-	struct cart_buf sig;
-	size_t cert_len;
 	int64_t *when = v->signed_ns == INT64_MIN ? &v->signed_ns : NULL;
+	struct cart_err why = { 0 };
+	struct cart_buf sig;
 	int rc;
 
-	v->each[k].verdict = CART_TRAIL_UNKNOWN;
-	if (!in->signature[k].data) {
-		snprintf(v->each[k].reason, sizeof(v->each[k].reason),
-			 "not there");
-		return 0;
-	}
-	cert = cart_identity_certificate(k, v->region, &cert_len);
-	if (!cert) {
-		snprintf(v->each[k].reason, sizeof(v->each[k].reason),
-			 "no %s certificate of region %s is known to this "
-			 "program", kinds[k].what, v->region);
-		return 0;
-	}
 	cart_buf_init(&sig, CART_PKCS7_MAX + 1);
 	if (decode(in->signature[k].data, in->signature[k].len, &sig) < 0)
 		rc = cart_err_set(&why, CART_ERR_INPUT, 0, "not base64");
@@ -213,6 +205,37 @@ static int check_one(const struct cart_identity_input *in,
 	snprintf(v->each[k].reason, sizeof(v->each[k].reason), "%.159s",
 		 rc == 0 ? "" : why.text);
 	return 0;
+}
+
+static int check_one(const struct cart_identity_input *in,
+		     enum cart_identity_kind k, struct cart_identity_verdict *v,
+		     struct cart_err *err)
+{
+	struct cart_buf text;
+	const char *cert;
+	size_t cert_len;
+	int rc;
+
+	v->each[k].verdict = CART_TRAIL_UNKNOWN;
+	if (!in->signature[k].data) {
+		snprintf(v->each[k].reason, sizeof(v->each[k].reason),
+			 "not there");
+		return 0;
+	}
+	cart_buf_init(&text, CERTIFICATES_MAX);
+	rc = unpack(k, &text, err);
+	if (rc == 0) {
+		cert = find_block((const char *)text.data, v->region,
+				  &cert_len);
+		if (cert)
+			rc = check_signature(in, k, cert, cert_len, v, err);
+		else
+			snprintf(v->each[k].reason, sizeof(v->each[k].reason),
+				 "no %s certificate of region %s is known to "
+				 "this program", kinds[k].what, v->region);
+	}
+	cart_buf_clear(&text);
+	return rc;
 }
 
 static void decide(struct cart_identity_verdict *v)

@@ -55,8 +55,4 @@ struct cart_identity_verdict {
 int cart_identity_check(const struct cart_identity_input *in,
 			struct cart_identity_verdict *ret, struct cart_err *err);
 
-/* The PEM of AWS's certificate, NULL if there is none for that region. */
-const char *cart_identity_certificate(enum cart_identity_kind kind,
-				      const char *region, size_t *ret_len);
-
 #endif

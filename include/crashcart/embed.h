@@ -25,8 +25,8 @@ extern const size_t cart_embed_roots_len;
 extern const unsigned char cart_embed_aws_model[];
 extern const size_t cart_embed_aws_model_len;
 
-/* collector/attest/aws-identity/<name>.pem, sorted by name (attest); the name
-   keeps its ".pem". */
+/* collector/attest/aws-identity/<name>.pem, sorted by name (attest), each one
+   zstd frame; the name keeps its ".pem". */
 extern const struct cart_embed_file cart_embed_identity[];
 extern const size_t cart_embed_identity_count;
 

@@ -13,24 +13,37 @@
 #include <crashcart/attest_identity.h>
 #include <crashcart/embed.h>
 
-static const unsigned char certificates[] =
-	"# test-1 (made for this test)\n"
-	"-----BEGIN CERTIFICATE-----\n"
-	"MIIB9jCCAV+gAwIBAgIUDl91NGK9dZ1lIhLbYD8TFxNYxlowDQYJKoZIhvcNAQEL\n"
-	"BQAwDDEKMAgGA1UEAwwBdDAgFw0yNjExMjQxMzE3MzVaGA8yMTI2MTAzMTEzMTcz\n"
-	"NVowDDEKMAgGA1UEAwwBdDCBnzANBgkqhkiG9w0BAQEFAAOBjQAwgYkCgYEA4VKA\n"
-	"jTlgfieJgxUaxeaZvZRMRHSLtp6wwTepCh5JWysS+FdvNqDLfoBhFt4W3ZCnr0y5\n"
-	"dCVTIJRaRsAMCEus42RSMkiVGomVaAIYCaHd1zhg7qfA12iteHQjL2j5054JAp7B\n"
-	"MOyJXZAYHLusFtVepGh4PD4Cail6nOoMNobcuqsCAwEAAaNTMFEwHQYDVR0OBBYE\n"
-	"FMnslvjW86+xONRf/+FOaUlOBl9rMB8GA1UdIwQYMBaAFMnslvjW86+xONRf/+FO\n"
-	"aUlOBl9rMA8GA1UdEwEB/wQFMAMBAf8wDQYJKoZIhvcNAQELBQADgYEAmZIDQ8su\n"
-	"kQSM15GjNTm1KB6Ypsmp7o/7UCedp/gdLOE1VEup+mMZXd22tyqEhlt+s4WW1kyn\n"
-	"nFKKV3qyFMSNkGAN/J/0Az/WwnVfpS28MVMcPA6m71m7ATyfo1lCnDenOEnjf2Kc\n"
-	"qbUaBMpKHWCg6MAvqRtxb00KBQzANFQLxdQ=\n"
-	"-----END CERTIFICATE-----\n";
+#define CERTIFICATES \
+	"# test-1 (made for this test)\n" \
+	"-----BEGIN CERTIFICATE-----\n" \
+	"MIIB9jCCAV+gAwIBAgIUDl91NGK9dZ1lIhLbYD8TFxNYxlowDQYJKoZIhvcNAQEL\n" \
+	"BQAwDDEKMAgGA1UEAwwBdDAgFw0yNjExMjQxMzE3MzVaGA8yMTI2MTAzMTEzMTcz\n" \
+	"NVowDDEKMAgGA1UEAwwBdDCBnzANBgkqhkiG9w0BAQEFAAOBjQAwgYkCgYEA4VKA\n" \
+	"jTlgfieJgxUaxeaZvZRMRHSLtp6wwTepCh5JWysS+FdvNqDLfoBhFt4W3ZCnr0y5\n" \
+	"dCVTIJRaRsAMCEus42RSMkiVGomVaAIYCaHd1zhg7qfA12iteHQjL2j5054JAp7B\n" \
+	"MOyJXZAYHLusFtVepGh4PD4Cail6nOoMNobcuqsCAwEAAaNTMFEwHQYDVR0OBBYE\n" \
+	"FMnslvjW86+xONRf/+FOaUlOBl9rMB8GA1UdIwQYMBaAFMnslvjW86+xONRf/+FO\n" \
+	"aUlOBl9rMA8GA1UdEwEB/wQFMAMBAf8wDQYJKoZIhvcNAQELBQADgYEAmZIDQ8su\n" \
+	"kQSM15GjNTm1KB6Ypsmp7o/7UCedp/gdLOE1VEup+mMZXd22tyqEhlt+s4WW1kyn\n" \
+	"nFKKV3qyFMSNkGAN/J/0Az/WwnVfpS28MVMcPA6m71m7ATyfo1lCnDenOEnjf2Kc\n" \
+	"qbUaBMpKHWCg6MAvqRtxb00KBQzANFQLxdQ=\n" \
+	"-----END CERTIFICATE-----\n"
+#define TEXT (sizeof(CERTIFICATES) - 1)
+
+/* As they are embedded: one zstd frame, here with one block stored as it is
+ * (RFC 8878, 3.1.1). */
+static const struct {
+	unsigned char magic[4], flags, size[2], block[3];
+	char text[TEXT + 1];
+} certificates = {
+	{ 0x28, 0xb5, 0x2f, 0xfd }, 0x60,
+	{ (TEXT - 256) & 0xff, (TEXT - 256) >> 8 },
+	{ (TEXT << 3 | 1) & 0xff, TEXT >> 5 & 0xff, TEXT >> 13 },
+	CERTIFICATES
+};
 
 const struct cart_embed_file cart_embed_identity[] = {
-	{ "rsa1024.pem", certificates, sizeof(certificates) - 1 },
+	{ "rsa1024.pem", certificates.magic, sizeof(certificates) - 1 },
 };
 const size_t cart_embed_identity_count = 1;
 
