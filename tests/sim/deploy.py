@@ -185,6 +185,15 @@ class Emulator:
             endpoint_url="http://127.0.0.1:%d" % self.port)
 
 
+def stack_of(cf):
+    for _ in range(200):
+        stack = cf.describe_stacks(StackName="crashcart")["Stacks"][0]
+        if "PROGRESS" not in stack["StackStatus"]:
+            break
+        time.sleep(0.1)
+    return stack
+
+
 def deploy(e, t):
     """The stack's outputs."""
     s3, cf = e.client("s3"), e.client("cloudformation")
@@ -210,11 +219,7 @@ def deploy(e, t):
                 raise
             t = dict(t, Resources={k: v for k, v in t["Resources"].items()
                                    if v["Type"] not in lacks})
-    for _ in range(200):
-        stack = cf.describe_stacks(StackName="crashcart")["Stacks"][0]
-        if "PROGRESS" not in stack["StackStatus"]:
-            break
-        time.sleep(0.1)
+    stack = stack_of(cf)
     check("the stack is complete", stack["StackStatus"] == "CREATE_COMPLETE",
           stack)
     out = {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
@@ -245,7 +250,8 @@ def deploy(e, t):
           data["MetadataOptions"]["HttpPutResponseHopLimit"] == 1 and
           "KeyName" not in data and
           data["InstanceInitiatedShutdownBehavior"] == "terminate", data)
-    complete(s3, out["Bucket"], t["Resources"]["Bucket"]["Properties"], made)
+    complete(s3, out["Bucket"], t["Resources"]["Bucket"]["Properties"], made,
+             "GOVERNANCE")
     lock = s3.get_object_lock_configuration(Bucket=out["Bucket"])
     check("the bucket locks", lock["ObjectLockConfiguration"]["Rule"][
         "DefaultRetention"]["Mode"] == "GOVERNANCE", lock)
@@ -264,11 +270,7 @@ def member(e, t):
         StackName="crashcart", Capabilities=["CAPABILITY_NAMED_IAM"],
         TemplateURL="http://127.0.0.1:%d/of-member/t" % e.port, Parameters=[
             {"ParameterKey": "ForensicAccount", "ParameterValue": ACCOUNT}])
-    for _ in range(200):
-        stack = cf.describe_stacks(StackName="crashcart")["Stacks"][0]
-        if "PROGRESS" not in stack["StackStatus"]:
-            break
-        time.sleep(0.1)
+    stack = stack_of(cf)
     check("the stack of a member, without an image", stack[
         "StackStatus"] == "CREATE_COMPLETE", stack)
     made = cf.describe_stack_resources(StackName="crashcart")["StackResources"]
@@ -285,12 +287,43 @@ def member(e, t):
             ACCOUNT}}, trusted)
 
 
-def complete(s3, bucket, p, made):
+def forever(e, t):
+    """The lock that nobody lifts, in an account of its own."""
+    session = e.of("333344445555")
+    s3, cf, sfn = (e.client(n, session) for n in (
+        "s3", "cloudformation", "stepfunctions"))
+    s3.create_bucket(Bucket="for-ever")
+    t = dict(t, Resources={k: v for k, v in t["Resources"].items()
+                           if "Route53Resolver" not in v["Type"]})
+    s3.put_object(Bucket="for-ever", Key="t", Body=json.dumps(t))
+    cf.create_stack(
+        StackName="crashcart", Capabilities=["CAPABILITY_NAMED_IAM"],
+        TemplateURL="http://127.0.0.1:%d/for-ever/t" % e.port, Parameters=[
+            {"ParameterKey": k, "ParameterValue": v} for k, v in (
+                ("Image", "ami-0123456789abcdef0"),
+                ("LockMode", "COMPLIANCE"), ("RetainDays", "7"))])
+    stack = stack_of(cf)
+    check("a stack that locks for good", stack["StackStatus"] ==
+          "CREATE_COMPLETE", stack)
+    out = {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
+    complete(s3, out["Bucket"], t["Resources"]["Bucket"]["Properties"], {
+        r["LogicalResourceId"]: r["PhysicalResourceId"] for r in
+        cf.describe_stack_resources(StackName="crashcart")[
+            "StackResources"]}, "COMPLIANCE")
+    lock = s3.get_object_lock_configuration(Bucket=out["Bucket"])[
+        "ObjectLockConfiguration"]["Rule"]["DefaultRetention"]
+    check("by default", lock["Mode"] == "COMPLIANCE", lock)
+    machine = sfn.describe_state_machine(stateMachineArn=out["Machine"])
+    check("and each cart is told so", "$lowercase('COMPLIANCE') & ':7'" in
+          machine["definition"] and "'COMPLIANCE' = 'COMPLIANCE' ? "
+          "'irreversible'" in machine["definition"], machine)
+
+
+def complete(s3, bucket, p, made, mode):
     """By the API what the emulator's CloudFormation leaves out of a bucket, as
     the template has it."""
     lock = dict(p["ObjectLockConfiguration"], Rule={"DefaultRetention": {
-        "Mode": p["ObjectLockConfiguration"]["Rule"]["DefaultRetention"][
-            "Mode"], "Days": 365}})
+        "Mode": mode, "Days": 365}})
     rule = p["BucketEncryption"]["ServerSideEncryptionConfiguration"][0]
     rule = {"ApplyServerSideEncryptionByDefault": dict(
         rule["ServerSideEncryptionByDefault"],
@@ -802,15 +835,17 @@ def every_manifest(out, key):
     """Each with the user-data that the machine makes, under the roles."""
     for name, params in MANIFESTS.items():
         case = "M-" + name
+        hard = name == "compromised-key"
         data = {
             "crashcart-user-data": 1, "manifest": name, "params": params,
             "case": case, "out": "s3://%s/bundles/%s/" % (out["Bucket"], case),
-            "allow": [] if name == "compromised-key" else ["evidence"],
+            "allow": ["irreversible"] if hard else ["evidence"],
             "role": "arn:aws:iam::%s:role/crashcart-collect-%s" % (
                 ACCOUNT, name),
             "options": {"region": "us-east-1", "only-region": ["us-east-1"],
                         "expect-account": ACCOUNT, "bucket-owner": ACCOUNT,
-                        "retain": "governance:30"}}
+                        "retain": "compliance:1" if hard else
+                        "governance:30"}}
         first = sim("state")["requests"]
         r = boot(json.dumps(data), key)
         refused = [x for x in sim("log?since=%d" % first) if x["error"] in (
@@ -821,12 +856,35 @@ def every_manifest(out, key):
               not refused, (r.returncode, refused[:2], r.stderr[-900:]))
 
 
+def no_way_around(e, out):
+    """Of what is locked in compliance mode nobody takes anything back; the
+    other mode yields to who may bypass it (here nobody is held by policies)."""
+    s3 = e.client("s3")
+    for case, mode in (("M-compromised-key", "COMPLIANCE"),
+                       ("M-instance-compromise", "GOVERNANCE")):
+        v = [v for v in s3.list_object_versions(
+            Bucket=out["Bucket"], Prefix="bundles/%s/" % case)["Versions"]
+            if v["Key"].endswith(".seal")][0]
+        where = {"Bucket": out["Bucket"], "Key": v["Key"],
+                 "VersionId": v["VersionId"]}
+        head = s3.head_object(**where)
+        check("%s is locked: %s" % (case, mode), head.get(
+            "ObjectLockMode") == mode, head)
+        try:
+            s3.delete_object(BypassGovernanceRetention=True, **where)
+            gone = True
+        except ClientError as error:
+            gone = error.response["Error"]["Code"] != "AccessDenied"
+        check("and bypassed: " + mode, gone == (mode == "GOVERNANCE"))
+
+
 def main():
     t = static()
     e = Emulator()
     try:
         out, made = deploy(e, t)
         member(e, t)
+        forever(e, t)
         rule = e.client("events").list_rules()["Rules"][0]
         events(e, rule["EventPattern"])
         target = e.client("events").list_targets_by_rule(Rule=rule["Name"])[
@@ -842,6 +900,7 @@ def main():
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             fleet = pool.submit(targets, e, out, rule["EventPattern"])
             every_manifest(out, key)
+            no_way_around(e, out)
             fleet.result()
     finally:
         e.process.terminate()
