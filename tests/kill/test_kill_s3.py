@@ -5,55 +5,38 @@
 """Kill collections to S3, plain and encrypted, at writes, fsyncs, renames and
 sends that are drawn; go on with `resume` (killing some of these too) or, with
 the state file gone, seal with `salvage`; and look: the bundle in the bucket
-verifies, every segment that S3 had completed by then is in its seal, and no
-snapshot was asked for twice.
+verifies, every segment that S3 had completed by then is in its seal and all
+their log lines in the log, no snapshot was asked for twice, and none whose
+intent was not in a closed segment.
 
-KILLS_S3 (20) and SEED (drawn) may be set in the environment."""
-import concurrent.futures
+KILLS_S3 (20), SEED (drawn) and KILL_LANES may be set in the environment."""
 import datetime
 import hashlib
 import hmac
-import json
 import os
 import random
 import re
 import shutil
-import signal
-import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 
-TOP = os.environ["TOP"]
-CART = TOP + "/build/crashcart"     # the program that is shipped
-FAULTY = os.environ["CRASHCART"]    # one that dies at a call (tests/torture)
+from killing import (CART, LANES, SEED, age_open, changes, collect,
+                     count_calls, draw, log_lines, make_manifest, requests,
+                     run, run_jobs, run_to, snapshots, start_account,
+                     still_there, stop_account, verify)
+
 KILLS = int(os.environ.get("KILLS_S3", "20"))
-SEED = int(os.environ.get("SEED") or time.time_ns() % 10**9)
 BUCKET = "northwind-evidence"
-MANIFEST = {
-    "crashcart": 1, "name": "kill", "title": "Groups, files, a snapshot",
-    "params": {"instance_id": {"type": "string", "required": True}},
-    "steps": [
-        {"id": "groups", "do": "aws.call",
-         "with": {"call": "ec2:DescribeSecurityGroups"}},
-        {"id": "snapshots", "do": "ec2.snapshot", "changes": "evidence",
-         "after": ["groups"],
-         "with": {"instance_id": "${params.instance_id}", "every": "1s"}},
-        {"id": "files", "do": "host.files",
-         "with": {"paths": [os.path.abspath("tree") + "/**"]}}]}
-
-
-def start_account():
-    state = os.path.join(os.environ["TMPDIR"], "sim")
-    text = subprocess.run([TOP + "/tests/sim/start", "--state", state,
-                           "--snapshot-delay", "1", "--snapshot-seconds", "1"],
-                          check=True, stdout=subprocess.PIPE, text=True).stdout
-    env = dict(os.environ)
-    for key, value in re.findall(r"^(?:export )?(\w+)='?([^'\n;]*)'?", text,
-                                 re.M):
-        env[key] = value
-    return env
+STEPS = [
+    {"id": "groups", "do": "aws.call",
+     "with": {"call": "ec2:DescribeSecurityGroups"}},
+    {"id": "snapshots", "do": "ec2.snapshot", "changes": "evidence",
+     "with": {"instance_id": "${params.instance_id}", "every": "1s"}},
+    {"id": "files", "do": "host.files",
+     "with": {"paths": [os.path.abspath("tree") + "/**"]}},
+    {"id": "later", "do": "host.files", "after": ["files", "snapshots"],
+     "with": {"paths": [os.path.abspath("tree2") + "/**"]}}]
 
 
 def get_object(env, key):
@@ -85,152 +68,122 @@ def get_object(env, key):
         return None
 
 
-def run(argv, env, log, after=None):
-    """Exit status; None when it was killed."""
-    with open(log, "ab") as out:
-        p = subprocess.Popen(argv, env=env, stdout=out, stderr=out,
-                             stdin=subprocess.DEVNULL)
-        try:
-            status = p.wait(timeout=after if after else 240)
-        except subprocess.TimeoutExpired:
-            p.send_signal(signal.SIGKILL)
-            p.wait()
-            if after is None:
-                raise AssertionError("no end in 240 s, see " + log) from None
-            return None
-    return None if status in (-9, 137) else status
-
-
-def requests(env, word, operation):
-    with open(env["SIM_LOG"]) as f:
-        found = [json.loads(x) for x in f if word in x and
-                 '"%s"' % operation in x]
-    return [r for r in found if r["status"] == 200]
-
-
 def closed(env, case):
     """Composite checksums of the segments that S3 has made objects of."""
     return ["%s" % r["params"]["ChecksumSHA256"] for r in
             requests(env, '"%s/' % case, "CompleteMultipartUpload")]
 
 
-def collect(env, case, identity):
-    out = ["collect", "./kill.json", "--case", case, "-p",
-           "instance_id=" + env["SIM_INSTANCE_ID"], "--allow", "evidence",
-           "--manifest-key", "kill.pub", "--trust-environment", "--quiet",
-           "--segment", "16M", "--state", case, "--out",
-           "s3://%s/%s" % (BUCKET, case)]
-    os.mkdir(case)
-    return out + (["--encrypt-to", identity] if identity else [])
+def log_of(env, case, identity, n):
+    """Log lines of the first n segments."""
+    name, data = case + "-b01", b""
+    for i in range(1, n + 1):
+        part = get_object(env, "%s/%s.tar%s%s" % (
+            case, name, ".%03d" % i if i > 1 else "",
+            ".age" if identity else ""))
+        assert part is not None, "segment %d is not there" % i
+        data += age_open(part) if identity else part
+    return log_lines(data, name)
 
 
-def kill_one(index, env, identity, moment, how, again):
-    case = "K%03d" % index
-    name, log = case + "-b01", case + ".txt"
-    argv = [FAULTY] + collect(env, case, identity)
-    status = run(argv, dict(env, CRASHCART_FAULT="%s:%d" % moment), log)
-    killed, kept, rounds = status is None, closed(env, case), 0
-    what = "not hit"
-    if killed and how == "salvage":
-        shutil.rmtree(case)
-        url = argv[-3] if identity else argv[-1]
-        argv = [CART, "salvage", url, "--trust-environment", "--name", name]
-        status = run(argv + (["-i", "age.age"] if identity else []), env, log)
-        what = "salvaged"
-        assert status in (0, 3, 5), "%s: salvage: %s" % (case, status)
-        if status == 5:
-            assert not kept, case + ": closed segments, and no seal"
-            return "nothing closed"
-    while status is None:
-        rounds += 1
-        assert rounds < 6, case + ": does not come to an end"
+def salvage(env, case, identity, log):
+    shutil.rmtree(case)
+    argv = [CART, "salvage", "s3://%s/%s" % (BUCKET, case),
+            "--trust-environment", "--name", case + "-b01"]
+    return run(argv + (["-i", "age.age"] if identity else []), env, log)
+
+
+def resume(env, case, log, again, sealed):
+    """Goes on until it ends: its status, how often."""
+    for i in range(5):
         argv = [CART, "resume", case, "--trust-environment", "--quiet"]
-        status = run(argv, env, log, again if rounds == 1 else None)
-        what = "sealed" if identity else "resumed"
-        if status in (1, 2):
-            seal = get_object(env, "%s/%s.seal" % (case, name))
-            if seal is None:
-                assert not kept, case + ": closed segments, and no resume"
-                return "nothing closed"
+        status = run(argv, env, log, again if i == 0 else None)
+        if status in (1, 2) and sealed():
             status = 3      # it was killed behind its seal
-    assert status in (0, 3), "%s: exit %s" % (case, status)
-    argv = [CART, "verify", "s3://%s/%s" % (BUCKET, case), "--json",
-            "--trust-environment"]
-    v = subprocess.run(argv + (["-i", "age.age"] if identity else []), env=env,
-                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert v.returncode in (0, 5), (case, v.returncode, v.stdout, v.stderr)
-    assert json.loads(v.stdout)["bytes_intact"], (case, v.stdout)
-    seal = get_object(env, "%s/%s.seal" % (case, name)).decode()
-    sums = re.findall(r"^segment \d+ \d+ (\S+)$", seal, re.M)
+        if status is not None:
+            return status
+    raise AssertionError("it does not come to an end")
+
+
+def options(case, identity):
+    os.mkdir(case)
+    return ["--segment", "16M", "--state", case] + \
+        (["--encrypt-to", identity] if identity else []) + \
+        ["--out", "s3://%s/%s" % (BUCKET, case)]
+
+
+def kill_one(index, env, identity, moment, again, how):
+    case = "K%03d" % index
+    log = case + ".txt"
+    what = "not hit"
+    status = run_to(moment, collect(env, case, *options(case, identity)), env,
+                    log)
+    killed, made = status is None, snapshots(env, case)
+    kept = closed(env, case)
+    lines = log_of(env, case, identity, len(kept))
+    assert not made or "intent" in changes(lines), \
+        "a snapshot was asked for before its intent was durable"
+
+    def seal():
+        return get_object(env, "%s/%s-b01.seal" % (case, case))
+
+    if killed and how == "salvage":
+        status = salvage(env, case, identity, log)
+        what = "salvaged"
+    elif killed:
+        status = resume(env, case, log, again, seal)
+        what = "sealed" if identity else "resumed"
+    if killed and status in (1, 2, 5) and not kept and seal() is None:
+        assert not snapshots(env, case)
+        return "nothing closed"
+    assert status in (0, 3), "%s: exit %s" % (how, status)
+    verify("s3://%s/%s" % (BUCKET, case), env, identity)
+    sums = re.findall(r"^segment \d+ \d+ (\S+)$", seal().decode(), re.M)
     # a run that died between its last segment and its seal has the `end`
     # taken back by salvage: that segment holds nothing else
     lost = [c for c in kept if c not in sums]
     assert not lost or (what == "salvaged" and lost == kept[-1:] and
-                        len(sums) == len(kept) - 1), (case, kept, sums)
-    made = requests(env, '"%s"' % case, "CreateSnapshots")
-    assert len(made) <= 1, "%s: asked for %d snapshots" % (case, len(made))
-    return what if killed else "not hit"
+                        len(sums) == len(kept) - 1), (kept, sums)
+    now = log_of(env, case, identity, len(sums))
+    assert still_there(lines, now), "durable lines were lost"
+    made, events = snapshots(env, case), changes(now)
+    assert made <= 1, "asked for %d snapshots" % made
+    assert not made or {"intent", "adopted"} & set(events), \
+        "a snapshot was made and is not in the log"
+    assert made or "result" not in events
+    return what + (", snapshot adopted" if "adopted" in events else "")
 
 
 def main():
     print("seed %d" % SEED)
     rng = random.Random(SEED)
-    os.mkdir("tree")
-    for i, size in enumerate([9000000, 9000000] + [40000] * 40):
-        with open("tree/%03d" % i, "wb") as f:
-            f.write(rng.randbytes(size))
-    with open("kill.json", "w") as f:
-        json.dump(MANIFEST, f, indent=1)
-    subprocess.run([CART, "keygen", "-W", "kill"], check=True,
-                   stdout=subprocess.DEVNULL)
-    subprocess.run(["minisign", "-Sm", "kill.json", "-s", "kill.key"],
-                   check=True, stdout=subprocess.DEVNULL,
-                   stdin=subprocess.DEVNULL)
-    text = subprocess.run([CART, "keygen", "--age", "age"], check=True,
-                          stdout=subprocess.PIPE, text=True).stdout
-    age = re.search(r"age1\w+", text).group()
-    env = start_account()
-    failed, tally, jobs = 0, {}, []
+    for tree in ("tree", "tree2"):
+        os.mkdir(tree)
+        for i, size in enumerate([9000000] + [40000] * 20):
+            with open("%s/%03d" % (tree, i), "wb") as f:
+                f.write(rng.randbytes(size))
+    age = make_manifest(STEPS)
+    env = start_account("sim", "--snapshot-delay", "1",
+                        "--snapshot-seconds", "1")
+    jobs = []
     try:
-        began = time.time()
-        status = run([FAULTY] + collect(env, "WHOLE", None),
-                     dict(env, CRASHCART_FAULT_COUNT="counts"), "whole.txt")
-        seconds = time.time() - began
-        with open("whole.txt") as f:
-            assert status in (0, 3), "undisturbed: %s: %s" % (status, f.read())
-        with open("counts") as f:
-            calls = int(dict(line.split() for line in f)["kill"])
-        print("an undisturbed run: %d calls, %.1f s" % (calls, seconds))
+        counts = [count_calls(collect(env, case, *options(case, identity)), env)
+                  for case, identity in (("PLAIN", None), ("SECRET", age))]
         for i in range(KILLS):
-            jobs.append((i, env, age if i % 3 == 2 else None,
-                         (rng.choice(["kill", "killed"]),
-                          rng.randint(1, calls)),
-                         rng.choice(["resume", "resume", "salvage"]),
-                         rng.uniform(0.05, seconds)
-                         if rng.random() < 0.25 else None))
-        with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            futures = {pool.submit(kill_one, *j): j for j in jobs}
-            for f in concurrent.futures.as_completed(futures):
-                i, _, secret, moment, how, _ = futures[f]
-                try:
-                    what = f.result()
-                except Exception as e:      # pylint: disable=broad-except
-                    failed += 1
-                    what = "FAILED: %s" % e
-                    with open("K%03d.txt" % i, errors="replace") as log:
-                        what += "\n" + log.read()[-2000:]
-                print("%3d %s %s:%d, %s: %s" % (
-                    i, "encrypted" if secret else "plain", *moment, how, what),
-                    flush=True)
-                tally[what] = tally.get(what, 0) + 1
-        for what in sorted(tally):
-            print("%4d %s" % (tally[what], what))
-        if KILLS >= 20 and tally.get("nothing closed", 0) > KILLS * 3 // 4:
+            calls, seconds = counts[i % 2]
+            jobs.append({
+                "index": i, "env": env, "identity": age if i % 2 else None,
+                "moment": draw(rng, calls, i // 2 + i // 8),
+                "how": rng.choice(["resume", "salvage"]),
+                "again": rng.uniform(0.05, seconds)
+                if rng.random() < 0.25 else None})
+        failed, results = run_jobs(kill_one, jobs, min(LANES, 4))
+        nothing = sum(what == "nothing closed" for _, what in results)
+        if KILLS >= 20 and nothing > KILLS * 3 // 4:
             failed += 1
             print("too few draws had anything closed")
     finally:
-        subprocess.run([TOP + "/tests/sim/stop"], env=env,
-                       stdout=subprocess.DEVNULL)
+        stop_account(env)
     return 1 if failed else 0
 
 

@@ -5,6 +5,7 @@
  *
  *   CRASHCART_FAULT=KIND:N          the N-th call (from 1) of that kind fails
  *   CRASHCART_FAULT=KIND:N+         and all later ones
+ *   CRASHCART_FAULT=kill@KIND:N     (or killed) the N-th of this kind alone
  *   CRASHCART_FAULT_COUNT=FILE      at exit, write `KIND COUNT` lines to FILE
  *
  * KIND   calls                                     fails with
@@ -48,7 +49,7 @@ static const char *const kind_names[KINDS] = {
 };
 
 static atomic_ulong counts[KINDS];
-static enum kind fault = KINDS;
+static enum kind fault = KINDS, fault_of = KINDS;
 static unsigned long fault_from, fault_to;
 static const char *count_path;
 
@@ -108,30 +109,44 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 			  void *(*start)(void *), void *arg);
 
+/* The kind whose name and END *text begins with; moves *text behind them. */
+static enum kind take_kind(const char **text, char end)
+{
+	size_t len;
+	int i;
+
+	for (i = 0; i < KINDS; i++) {
+		len = strlen(kind_names[i]);
+		if (strncmp(*text, kind_names[i], len) == 0 &&
+		    (*text)[len] == end) {
+			*text += len + 1;
+			break;
+		}
+	}
+	return (enum kind)i;
+}
+
 /* before main, which empties the environment */
 __attribute__((constructor)) static void start(void)
 {
-	const char *text = getenv("CRASHCART_FAULT");
-	size_t len;
+	const char *text = getenv("CRASHCART_FAULT"), *at = text;
 	char *end;
-	int i;
 
 	count_path = getenv("CRASHCART_FAULT_COUNT");
 	if (!text)
 		return;
-	for (i = 0; i < KINDS; i++) {
-		len = strlen(kind_names[i]);
-		if (strncmp(text, kind_names[i], len) == 0 && text[len] == ':')
-			break;
-	}
-	if (i == KINDS) {
+	fault = take_kind(&at, '@');
+	if (fault != KINDS)
+		fault_of = take_kind(&at, ':');
+	else
+		fault = take_kind(&at, ':');
+	if (fault == KINDS || (at != text && at[-1] != ':')) {
 		fprintf(stderr, "shim: CRASHCART_FAULT=%s is not understood\n",
 			text);
 		_exit(99);
 	}
-	fault_from = strtoul(text + len + 1, &end, 10);
+	fault_from = strtoul(at, &end, 10);
 	fault_to = *end == '+' ? (unsigned long)-1 : fault_from;
-	fault = (enum kind)i;
 }
 
 __attribute__((destructor)) static void finish(void)
@@ -162,9 +177,10 @@ static int hit(enum kind kind)
 	return kind == fault && n >= fault_from && n <= fault_to;
 }
 
-static void die_if(int now)
+/* Dies if WHEN (KILL or KILLED) a call of this kind is the fault. */
+static void die_if(enum kind when, enum kind kind)
 {
-	if (now)
+	if ((fault_of == KINDS || fault_of == kind) && hit(when))
 		kill(getpid(), SIGKILL);
 }
 
@@ -182,10 +198,10 @@ static void die_if(int now)
 		type result_; \
 		int saved_; \
 		FAIL_IF(kind, error, -1); \
-		die_if(hit(KILL)); \
+		die_if(KILL, kind); \
 		result_ = (call); \
 		saved_ = errno; \
-		die_if(hit(KILLED)); \
+		die_if(KILLED, kind); \
 		errno = saved_; \
 		return result_; \
 	} while (0)
