@@ -78,9 +78,12 @@ def static():
     t = json.loads(text)
     machine = t["Resources"]["Machine"]["Properties"]["DefinitionString"]
     with open("machine.json", "w", encoding="utf-8") as f:
-        # the language has JSONata there, statelint does not know it
-        f.write(re.sub('"Seconds":"{%[^"]*"', '"Seconds":30', machine[
-            "Fn::Sub"].replace("${AtOnce}", "10")))
+        # the language has JSONata there, and AWS fields of its own, which
+        # statelint does not know
+        f.write(re.sub(
+            '"Seconds":"{%[^"]*"', '"Seconds":30', re.sub(
+                '"ReaderConfig":{[^}]*},|"WriterConfig":{[^}]*},', "",
+                machine["Fn::Sub"].replace("${AtOnce}", "10"))))
     r = run("statelint", "machine.json")
     check("statelint", r.returncode == 0 and "error" not in r.stdout,
           r.stdout)
@@ -713,6 +716,7 @@ def targets(e, out, pattern):
     def changed(name, change):
         d = json.loads(re.sub(r"(60 \* |floor\()720\b", r"\g<1>10", text))
         change(d["States"]["Collect"])
+        change(d["States"]["Fleet"])
         return sfn.create_state_machine(
             name=name, roleArn=whole["roleArn"], definition=json.dumps(d))[
                 "stateMachineArn"]
@@ -722,7 +726,9 @@ def targets(e, out, pattern):
         c["MaxConcurrency"] = 2
 
     def broken(c):
-        c["ItemProcessor"]["States"]["Reachable"] = {"Type": "Fail"}
+        for name in ("Reachable", "ReachableListed"):
+            if name in c["ItemProcessor"]["States"]:
+                c["ItemProcessor"]["States"][name] = {"Type": "Fail"}
 
     def start(machine, given):
         return sfn.start_execution(stateMachineArn=machine, input=json.dumps(
@@ -737,15 +743,20 @@ def targets(e, out, pattern):
                                                         region="eu-west-3"),
              target("F-what", manifest="host-triage"), target("F-5"),
              target("F/6"), target("F-7", account=7), "F-8"]
+    bad, lists = changed("broken", broken), lists_of(e, out, whole["roleArn"],
+                                                     target)
     runs = {"fleet": start(changed("fleet", fleet_of), {"targets": fleet}),
-            "broken": start(changed("broken", broken), {"targets": fleet[:2]})}
+            "broken": start(bad, {"targets": fleet[:2]}),
+            "list": start(out["Machine"], {"list": "long.json"}),
+            "bad list": start(bad, {"list": "short.json"}),
+            "no list": start(out["Machine"], {"list": "other.json"})}
     many = start(out["Machine"], {"targets": [fleet[-1]] * 251})
     wanted = kinds()
     for name, (finding, _) in wanted.items():
         check("the rule takes " + name, e.client("events").test_event_pattern(
             EventPattern=pattern, Event=json.dumps(finding))["Result"])
         runs[name] = start(out["Machine"], finding)
-    most, over = 0, time.time() + 60
+    most, over = 0, time.time() + 240
     while time.time() < over and any(sfn.describe_execution(executionArn=a)[
             "status"] == "RUNNING" for a in runs.values()):
         now = {t["Value"]: i["InstanceId"] for i in instances(ec2)
@@ -753,7 +764,7 @@ def targets(e, out, pattern):
                for t in i.get("Tags", []) if t["Key"] == "crashcart"}
         most = max(most, len([c for c in now if c[0] == "F"]))
         for case, box in now.items():
-            if case == "F-stuck":
+            if case in ("F-stuck", "L-runs"):
                 continue
             if case != "F-dead":
                 s3.put_object(Bucket=out["Bucket"], Body=b"seal",
@@ -776,6 +787,7 @@ def targets(e, out, pattern):
     check("more targets than an index holds are refused", many["status"] ==
           "FAILED" and many.get("error") == "TooManyTargets", many)
     of_fleet(index_of(e, out, runs["fleet"]), out, ec2, fleet)
+    of_lists(e, out, runs, lists)
     got = index_of(e, out, start(out["Machine"], {"targets": [fleet[3]]}))
     check("what was not launched may be tried again", got[0][
         "state"].startswith("not launched: "), got)
@@ -783,6 +795,81 @@ def targets(e, out, pattern):
     check("of a map that failed, an entry for each target too", [
         t["case"] for t in got] == ["F-stuck", "F-1"] and all(
             t["state"].startswith("failed: ") for t in got), got)
+
+
+def lists_of(e, out, role, target):
+    """A list of more targets than an input holds, and claims that are there
+    already: of executions that were stopped, and of one that goes on."""
+    sfn, s3 = e.client("stepfunctions"), e.client("s3")
+    idle = sfn.create_state_machine(name="idle", roleArn=role, definition=(
+        '{"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 9000, '
+        '"End": true}}}'))["stateMachineArn"]
+    busy, dead = (sfn.start_execution(stateMachineArn=idle)["executionArn"]
+                  for _ in range(2))
+    sfn.stop_execution(executionArn=dead)
+    for case, who in (("aborted", dead), ("sent", dead), ("runs", dead),
+                      ("busy", busy)):
+        s3.put_object(Bucket=out["Bucket"], Key="claims/L-%s.json" % case,
+                      Body=json.dumps({"case": "L-" + case,
+                                       "execution": who}))
+    s3.put_object(Bucket=out["Bucket"], Key="bundles/L-sent/x.tar", Body=b"x")
+    e.client("ec2").run_instances(
+        MinCount=1, MaxCount=1, ImageId="ami-1", UserData='{"case": ""}',
+        TagSpecifications=[{"ResourceType": "instance", "Tags": [
+            {"Key": "crashcart", "Value": "L-runs"}]}])
+    items = [target("L-%d" % n, manifest="none") for n in range(
+        int(ENV.get("DEPLOY_TARGETS", "300")))]
+    items[7:7] = [target("L-" + c) for c in (
+        "one", "lost", "aborted", "sent", "runs", "busy")]
+    for key, value in (("long", items), ("short", items[:2])):
+        s3.put_object(Bucket=out["Lists"], Key=key + ".json",
+                      Body=json.dumps(value))
+    return items, {"L-sent": dead, "L-runs": dead, "L-busy": busy}
+
+
+def of_lists(e, out, runs, lists):
+    """One index, whatever the number; a claim is taken over where nothing
+    came of it, and nowhere else."""
+    items, others = lists
+    s3 = e.client("s3")
+
+    def head_of(name):
+        d = finished(e, runs[name])
+        kept = json.load(s3.get_object(Bucket=out["Bucket"], Key=d[
+            "index"].split("/", 3)[3])["Body"])
+        check("the index of %s lies in the bucket" % name, kept == {
+            k: v for k, v in d.items() if k != "index"}, (kept, d))
+        return kept
+    head = head_of("list")
+    count = len(items)
+    check("a list of %d is worked off whole" % count, head["state"] ==
+          "complete" and head["targets"] == {
+              "asked": count, "have an entry": count, "failed": 0} and
+          head["failed"] == [], head)
+    where = head["entries"].split("/", 3)
+    got = {}
+    if check("its entries are beside it", where[2:3] == [out["Bucket"]], head):
+        got = [json.loads(line) for line in s3.get_object(
+            Bucket=where[2], Key=where[3])["Body"].read().splitlines()]
+        check("one for each target, in one index", [t["case"] for t in got] ==
+              [t["case"] for t in items], len(got))
+        got = {t["case"]: t["state"] for t in got}
+    for case in ("L-one", "L-lost", "L-aborted"):
+        check("%s is collected" % case, got.get(case) == "sealed",
+              got.get(case))
+    for case, who in others.items():
+        check("%s is left to whose it is" % case, got.get(case) ==
+              "not sealed: claimed by " + who, got.get(case))
+    check("the others too have their reason", got.get("L-9") ==
+          "no manifest: a crash cart starts none named none", got.get("L-9"))
+    head = head_of("bad list")
+    check("what failed is told", head["state"].startswith("some have no") and
+          head["entries"] == "" and len(head["failed"]) == 1 and
+          head["targets"] == {"asked": 2, "have an entry": 0, "failed": 2},
+          head)
+    head = head_of("no list")
+    check("a list that is not there too", re.match(
+        "failed: States.ItemReaderFailed", head["state"]), head)
 
 
 def index_of(e, out, arn):
@@ -820,7 +907,8 @@ def of_fleet(got, out, ec2, fleet):
         i["State"]["Name"] for i in instances(ec2)
         if i["InstanceId"] == states["F-stuck"]["instance"]][0] in (
             "terminated", "shutting-down"))
-    data = [json.loads(base64.b64decode(x["UserData"])) for x in launched()]
+    data = [json.loads(base64.b64decode(x["UserData"])) for x in launched()
+            if "UserData" in x]
     member = [d for d in data if d["case"] == "F-member"]
     check("a member account is reached by its role, and nothing else",
           len(member) == 1 and member[0]["role"] ==

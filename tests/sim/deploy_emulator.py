@@ -1,40 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
 """MiniStack, with what the quarantine needs and it lacks: of Step Functions the
-integration s3:putObject and "Items" of a distributed map in JSONata, of S3 the
-lock of an object that was uploaded in parts.  A child that failed leaves nothing
-in the output of its map.  It knows no launch template in RunInstances, and shows
+integrations s3:putObject, getObject and copyObject, of a distributed map what
+JSONata says ("Items", "Arguments", "Assign") and the ResultWriter, of S3 the lock of an object that
+was uploaded in parts.  A child that failed leaves nothing in the output of its
+map.  It knows no launch template in RunInstances, and shows
 no user-data: what was asked for is written to launched.json, a line each.
-Where a case is named *-full, there is no capacity.  It judges by no policy: of S3,
+Where a case is named *-full, there is no capacity; the answer to the claim of one
+named *-lost is lost, and asked for again.  It judges by no policy: of S3,
 a role (the cart's) is refused what CartRole lacks, reading and deleting."""
 import json
 
 from ministack import app
+from ministack.services.stepfunctions import get_account_id
 from ministack.services import ec2, s3, stepfunctions
 
 others = stepfunctions._dispatch_aws_sdk_rest_xml
 
 
-def dispatch(service, name, action, given):
-    if (name, action) != ("s3", "putObject"):
-        return others(service, name, action, given)
-    body = given["Body"]
-    if not isinstance(body, str):
-        body = json.dumps(body)
-    headers = {"host": "s3.us-east-1.amazonaws.com",
-               "content-type": given.get("ContentType", ""),
-               "authorization":
-               "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/"
-               "aws4_request"}
-    if "IfNoneMatch" in given:
-        headers["if-none-match"] = given["IfNoneMatch"]
-    status, _, answer = app.call_service_handler_sync(
-        app.SERVICE_HANDLERS["s3"], "PUT", "/%s/%s" % (
-            given["Bucket"], given["Key"]), headers, body.encode(), {})
+HEADERS = {"ContentType": "content-type", "IfNoneMatch": "if-none-match",
+           "IfMatch": "if-match", "CopySource": "x-amz-copy-source"}
+METHODS = {"putObject": "PUT", "copyObject": "PUT", "getObject": "GET"}
+
+
+def ask_s3(method, given, body=b""):
+    headers = {"host": "s3.us-east-1.amazonaws.com", "authorization":
+               "AWS4-HMAC-SHA256 Credential=%s/20260101/us-east-1/s3/"
+               "aws4_request" % get_account_id()}
+    headers.update((HEADERS[k], v) for k, v in given.items() if k in HEADERS)
+    status, back, answer = app.call_service_handler_sync(
+        app.SERVICE_HANDLERS["s3"], method, "/%s/%s" % (
+            given["Bucket"], given["Key"]), headers, body, {})
     if status >= 400:
         raise stepfunctions._ExecutionError(
             "S3.S3Exception", "%s (Service: S3, Status Code: %d, Request ID: "
             "-)" % (bytes(answer or b"").decode(), status))
-    return {}
+    return {k.lower(): v for k, v in back.items()}, bytes(answer or b"")
+
+
+def dispatch(service, name, action, given):
+    if name != "s3" or action not in METHODS:
+        return others(service, name, action, given)
+    body = given.get("Body", "")
+    if not isinstance(body, str):
+        body = json.dumps(body)
+    for again in range(1 + given["Key"].endswith("-lost.json")):
+        back, answer = ask_s3(METHODS[action], given, body.encode())
+    return {"Body": answer.decode(), "ETag": back.get("etag", "")} \
+        if action == "getObject" else {}
 
 
 def launch(p):
@@ -47,11 +59,46 @@ def launch(p):
 
 
 def distributed(state, given, effective, iterator, execution, ctx):
+    def said(where):
+        return stepfunctions._apply_jsonata_template(
+            state[where]["Arguments"], given, ctx)
     if "Items" in state:
         effective = stepfunctions._jsonata_state_field(state, "Items", "array",
                                                        given, ctx)
+    reader = state.get("ItemReader")
+    if reader:
+        state = dict(state, ItemReader=dict(reader,
+                                            Arguments=said("ItemReader")))
     out, following = maps(state, given, effective, iterator, execution, ctx)
-    return [x for x in out if x is not None], following
+    out = [x for x in out if x is not None]
+    if "ResultWriter" in state:
+        out = written(out, said("ResultWriter"), execution)
+    stepfunctions._apply_state_assign(state, given, ctx, result=out)
+    return out, following
+
+
+def written(out, where, execution):
+    """COMPACT results of the children in lines, the failed ones as they are,
+    and a manifest of both."""
+    arn = [r["mapRunArn"] for r in stepfunctions._map_runs.values()
+           if r["executionArn"] == execution["executionArn"]][-1]
+    failed = [c for c in stepfunctions._executions.values()
+              if c.get("mapRunArn") == arn and c["status"] == "FAILED"]
+    files = {"SUCCEEDED": [], "FAILED": [], "PENDING": []}
+    key = "%s/%s/" % (where["Prefix"], arn.rsplit(":", 1)[1])
+    for kind, lines in (("SUCCEEDED", out), ("FAILED", [
+            {"ExecutionArn": c["executionArn"], "Input": c["input"],
+             "Status": "FAILED", "Error": c["error"]} for c in failed])):
+        text = "".join(json.dumps(x) + "\n" for x in lines).encode()
+        if lines:
+            files[kind] = [{"Key": "%s%s_0.jsonl" % (key, kind),
+                            "Size": len(text)}]
+            ask_s3("PUT", dict(where, Key=files[kind][0]["Key"]), text)
+    ask_s3("PUT", dict(where, Key=key + "manifest.json"), json.dumps({
+        "DestinationBucket": where["Bucket"], "MapRunArn": arn,
+        "ResultFiles": files}).encode())
+    return {"MapRunArn": arn, "ResultWriterDetails": {
+        "Bucket": where["Bucket"], "Key": key + "manifest.json"}}
 
 
 def create(bucket, key, headers):
