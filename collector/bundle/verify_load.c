@@ -17,9 +17,13 @@
  * back when the last member that lies in it was hashed.
  */
 
-/* One a thread and one to walk, in bounded memory: at most 48 MiB. */
-#define BUFFERS_MIN 3u
-#define BUFFERS_MAX 6u
+/*
+ * One a thread, in bounded memory: 24 MiB and the program's own pages.  Few
+ * are enough, since the digest of a member is one chain: while one thread works
+ * on it, another reads the chunk after.  One more is decrypted meanwhile.
+ */
+#define BUFFERS_MIN 2u
+#define BUFFERS_MAX 3u
 #define PIPE_POLL_MS 200
 #define HUGE_BYTES ((size_t)2 << 20)
 #define PIECE ((size_t)1 << 20)
@@ -236,7 +240,8 @@ struct cart_loader *cart_loader_new(const struct cart_loader_options *o,
 				    struct cart_err *err)
 {
 	struct cart_loader *l = calloc(1, sizeof(*l));
-	unsigned buffers = cart_pool_threads(o->crew->pool) + 1;
+	unsigned buffers = cart_pool_threads(o->crew->pool) +
+			   (o->input->encrypted ? 1 : 0);
 	size_t i;
 
 	if (buffers < BUFFERS_MIN)
