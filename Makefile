@@ -174,7 +174,7 @@ help:
 	@echo 'make soak            the long forms: hundreds of kills, every permission (hours)'
 	@echo 'make unit            unit tests; T=base_json one, R=base one room'
 	@echo 'make fuzz-replay     replay the fuzz corpora'
-	@echo 'make fuzz T=base_json SECONDS=60   fuzz with libFuzzer (clang-19)'
+	@echo 'make fuzz T=base_json SECONDS=60   fuzz with libFuzzer (clang-19), CPU seconds'
 	@echo 'make lint            static checks'
 	@echo 'make mutants         is each check of the verifier needed? (an hour)'
 	@echo 'make bench           speed beside that of other tools'
@@ -390,7 +390,7 @@ run-replay-$1: $(B)/replay/$1
 		$(wildcard tests/fuzz/corpus/$1)
 run-fuzz-$1: $(B)/fuzz/$1
 	@mkdir -p $(BUILD)/corpus/$1 $(BUILD)/crashes
-	$(B)/fuzz/$1 -max_total_time=$(SECONDS) -timeout=10 \
+	@scripts/run-fuzz $(SECONDS) $(B)/fuzz/$1 -timeout=10 -malloc_limit_mb=64 \
 		-artifact_prefix=$(BUILD)/crashes/ \
 		$(if $(wildcard tests/fuzz/$1.dict),-dict=tests/fuzz/$1.dict) \
 		$(BUILD)/corpus/$1 $(wildcard tests/fuzz/corpus/$1)
@@ -399,7 +399,8 @@ $(foreach name,$(FUZZ_NAMES),$(eval $(call fuzz_rule,$(name))))
 fuzz-replay-build: $(FUZZ_NAMES:%=$(B)/replay/%)
 fuzz-replay: $(FUZZ_NAMES:%=run-replay-%)
 
-SECONDS ?= 60
+# of processors' time, for each
+SECONDS ?= 600
 ifeq ($(FLAVOUR),fuzz)
 fuzz-build: $(FUZZ_NAMES:%=$(B)/fuzz/%)
 fuzz: $(FUZZ_NAMES:%=run-fuzz-%)
