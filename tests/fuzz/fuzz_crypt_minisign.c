@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * minisign's files and checkpoints.  The first byte chooses: 's' a signature,
- * 'p' a public key, 'k' a secret key, 'c' a checkpoint.  A public key that is
- * accepted prints as the key that was read.
+ * minisign's files, SPKI and checkpoints.  The first byte chooses: 's' a
+ * signature, 'p' a public key, 'e' one as DER or PEM, 'k' a secret key, 'c' a
+ * checkpoint.  A public key that is accepted prints as the key that was read.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -26,13 +26,14 @@ static const struct cart_public_key key = {
 	  0x23, 0x25, 0xaf, 0x02, 0x1a, 0x68, 0xf7, 0x07, 0x51, 0x1a }
 };
 
-static void public_key(const uint8_t *data, size_t size)
+static void public_key(const uint8_t *data, size_t size, bool spki)
 {
 	struct cart_public_key k, again;
 	struct cart_err err;
 	struct cart_buf b;
 
-	if (cart_minisign_parse_public(data, size, &k, &err) < 0)
+	if ((spki ? cart_minisign_parse_spki(data, size, &k, &err) :
+		    cart_minisign_parse_public(data, size, &k, &err)) < 0)
 		return;
 	cart_buf_init(&b, 200);
 	cart_minisign_print_public(&k, "x", &b);
@@ -81,7 +82,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		signature(data + 1, size - 1);
 		break;
 	case 'p':
-		public_key(data + 1, size - 1);
+	case 'e':
+		public_key(data + 1, size - 1, data[0] == 'e');
 		break;
 	case 'k':
 		secret_key(data + 1, size - 1);
