@@ -12,7 +12,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 
 TOP = os.environ["TOP"]
@@ -21,6 +20,7 @@ FAULTY = os.environ["CRASHCART"]    # one that dies at a call (tests/torture)
 CLASSES = ["write", "fsync", "name", "net"]
 LIMIT = 240     # seconds that a run may take
 SEED = int(os.environ.get("SEED") or time.time_ns() % 10**9)
+tally, began = {}, time.time()
 LANES = int(os.environ.get("KILL_LANES", "12"))
 
 
@@ -179,7 +179,7 @@ def verify(where, env, identity):
 def run_jobs(kill_one, jobs, lanes):
     """Calls kill_one with the keywords of each job: it returns what was done,
     which is counted.  Returns how many failed, and (job, what) of each."""
-    tally, failed, results, began = {}, 0, [], time.time()
+    failed, results = 0, []
     with concurrent.futures.ThreadPoolExecutor(lanes) as pool:
         futures = {pool.submit(kill_one, **j): j for j in jobs}
         for f in concurrent.futures.as_completed(futures):
@@ -203,9 +203,11 @@ def run_jobs(kill_one, jobs, lanes):
             word = m[1] if isinstance(m, tuple) else "time"
             for row in (what, "drawn over " + word):
                 tally[kind, row] = tally.get((kind, row), 0) + 1
-    for key in sorted(tally):
-        print("%4d %-9s %s" % (tally[key], *key))
-    print("seed %d: %d runs, %d failed, %.0f s" % (SEED, len(jobs), failed,
-                                                   time.time() - began))
-    sys.stdout.flush()
     return failed, results
+
+
+def tell():
+    """What run_jobs did, in numbers."""
+    for key in sorted(tally):
+        print("%5d %-9s %s" % (tally[key], *key))
+    print("seed %d, %.0f s" % (SEED, time.time() - began))

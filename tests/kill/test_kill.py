@@ -12,12 +12,13 @@ KILLS (100), SEED (drawn) and KILL_LANES (12) may be set in the environment."""
 import os
 import random
 import re
+import shutil
 import sys
 
 from killing import (CART, LANES, SEED, age_open, changes, collect,
                      count_calls, draw, log_lines, make_manifest, run,
                      run_jobs, run_to, snapshots, start_account, still_there,
-                     stop_account, verify)
+                     stop_account, tell, verify)
 
 KILLS = int(os.environ.get("KILLS", "100"))
 STEPS = [
@@ -104,6 +105,7 @@ def kill_one(index, env, identity, moment, again):
     assert not made or {"intent", "adopted"} & set(events), \
         "a snapshot was made and is not in the log"
     assert made or "result" not in events
+    shutil.rmtree(case)
     if not killed:
         return "not hit"
     return ("sealed" if identity else "resumed") + \
@@ -147,6 +149,7 @@ def main():
                 job["moment"] = draw(rng, calls, i // 2 + i // 8)
             jobs.append(job)
         failed, results = run_jobs(kill_one, jobs, LANES)
+        tell()
         hidden = sum("adopted" in what for job, what in results
                      if job["env"] is slow)
         print("%d snapshots that could not be seen for 20 s were adopted" %

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Allocations fail while requests are encoded and replies are read: every line
 # is answered or the program says that memory ran out; nothing crashes, leaks
-# or hangs.  STEPS=1 lets each single one fail.
+# or hangs.  EVERY=1 lets each single one fail.
 . "$TOP/tests/lib/cart.sh"
 
-driver=$DRIVERS/aws_driver steps=${STEPS:-3}
+driver=$DRIVERS/aws_driver every=${EVERY:-3}
 cat > calls <<'CALLS'
 {"call":"ec2:RunInstances","input":{"MaxCount":1,"MinCount":1,"UserData":"x","TagSpecifications":[{"ResourceType":"instance","Tags":[{"Key":"a","Value":"b"}]}]}}
 {"call":"s3:PutBucketTagging","input":{"Bucket":"bucket","Tagging":{"TagSet":[{"Key":"k","Value":"<&>"}]}}}
@@ -22,8 +22,8 @@ CALLS
 CRASHCART_FAULT_COUNT=$PWD/counts "$driver" < calls > good
 [ "$(wc -l < good)" = "$(wc -l < calls)" ] || die "not every line was answered"
 n=$(awk '$1 == "alloc" { print $2 }' counts)
-echo "$n allocations, each ${steps}th fails"
-for ((i = 1; i <= n; i += steps)); do
+echo "$n allocations, each ${every}th fails"
+for ((i = 1; i <= n; i += every)); do
 	for fault in "alloc:$i" "alloc:$i+"; do
 		got=0
 		CRASHCART_FAULT=$fault timeout 60 "$driver" < calls > out \
