@@ -137,7 +137,7 @@ def interrupted():
     first = len(lookups())
     p = subprocess.Popen([CART, "collect", path, "--case", "K", "--out", "K"],
                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while p.poll() is None and len(lookups()) - first < 23:
+    while p.poll() is None and len(lookups()) - first < 27:
         time.sleep(0.2)
     p.send_signal(signal.SIGKILL)
     p.wait()

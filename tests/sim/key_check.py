@@ -80,27 +80,64 @@ MADE = [
 ]
 
 
-def database(lines, account):
-    db = sqlite3.connect(":memory:")
-    db.execute("CREATE TABLE ev(id TEXT PRIMARY KEY, t, name, source, region,"
-               "key, type, user, arn, ip, agent, err, q, r, owner)")
-    for line in lines:
-        e = json.loads(line)["record"]
-        if e["recipientAccountId"] != account:
-            continue
-        who = e.get("userIdentity", {})
-        db.execute("INSERT OR IGNORE INTO ev VALUES(?,?,?,?,?,?,?,?,?,?,?,?,"
-                   "?,?,?)", (
-                       e["eventID"], e["eventTime"], e["eventName"],
-                       e["eventSource"].split(".")[0], e["awsRegion"],
-                       who.get("accessKeyId", ""), who.get("type", ""),
-                       who.get("userName", ""), who.get("arn", ""),
-                       e.get("sourceIPAddress", ""), e.get("userAgent", ""),
-                       e.get("errorCode", ""),
-                       json.dumps(e.get("requestParameters")),
-                       json.dumps(e.get("responseElements")),
-                       who.get("accountId", "")))
-    return db
+class Raw:
+    """The raw events of an account."""
+
+    def __init__(self, lines, account):
+        """lines: JSON, {"account", "region", "record"}"""
+        self.db = sqlite3.connect(":memory:")
+        self.truths = {}
+        self.db.execute(
+            "CREATE TABLE ev(id TEXT PRIMARY KEY, t, name, source, region,"
+            "key, type, user, arn, ip, agent, err, q, r, owner)")
+        self.db.executemany(
+            "INSERT OR IGNORE INTO ev VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            self.rows(lines, account))
+
+    @staticmethod
+    def rows(lines, account):
+        for line in lines:
+            e = json.loads(line)["record"]
+            if e["recipientAccountId"] != account:
+                continue
+            who = e.get("userIdentity", {})
+            yield (e["eventID"], e["eventTime"], e["eventName"],
+                   e["eventSource"].split(".")[0], e["awsRegion"],
+                   who.get("accessKeyId", ""), who.get("type", ""),
+                   who.get("userName", ""), who.get("arn", ""),
+                   e.get("sourceIPAddress", ""), e.get("userAgent", ""),
+                   e.get("errorCode", ""),
+                   json.dumps(e.get("requestParameters")),
+                   json.dumps(e.get("responseElements")),
+                   who.get("accountId", ""))
+
+    def truth(self, *of):
+        """Of the key, from, to; it is the same each time."""
+        if of not in self.truths:
+            db = sqlite3.connect(":memory:")
+            self.db.commit()
+            self.db.backup(db)
+            self.truths[of] = Truth(db, *of)
+        return self.truths[of]
+
+
+class Objects:
+    """What lies in the bucket: read() gives (bucket, key, bytes, metadata)
+    again each time."""
+
+    def __init__(self, read):
+        self.read = read
+        self.known = {}         # key_logs_check.Delivered by accounts
+
+
+def once(f):
+    """A method of what does not change."""
+    def known(self, *args):
+        k = (f.__name__,) + args
+        if k not in self.known:
+            self.known[k] = f(self, *args)
+        return self.known[k]
+    return known
 
 
 class Truth:
@@ -108,7 +145,11 @@ class Truth:
 
     def __init__(self, db, key, begin, end):
         self.db, self.key, self.begin, self.end = db, key, begin, end
+        self.known = {}
         db.execute("DELETE FROM ev WHERE t < ? OR t > ?", (begin, end))
+        db.execute("CREATE INDEX ev_key ON ev(key)")
+        db.execute("CREATE INDEX ev_user ON ev(user)")
+        db.execute("CREATE INDEX ev_name ON ev(source, name)")
         db.execute("CREATE TABLE mine(id PRIMARY KEY, gen, by_)")
         db.execute("CREATE TABLE who(kind, id, gen, by_, since, event, role,"
                    "account, UNIQUE(kind, id))")
@@ -126,16 +167,17 @@ class Truth:
             db.execute("INSERT OR IGNORE INTO mine SELECT ev.id, gen, w.id "
                        "FROM ev JOIN who w ON ev.key = w.id WHERE w.kind IN "
                        "('access key','session') AND gen = ?", (gen,))
-        db.execute("""INSERT OR IGNORE INTO mine SELECT ev.id, gen, w.id FROM
-            ev JOIN who w ON ev.t >= w.since WHERE
-            w.kind = 'user' AND ev.type='IAMUser' AND ev.user = w.id
-            OR w.kind = 'console of user' AND ev.type='IAMUser' AND
-               ev.user = w.id AND ev.key NOT LIKE 'AKIA%'
-            OR w.kind IN ('instance','function') AND ev.type='AssumedRole'
-               AND ev.arn LIKE '%/' || w.id
-            OR w.kind = 'role' AND ev.source='sts' AND ev.name LIKE
-               'AssumeRole%' AND json_extract(ev.q,'$.roleArn') LIKE
-               '%:role%/' || w.id""")
+        for kind, what in (
+                ("= 'user'", "ev.user = w.id AND ev.type = 'IAMUser'"),
+                ("= 'console of user'", "ev.user = w.id AND ev.type = 'IAMUser' "
+                 "AND ev.key NOT LIKE 'AKIA%'"),
+                ("IN ('instance','function')", "ev.type = 'AssumedRole' AND "
+                 "ev.arn LIKE '%/' || w.id"),
+                ("= 'role'", "ev.source = 'sts' AND ev.name LIKE 'AssumeRole%' "
+                 "AND json_extract(ev.q,'$.roleArn') LIKE '%:role%/' || w.id")):
+            db.execute("INSERT OR IGNORE INTO mine SELECT ev.id, gen, w.id "
+                       "FROM ev JOIN who w ON ev.t >= w.since AND %s WHERE "
+                       "w.kind %s" % (what, kind))
         made = """SELECT '%s', %s, mine.gen + %d, by_, %s, ev.id,
             %s FROM ev JOIN mine USING(id)%s WHERE err = '' AND source='%s'
             AND name %s AND mine.gen + %d < 2 ORDER BY ev.t, ev.id"""
@@ -168,6 +210,7 @@ class Truth:
         return before != db.execute("SELECT (SELECT count(*) FROM mine) + "
                                     "(SELECT count(*) FROM who)").fetchone()
 
+    @once
     def tally(self, where):
         rows = self.db.execute("SELECT t, ev.id, err FROM ev JOIN mine "
                                "USING(id) WHERE %s ORDER BY t, ev.id" %
@@ -177,6 +220,7 @@ class Truth:
                 "first": rows[0][:2] if rows else None,
                 "last": rows[-1][:2] if rows else None}
 
+    @once
     def groups(self, what, where="1"):
         """{value: (events, failed, first, last, first's event)}"""
         out = {}
@@ -189,6 +233,7 @@ class Truth:
             o[3] = t
         return {k: tuple(v) for k, v in out.items()}
 
+    @once
     def made(self):
         out = set()
         for what, source, name, ident, detail in MADE:
@@ -202,6 +247,7 @@ class Truth:
                 out.add((what, str(row[0]), row[1] or "") + row[2:])
         return out
 
+    @once
     def followed(self):
         out = set()
         for kind, ident, gen, by, event, role, account in self.db.execute(
@@ -283,15 +329,15 @@ def check_counts(lines, label, true):
     same(label, said, true)
 
 
-def check(text, db, key, account, delivered=None, keys=None):
-    """Raises Wrong.  delivered: all objects of the trail's bucket, keys: the
+def check(text, raw, key, account, delivered=None, keys=None):
+    """Raises Wrong.  delivered: Objects of the trail's bucket, keys: the
     public keys by region; None: only that something is said of them."""
     s = sections(text)
     head = " ".join(s.get("Access key `%s`" % key, s.get("", [])))
     m = re.search(r"of (\d+) regions, `([^`]+)` to `([^`]+)`", text)
     if not m or "# Access key `%s`\n" % key not in text:
         raise Wrong("no head: " + head[:80])
-    t = Truth(db, key, m.group(2), m.group(3))
+    t = raw.truth(key, m.group(2), m.group(3))
     where = {"key and sessions": "gen = 0", "the key itself":
              "gen = 0 AND by_ = '%s'" % key, "its sessions":
              "gen = 0 AND by_ != '%s'" % key}
@@ -385,11 +431,11 @@ def check_short(lines, t, key, account, made):
 def main():
     summary, events, key, account = sys.argv[1:]
     with open(events) as f:
-        db = database(f, account)
+        raw = Raw(f, account)
     with open(summary) as f:
         text = f.read()
     try:
-        t = check(text, db, key, account)
+        t = check(text, raw, key, account)
     except Wrong as e:
         sys.exit("WRONG: %s" % e)
     print("true: %d statements of %d events" % (

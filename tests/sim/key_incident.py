@@ -5,14 +5,15 @@
 usage: key_incident.py [--seed N] [--kind AKIA|ASIA] [--days N] [--per-day N]
                        [--regions N] [--accounts N] [--end TIME] DIR
 
-Writes DIR/events.ndjson ({"account", "region", "record"}, each event once),
-DIR/objects.ndjson ({"bucket", "key", "data" (base64), "meta"}: logs and
-digests as delivered), DIR/public-keys.json and DIR/truth.json (what was
-planted).  --days 90 with 3 accounts and 17 regions gives about 207,000 events.
+Writes for each account and region DIR/*.events (JSON lines {"account",
+"region", "record"}, each event once) and a pack (simaws/objects.py) of the
+logs and digests as delivered, DIR/public-keys.json and DIR/truth.json (what
+was planted).  --days 90 with 3 accounts and 17 regions gives about 207,000 events.
 
 As a module: Incident(seed, ...) has the same as .events(), .objects(),
 .public_keys() and .truth; .load(url, state) puts all of it into a running
-simulated account.  RSA keys are new each time; all else is of the seed and
+simulated account, from a folder that load() names and lines() and delivered()
+read.  RSA keys are new each time; all else is of the seed and
 the end.
 
 The story.  Somebody finds a key: of the user svc-deploy (AKIA), or of a
@@ -26,11 +27,12 @@ on.  Around it people, pipelines and services work as on any day, the owner
 of the key among them.
 """
 import argparse
-import base64
 import datetime
+import glob
 import gzip
 import hashlib
 import json
+import multiprocessing
 import os
 import random
 import sys
@@ -44,6 +46,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 import cloudtrail_set                           # noqa: E402
 from cloudtrail_set import iso                  # noqa: E402
+from simaws import objects as packs             # noqa: E402
 
 UTC = datetime.timezone.utc
 HOUR = datetime.timedelta(hours=1)
@@ -120,13 +123,16 @@ def session(account, role, rid, name, key, created):
 class Incident:
     def __init__(self, seed, kind="AKIA", days=3, per_day=2300, regions=17,
                  accounts=3, end=None, bucket="northwind-logs",
-                 prefix="cloudtrail", trail="management", odd=False):
+                 prefix="cloudtrail", trail="management", odd=False,
+                 until=None):
         self.seed, self.kind, self.days, self.per_day = seed, kind, days, per_day
         self.accounts, self.regions = ACCOUNTS[:accounts], REGIONS[:regions]
         now = datetime.datetime.now(UTC)
         self.end = (end or now).replace(minute=0, second=0, microsecond=0)
         self.start = self.end - datetime.timedelta(days=days)
         self.bucket, self.prefix, self.trail = bucket, prefix, trail
+        # what had not come by then is not there, nor the last hour's digest
+        self.until = until
         self.ids = Ids("incident %s" % seed)
         self.planted = {}               # (account, region, hour) -> records
         # odd: data events, which only the logs have, and one that only the
@@ -136,7 +142,7 @@ class Incident:
                       "events": [], "created": [], "changed": [],
                       "sessions": [], "refused": []}
         self.people = {a: self.staff(a) for a in self.accounts}
-        self.keys = None
+        self.keys, self.last = None, (None, None)
         self.play()
         if odd:
             self.play_odd()
@@ -440,8 +446,10 @@ class Incident:
         if logs:
             mine = [e for e in mine if e["eventID"] not in self.undelivered
                     ] + self.data.get((account, region, hour), [])
-        return sorted(self.daily(account, region, hour) + mine,
-                      key=lambda e: e["eventTime"])
+        if self.last[0] != (account, region, hour):
+            self.last = ((account, region, hour),
+                         self.daily(account, region, hour))
+        return sorted(self.last[1] + mine, key=lambda e: e["eventTime"])
 
     def hours(self):
         return range(self.days * 24)
@@ -453,20 +461,37 @@ class Incident:
         """(account, region, record), each event once."""
         for account, region in self.chains():
             for hour in self.hours():
-                for rec in self.records(account, region, hour):
+                for rec in self.happened(account, region, hour):
                     yield account, region, rec
+
+    def happened(self, account, region, hour):
+        out = self.records(account, region, hour)
+        return out if self.until is None else [
+            e for e in out if e["eventTime"] <= iso(self.until)]
 
     # ---- what CloudTrail delivers -------------------------------------------------
 
     def objects(self):
         """(bucket, key, bytes, metadata): logs and digests, by chain."""
+        self.make_keys()
+        for account, region in self.chains():
+            yield from self.deliver(account, region)
+
+    def make_keys(self):
         if self.keys is None:
             day = datetime.timedelta(days=1)
             half = self.start + (self.end - self.start) / 2
             self.keys = [cloudtrail_set.Key(self.start - 9 * day, half + day),
                          cloudtrail_set.Key(half - day, self.end + 20 * day)]
-        for account, region in self.chains():
-            yield from self.deliver(account, region)
+
+    def there(self, key):
+        if self.until is None:
+            return True
+        if "-Digest" in key:
+            return key.rsplit("_", 1)[1][:13] <= (
+                self.until - HOUR).strftime("%Y%m%dT%H00")
+        return key.rsplit("_", 2)[1][:13] <= self.until.strftime(
+            "%Y%m%dT%H%M")
 
     def folder(self, kind, account, region, t):
         return "%sAWSLogs/%s/%s/%s/%s/" % (
@@ -474,6 +499,9 @@ class Incident:
             t.strftime("%Y/%m/%d"))
 
     def deliver(self, account, region):
+        return (x for x in self.written(account, region) if self.there(x[1]))
+
+    def written(self, account, region):
         r = random.Random("%s %s %s" % (self.seed, account, region))
         held, before = [], None
         for hour in self.hours():
@@ -547,45 +575,77 @@ class Incident:
 
     # ---- out ---------------------------------------------------------------------
 
+    def chain(self, folder, account, region):
+        """Its files; (events, objects, bytes)"""
+        name = os.path.join(folder, "%s-%s" % (account, region))
+        pack, events = packs.Writer(name), 0
+        with open(name + ".events", "w", encoding="ascii") as f:
+            for hour in self.hours():
+                for rec in self.happened(account, region, hour):
+                    f.write(json.dumps({"account": account, "region": region,
+                                        "record": rec}) + "\n")
+                    events += 1
+        for one in self.deliver(account, region):
+            pack.add(*one)
+        pack.close()
+        return events, pack.count, pack.at
+
     def write(self, folder):
         """{"events": n, "objects": n, "bytes": n}"""
         os.makedirs(folder, exist_ok=True)
-        n = {"events": 0, "objects": 0, "bytes": 0}
-        with open(os.path.join(folder, "events.ndjson"), "w",
-                  encoding="ascii") as f:
-            for account, region, rec in self.events():
-                f.write(json.dumps({"account": account, "region": region,
-                                    "record": rec}) + "\n")
-                n["events"] += 1
-        with open(os.path.join(folder, "objects.ndjson"), "w",
-                  encoding="ascii") as f:
-            for bucket, key, data, meta in self.objects():
-                f.write(json.dumps({
-                    "bucket": bucket, "key": key, "meta": meta,
-                    "data": base64.b64encode(data).decode()}) + "\n")
-                n["objects"] += 1
-                n["bytes"] += len(data)
+        self.make_keys()
+        work = [(folder, a, r) for a, r in sorted(
+            self.chains(), key=lambda x: -self.share(*x))]
+        with multiprocessing.get_context("fork").Pool(
+                os.cpu_count(), begin_chains, (self,)) as pool:
+            done = pool.map(write_chain, work, chunksize=1)
         for name, what in (("public-keys.json", self.public_keys()),
                            ("truth.json", self.truth)):
             with open(os.path.join(folder, name), "w", encoding="ascii") as f:
                 json.dump(what, f, indent=1)
-        return n
+        return dict(zip(("events", "objects", "bytes"), map(sum, zip(*done))))
 
     def load(self, url, state):
         """Into the simulated account at url (AWS_ENDPOINT_URL) whose state
-        folder (SIM_STATE) this is."""
-        with tempfile.TemporaryDirectory(dir=state) as folder:
-            n = self.write(folder)
-            os.replace(os.path.join(folder, "public-keys.json"),
-                       os.path.join(state, "public-keys.json"))
-            request = urllib.request.Request(
-                url + "/_sim/load", json.dumps({
-                    "events": os.path.join(folder, "events.ndjson"),
-                    "objects": os.path.join(folder, "objects.ndjson")
-                }).encode(), {"Content-Type": "application/json"})
-            with urllib.request.urlopen(request, timeout=600) as answer:
-                n["loaded"] = json.load(answer)
+        folder (SIM_STATE) this is; reads the objects there as they are asked
+        for."""
+        folder = tempfile.mkdtemp(dir=state, prefix="delivered-")
+        n = self.write(folder)
+        os.replace(os.path.join(folder, "public-keys.json"),
+                   os.path.join(state, "public-keys.json"))
+        request = urllib.request.Request(
+            url + "/_sim/load", json.dumps({"folder": folder}).encode(),
+            {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=600) as answer:
+            n["loaded"] = json.load(answer)
+        n["folder"] = folder
         return n
+
+
+PLAYED = []
+
+
+def begin_chains(incident):
+    PLAYED[:] = [incident]
+
+
+def write_chain(work):
+    return PLAYED[0].chain(*work)
+
+
+def lines(folder):
+    """The events of a folder, each as a line of JSON."""
+    for name in sorted(glob.glob(os.path.join(folder, "*.events"))):
+        with open(name, encoding="ascii") as f:
+            yield from f
+
+
+def delivered(folder):
+    """{bucket: Objects} of a folder."""
+    out = {}
+    for name in sorted(glob.glob(os.path.join(folder, "*.index"))):
+        packs.unpack(name[:-6], lambda b: out.setdefault(b, packs.Objects()))
+    return out
 
 
 def arguments(parser):

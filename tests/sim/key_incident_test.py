@@ -3,7 +3,9 @@
 them is checked by key_check.py, which knows the raw events alone; and that
 summaries made wrong on purpose do not pass it.
 
-SEEDS: how many to draw (none: one fixed); DAYS."""
+SEEDS: how many to draw (none: one fixed), of AKIA and ASIA keys in turn; DAYS.
+KEY_SEEDS: a file of the seeds drawn and of how each ended: those that passed
+are not played again.  One seed: key_incident_test.py SEED AKIA|ASIA [late]"""
 import datetime
 import glob
 import gzip
@@ -11,17 +13,38 @@ import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import key_check  # noqa: E402
+import key_incident  # noqa: E402
 from key_incident import Incident  # noqa: E402
 
 CART = os.environ["CRASHCART"]
 DAYS = int(os.environ.get("DAYS", "3"))
 PER_DAY = int(os.environ.get("PER_DAY", "2300"))
+MEMORY_MIB = 64                 # no more for the collector, of 90 days too
+# the peak of a process that a small one started: that of a big one counts
+# what itself had
+PEAK = ("import os, sys; p = os.posix_spawn(sys.argv[2], sys.argv[2:], "
+        "os.environ); _, s, u = os.wait4(p, 0); open(sys.argv[1], 'w').write("
+        "str(u.ru_maxrss)); sys.exit(os.waitstatus_to_exitcode(s))")
+
+
+class Phases:
+    """Seconds of each part of a seed's way."""
+
+    def __init__(self):
+        self.at, self.took = time.monotonic(), []
+
+    def end(self, name):
+        now = time.monotonic()
+        self.took.append("%s %.0f" % (name, now - self.at))
+        self.at = now
 
 
 def run(argv, **kw):
@@ -69,44 +92,55 @@ def spoil(text, r):
             yield "added", lines[:n] + [line, bad] + lines[n + 1:], line
 
 
-def tamper(i, r):
+def tamper(i, folder, r):
     """Of the key's account: a log edited, one gone, a digest gone and one
     edited, a log that no digest names; of the next one all of two regions
-    gone.  (objects as they are then, [(bucket, key, data or None, meta)])"""
-    objects = {(b, k): (d, m) for b, k, d, m in i.objects()}
-    home = [x for x in sorted(objects) if "/%s/" % i.truth["account"] in x[1]]
+    gone.  [(bucket, key, data or None, meta)]"""
+    objects = key_incident.delivered(folder)[i.bucket]
+    home = [k for k in objects.keys() if "/%s/" % i.truth["account"] in k]
 
     def some(kind, region):
-        names = [x for x in home if "/%s/%s/" % (kind, region) in x[1]]
+        names = [k for k in home if "/%s/%s/" % (kind, region) in k]
         return r.choice(names[len(names) // 3:-len(names) // 3])
     regions = [g for g in i.regions if g != "us-east-1"]
     a, b, c, d = r.sample(regions, 4)
     changed = {some("CloudTrail", a): None, some("CloudTrail-Digest", b): None}
     x = some("CloudTrail", c)
-    changed[x] = (gzip.compress(gzip.decompress(objects[x][0]).replace(
+    changed[x] = (gzip.compress(gzip.decompress(objects[x]["data"]).replace(
         b'"eventVersion":"1.', b'"eventVersion":"2.')), {})
     x = some("CloudTrail-Digest", d)
-    changed[x] = (gzip.compress(gzip.decompress(objects[x][0]) + b" "),
-                  objects[x][1])
-    for x in objects:
-        if "/%s/" % i.accounts[1] in x[1] and x[1].split("/")[-5] in regions[:2]:
+    changed[x] = (gzip.compress(gzip.decompress(objects[x]["data"]) + b" "),
+                  objects[x]["meta"])
+    for x in objects.keys():
+        if "/%s/" % i.accounts[1] in x and x.split("/")[-5] in regions[:2]:
             changed[x] = None
-    seen = next(e for _, _, e in i.events() if e["eventID"] in
-                {x["id"] for x in i.truth["events"] if x["key"] == i.key})
+    his = {x["id"] for x in i.truth["events"] if x["key"] == i.key}
+    seen = next(e for line in key_incident.lines(folder)
+                for e in [json.loads(line)["record"]] if e["eventID"] in his)
     forged = [dict(seen, eventID="deadbeef-0000-4000-8000-%012d" % n,
                    eventName="GetObject", eventSource="s3.amazonaws.com",
                    managementEvent=False, eventCategory="Data")
               for n in range(3)] + [seen]
     when = datetime.datetime.fromisoformat(seen["eventTime"].replace("Z",
                                                                      "+00:00"))
-    (bucket, key, data, meta), _ = i.log(
+    (_, key, data, meta), _ = i.log(
         i.truth["account"], seen["awsRegion"],
         when + datetime.timedelta(minutes=5), forged, r)
-    changed[bucket, key] = (data, meta)
-    for x, new in changed.items():
-        objects[x] = new
-    return [x + objects[x] for x in objects if objects[x]], [
-        x + (new or (None, {})) for x, new in changed.items()]
+    changed[key] = (data, meta)
+    return [(i.bucket, x) + (new or (None, {})) for x, new in changed.items()]
+
+
+def lying(folder, changed):
+    """(bucket, key, bytes, metadata) as they are in the bucket then."""
+    new = {(b, k): (d, m) for b, k, d, m in changed}
+    for bucket, objects in key_incident.delivered(folder).items():
+        for k in objects.keys():
+            if (bucket, k) not in new:
+                o = objects[k]
+                yield bucket, k, o["data"], o["meta"]
+    for (bucket, k), (data, meta) in new.items():
+        if data is not None:
+            yield bucket, k, data, meta
 
 
 def change(env, changed):
@@ -124,64 +158,59 @@ def change(env, changed):
 
 def until_now(seed, kind):
     """An incident of which the digest of the last hour is not there yet; its
-    logs are.  (it, the objects that are there)"""
+    logs are."""
     now = datetime.datetime.now(datetime.timezone.utc)
-    i = Incident(seed, kind, days=1, per_day=300, odd=True,
-                 end=now + datetime.timedelta(hours=3))
-    to = (now - datetime.timedelta(hours=1)).strftime("%Y%m%dT%H")
-    stamp, everything = now.strftime("%Y%m%dT%H%M"), i.events
-    i.events = lambda: (x for x in everything() if x[2]["eventTime"] <=
-                        now.strftime("%Y-%m-%dT%H:%M:%SZ"))
-
-    def there(key):
-        if "-Digest" in key:
-            return key.rsplit("_", 1)[1][:13] <= to + "00"
-        return key.rsplit("_", 2)[1][:13] <= stamp
-    objects = [x for x in i.objects() if there(x[1])]
-    i.objects = lambda: iter(objects)
-    return i, objects
+    return Incident(seed, kind, days=1, per_day=300, odd=True, until=now,
+                    end=now + datetime.timedelta(hours=3))
 
 
 def one(seed, kind, every, late=False):
-    """every: of the wrong summaries, each that-many-th is tried"""
+    """every: of the wrong summaries, each that-many-th is tried.  What to
+    print."""
     case = "%s-%s%s" % (kind, seed, "-late" * late)
-    state = os.path.join(os.environ["TMPDIR"], "sim-" + case)
+    top = os.environ["TMPDIR"]
+    state, peak = os.path.join(top, "sim-" + case), os.path.join(top, "peak")
+    clock = Phases()
     env = account(state)
     try:
-        if late:
-            i, delivered = until_now(seed, kind)
-        else:
-            i = Incident(seed, kind, days=DAYS, per_day=PER_DAY, odd=True)
-        i.load(env["AWS_ENDPOINT_URL"], env["SIM_STATE"])
-        # as they lie in the bucket when they are asked for
-        delivered, changed = (delivered, []) if late else tamper(
-            i, random.Random(seed))
+        i = until_now(seed, kind) if late else Incident(
+            seed, kind, days=DAYS, per_day=PER_DAY, odd=True)
+        n = i.load(env["AWS_ENDPOINT_URL"], env["SIM_STATE"])
+        clock.end("made and loaded")
+        changed = [] if late else tamper(i, n["folder"], random.Random(seed))
         change(env, changed)
-        p = run([CART, "collect", "compromised-key", "-p",
-                 "access_key_id=" + i.key, "--case", case, "--out", ".",
-                 "--trust-environment"], env=env)
+        clock.end("tampered")
+        p = run([sys.executable, "-c", PEAK, peak, CART, "collect",
+                 "compromised-key", "-p", "access_key_id=" + i.key, "--case",
+                 case, "--out", ".", "--trust-environment"], env=env)
         # the owner is not in this account's IAM, and one session is in
         # another account: gaps
         assert p.returncode == 3, (p.returncode, p.stderr)
     finally:
         run([HERE + "/stop"], env=env)
+    with open(peak) as f:
+        mib = int(f.read()) / 1024
+    assert mib < MEMORY_MIB, "the collector took %.1f MiB" % mib
+    clock.end("collected")
+    p = run([CART, "verify", case + "-b01.tar"])
+    assert p.returncode == 5, p.stdout + p.stderr   # no key was named
     p = run([CART, "extract", case + "-b01.tar", "--out", case])
-    assert p.returncode == 5, p.stderr      # no key was named
+    assert p.returncode == 5, p.stderr
+    clock.end("verified")
     with open(glob.glob(case + "/e*-summary.md")[0]) as f:
         text = f.read()
-    lines = [json.dumps({"account": a, "region": g, "record": e})
-             for a, g, e in i.events()]
+    raw = key_check.Raw(key_incident.lines(n["folder"]), i.truth["account"])
+    # as they lay in the bucket when they were asked for
+    delivered = key_check.Objects(lambda: lying(n["folder"], changed))
 
-    def judge(summary, lines=lines):
-        db = key_check.database(lines, i.truth["account"])
-        return key_check.check(summary, db, i.key, i.truth["account"],
+    def judge(summary, raw=raw):
+        return key_check.check(summary, raw, i.key, i.truth["account"],
                                delivered, i.public_keys())
 
     try:
         t = judge(text)
     except key_check.Wrong as e:
-        sys.exit("seed %s %s: the summary is wrong: %s\n%s" % (
-            seed, kind, e, text))
+        sys.exit("the summary is wrong: %s\n%s" % (e, text))
     for said in ("not yet provable after", "in logs not yet named") if late \
             else ("and more; ", "UNPROVEN", "in logs that no digest proves"):
         assert said in text, said
@@ -191,34 +220,95 @@ def one(seed, kind, every, late=False):
                    e["generation"] < 2}
     found = {x for x, in t.db.execute("SELECT id FROM mine")}
     assert planted_ids <= found, planted_ids - found
+    clock.end("judged")
     # most events are not by whom we follow: without them it goes faster
-    few = [x for x in lines if json.loads(x)["record"]["eventID"] in found]
-    n = 0
-    for what, wrong, line in spoil(text, random.Random(seed)):
-        n += 1
-        if n % every:
+    few = key_check.Raw((x for x in key_incident.lines(n["folder"]) if
+                         json.loads(x)["record"]["eventID"] in found),
+                        i.truth["account"])
+    tried = 0
+    for number, (what, wrong, line) in enumerate(spoil(text, random.Random(
+            seed)), 1):
+        if number % every:
             continue
+        tried += 1
         try:
             judge("\n".join(wrong), few)
         except key_check.Wrong:
             continue
-        sys.exit("seed %s %s: not noticed (%s): %s" % (seed, kind, what,
-                                                       line))
-    print("seed %s %s: %d events, %d by the key and what it led to; true; "
-          "wrong ones noticed" % (seed, kind, len(lines), len(found)),
-          flush=True)
+        sys.exit("not noticed (%s): %s" % (what, line))
+    clock.end("%d wrong ones" % tried)
+    shutil.rmtree(state)
+    return ("%d events, %d by the key and what it led to; %d objects; true; "
+            "%d wrong ones noticed; the collector took %.1f MiB; seconds: %s" %
+            (n["events"], len(found), n["objects"], tried, mib,
+             ", ".join(clock.took)))
+
+
+def begun(path, drawn):
+    """[(seed, kind, passed)] of the file, or drawn and written there."""
+    out = {}
+    try:
+        with open(path) as f:
+            for line in f:
+                seed, kind, how = line.split(" ", 2)
+                out[int(seed), kind] = how.startswith("passed")
+    except FileNotFoundError:
+        pass
+    while len(out) < drawn:
+        out[random.SystemRandom().randrange(10 ** 6),
+            ("AKIA", "ASIA")[len(out) % 2]] = False
+    if path:
+        with open(path, "w") as f:
+            for (seed, kind), passed in out.items():
+                f.write("%d %s %s\n" % (seed, kind, (
+                    "drawn", "passed before")[passed]))
+    return [x + (y,) for x, y in out.items()]
+
+
+def soak(drawn, path):
+    """Each seed by itself: one that fails does not keep others from being
+    played."""
+    seeds, failed = begun(path, drawn), []
+    for seed, kind, passed in seeds:
+        name = "seed %d %s: " % (seed, kind)
+        if passed:
+            print(name + "passed before", flush=True)
+            continue
+        print(name + "begins", flush=True)
+        p = run([sys.executable, "-B", __file__, str(seed), kind],
+                env=dict(os.environ, EVERY="5"))
+        how = "passed; " + p.stdout.strip() if p.returncode == 0 else \
+            "FAILED: " + (p.stdout + p.stderr).strip()
+        print(name + how, flush=True)
+        if path:
+            with open(path, "a") as f:
+                f.write("%d %s %s\n" % (seed, kind, how.split("\n")[0]))
+        if p.returncode:
+            failed.append("%d %s" % (seed, kind))
+        for x in glob.glob("%s-%d*" % (kind, seed)) + glob.glob(os.path.join(
+                os.environ["TMPDIR"], "sim-*")):
+            if os.path.isdir(x):
+                shutil.rmtree(x)
+            else:
+                os.unlink(x)
+    print("%d seeds of %d days: %d passed, %d failed%s" % (
+        len(seeds), DAYS, len(seeds) - len(failed), len(failed),
+        ": " + ", ".join(failed) if failed else ""), flush=True)
+    return 1 if failed else 0
 
 
 def main():
+    if len(sys.argv) > 1:
+        print(one(int(sys.argv[1]), sys.argv[2],
+                  int(os.environ.get("EVERY", "2")), "late" in sys.argv))
+        return 0
     drawn = int(os.environ.get("SEEDS", "0"))
-    seeds = [random.SystemRandom().randrange(10 ** 6) for _ in range(drawn)] \
-        or [7]
-    for n, seed in enumerate(seeds):
-        for kind in ("AKIA", "ASIA") if not drawn else (
-                ("AKIA", "ASIA")[n % 2],):
-            one(seed, kind, 5 if drawn else 2)
-    if not drawn:
-        one(7, "AKIA", 20, late=True)
+    if drawn:
+        return soak(drawn, os.environ.get("KEY_SEEDS", ""))
+    for kind, every, late in (("AKIA", 2, False), ("ASIA", 2, False),
+                              ("AKIA", 20, True)):
+        print("seed 7 %s:" % kind, one(7, kind, every, late), flush=True)
+    return 0
 
 
-main()
+sys.exit(main())

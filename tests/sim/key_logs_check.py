@@ -53,8 +53,6 @@ SHORT = re.compile(
     r"; in them alone (\d+) data events, (\d+) others; in the history alone "
     r"(\d+)")
 
-KNOWN = {}                      # (objects, accounts) -> Delivered
-
 
 class Wrong(Exception):
     pass
@@ -100,9 +98,17 @@ class Delivered:
                 out[bucket, key] = data
         return out
 
+    def amount(self, start, end):
+        """[logs of the time, their bytes]"""
+        if (start, end) not in self.known:
+            took = self.in_time(start, end)
+            self.known[start, end] = [len(took), sum(map(len, took.values()))]
+        return self.known[start, end]
+
     def load(self, db, window):
         """Each event as of the best log that has it: 0, a valid digest names
         it; 1, not yet; 2, none does."""
+        db.execute("DROP TABLE IF EXISTS logged")
         db.execute("CREATE TABLE logged(id, t, account, key, call, data, state,"
                    "log)")
         if window not in self.known:
@@ -124,6 +130,7 @@ class Delivered:
                 if start <= e["eventTime"] <= end]
         db.executemany("INSERT INTO logged VALUES(?,?,?,?,?,?,?,?)",
                        self.known[window])
+        db.execute("CREATE INDEX logged_key ON logged(key)")
 
     @staticmethod
     def state(place, named, pending):
@@ -216,17 +223,52 @@ def check_events(lines, t, account, sessions, delivered, keys):
         raise Wrong("not understood: " + lines[0])
     accounts = re.findall(r"^- of account `(\d+)`$", "\n".join(lines), re.M)
     same("accounts", set(accounts), {account} | sessions)
-    of = id(delivered), tuple(sorted(accounts))
-    d = KNOWN.get(of)
+    of = tuple(sorted(accounts))
+    d = delivered.known.get(of)
     if d is None:
-        d = KNOWN[of] = Delivered(delivered, keys, accounts)
-    took = d.in_time(start, end)
+        d = delivered.known[of] = Delivered(delivered.read(), keys, accounts)
     same("objects", [int(x) for x in m.groups()[:3]],
-         [len(took), sum(map(len, took.values())), 0])
+         d.amount(start, end) + [0])
     first, last = t.db.execute("SELECT min(t), max(t) FROM ev JOIN mine "
                                "USING(id)").fetchone()
     last = iso(peer.seconds(last) + 7200)
     same("window", (start, end), (first, min(last, t.end)))
+    of = "logs", id(d), account, start, end, asked
+    if of not in t.known:
+        t.known[of] = compare(t, d, account, start, end, asked)
+    only, n, apart, numbers, missing = t.known[of]
+    said, alone, counts, told = {}, [], [], {}
+    for line in lines[1 + len(accounts):]:
+        m = next((rx.fullmatch(line) for rx in NUMBERS if rx.fullmatch(line)),
+                 None)
+        if m:
+            counts.append([int(x) for x in m.groups()])
+        elif ONLY.fullmatch(line):
+            *call, k, a, b, ident = ONLY.fullmatch(line).groups()
+            if tuple(call) in said:
+                raise Wrong("twice: " + line)
+            said[tuple(call)] = [int(k), a, b, ident]
+        elif APART.fullmatch(line):
+            m = APART.fullmatch(line)
+            state = 1 if m.group(3) else 2
+            if state in told:
+                raise Wrong("twice: " + line)
+            told[state] = [int(m.group(1)), int(m.group(2))]
+        elif ALONE.fullmatch(line):
+            alone.append(ALONE.fullmatch(line).groups())
+        else:
+            raise Wrong("not understood: " + line)
+    same("numbers", counts, numbers)
+    same("in the logs alone", said, only)
+    same("in the history alone", sorted(alone), sorted(missing[:20]))
+    same("apart", told, apart)
+    return d, (start, end, asked), numbers, [
+        str(apart[x][1]) if apart.get(x, [0, 0])[1] else None for x in (2, 1)]
+
+
+def compare(t, d, account, start, end, asked):
+    """Of the history and the logs: in the logs alone, how many of each kind,
+    apart, the numbers of the summary, in the history alone."""
     d.load(t.db, (start, end, asked))
     mine = ("(SELECT id FROM who WHERE kind IN ('access key', 'session'))")
     rows = t.db.execute("SELECT id, t, account, call, data, min(state) FROM "
@@ -257,33 +299,7 @@ def check_events(lines, t, account, sessions, delivered, keys):
     missing = [x for x in gone if x[0] <= due]
     numbers = [[sum(x[5] == 0 for x in rows)], [n["data"], n["elsewhere"], n["other"]],
                [len(missing), len(gone) - len(missing)]]
-    said, alone, counts, told = {}, [], [], {}
-    for line in lines[1 + len(accounts):]:
-        m = next((rx.fullmatch(line) for rx in NUMBERS if rx.fullmatch(line)),
-                 None)
-        if m:
-            counts.append([int(x) for x in m.groups()])
-        elif ONLY.fullmatch(line):
-            *call, k, a, b, ident = ONLY.fullmatch(line).groups()
-            if tuple(call) in said:
-                raise Wrong("twice: " + line)
-            said[tuple(call)] = [int(k), a, b, ident]
-        elif APART.fullmatch(line):
-            m = APART.fullmatch(line)
-            state = 1 if m.group(3) else 2
-            if state in told:
-                raise Wrong("twice: " + line)
-            told[state] = [int(m.group(1)), int(m.group(2))]
-        elif ALONE.fullmatch(line):
-            alone.append(ALONE.fullmatch(line).groups())
-        else:
-            raise Wrong("not understood: " + line)
-    same("numbers", counts, numbers)
-    same("in the logs alone", said, only)
-    same("in the history alone", sorted(alone), sorted(missing[:20]))
-    same("apart", told, apart)
-    return d, (start, end, asked), numbers, [
-        str(apart[x][1]) if apart.get(x, [0, 0])[1] else None for x in (2, 1)]
+    return only, n, apart, numbers, missing
 
 
 def check_chains(lines, d, window, account, accounts):

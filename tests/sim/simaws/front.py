@@ -4,11 +4,12 @@ import base64
 import datetime
 import hashlib
 import json
+import os
 import time
 import traceback
 import urllib.parse
 
-from . import actions, denial, policy, sigv4, svc_s3, trail, wire
+from . import actions, denial, objects, policy, sigv4, svc_s3, trail, wire
 from .errors import AwsError
 from .faults import AFTER, broken, throttle_error
 from .httpd import Response
@@ -128,25 +129,36 @@ class Front:
 
     def load(self, body):
         """Files of JSON lines: events {"account", "region", "record"} into
-        the history, objects {"bucket", "key", "data", "meta"} into buckets."""
+        the history, objects {"bucket", "key", "data", "meta"} into buckets; or
+        a folder of such *.events, and of packs (objects.py), which must stay
+        where they are."""
         n = {"events": 0, "objects": 0}
-        if body.get("events"):
-            with open(body["events"], encoding="utf-8") as f:
+        now = self.world.now().replace(microsecond=0)
+        buckets = self.world.account(self.info["account"]).buckets
+        folder = body.get("folder")
+        inside = sorted(os.listdir(folder)) if folder else []
+        for name in [os.path.join(folder, x) for x in inside if
+                     x.endswith(".events")] + [
+                         x for x in [body.get("events")] if x]:
+            with open(name, encoding="utf-8") as f:
                 for line in f:
                     e = json.loads(line)
                     self.world.account(e["account"]).regions[
                         e["region"]].events.append(
                             trail.from_record(e["record"]))
                     n["events"] += 1
+        for name in inside:
+            if name.endswith(".index"):
+                n["objects"] += objects.unpack(
+                    os.path.join(folder, name[:-6]),
+                    lambda x: buckets[x]["_objects"], now)
         if body.get("objects"):
             with open(body["objects"], encoding="utf-8") as f:
                 for line in f:
                     o = json.loads(line)
-                    svc_s3.store(self.world.account(self.info["account"])
-                                 .buckets[o["bucket"]], o["key"],
-                                 base64.b64decode(o["data"]),
-                                 self.world.now(), "application/x-gzip",
-                                 o["meta"])
+                    svc_s3.store(buckets[o["bucket"]], o["key"],
+                                 base64.b64decode(o["data"]), now,
+                                 objects.PACKED, o["meta"])
                     n["objects"] += 1
         return n
 

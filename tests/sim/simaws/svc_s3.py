@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """S3: buckets and their settings, objects, lists with pages, multipart."""
 import base64
+import bisect
 import datetime
 import hashlib
 import json
@@ -9,6 +10,7 @@ import zlib
 
 from . import svc_kms
 from .errors import AwsError
+from .objects import Objects, after_all
 from .registry import op
 
 HOME = "us-east-1"
@@ -19,7 +21,7 @@ ODD = ["plain.txt", "with space.txt", "plus+plus.txt", "eq=eq&amp.txt",
 
 def bucket(s, name, region=HOME, **kw):
     b = {"Name": name, "CreationDate": s.ago(days=700), "_region": region,
-         "_objects": {}, "_uploads": {}, "_policy": None, "_tags": [],
+         "_objects": Objects(), "_uploads": {}, "_policy": None, "_tags": [],
          "_block": {"BlockPublicAcls": True, "IgnorePublicAcls": True,
                     "BlockPublicPolicy": True,
                     "RestrictPublicBuckets": True}, "_versioning": None,
@@ -261,16 +263,17 @@ def listing(p, keys, after, limit):
     """(rows, common prefixes, last, truncated)"""
     prefix, delim = p.get("Prefix", ""), p.get("Delimiter")
     rows, commons, last = [], [], None
-    for k in keys:
-        if not k.startswith(prefix) or (after is not None and k <= after):
-            continue
+    at, end = bisect.bisect_left(keys, prefix), after_all(keys, prefix)
+    if after is not None:
+        at = max(at, bisect.bisect_right(keys, after))
+    while at < end:
+        k = keys[at]
+        at += 1
         group = None
         if delim and delim in k[len(prefix):]:
             group = k[:k.index(delim, len(prefix)) + len(delim)]
+            at = after_all(keys, group)
             if after is not None and after.startswith(group):
-                continue
-            if commons and commons[-1] == group:
-                last = k
                 continue
         if len(rows) + len(commons) >= limit:
             return rows, commons, last, True
@@ -278,8 +281,17 @@ def listing(p, keys, after, limit):
             commons.append(group)
         else:
             rows.append(k)
-        last = k
+        last = keys[at - 1]
     return rows, commons, last, False
+
+
+def row(b, p, k):
+    when, etag, size, checksum = b["_objects"].shown(k)
+    out = {"Key": enc(p, k), "LastModified": when, "ETag": etag, "Size": size,
+           "StorageClass": "STANDARD"}
+    if checksum:
+        out["ChecksumAlgorithm"] = [x[8:].upper() for x in checksum]
+    return out
 
 
 @op("s3", "ListObjectsV2", pages=True)
@@ -295,22 +307,16 @@ def list_v2(ctx, p):
         except ValueError:
             raise AwsError("InvalidArgument", "The continuation token "
                            "provided is incorrect", 400)
-    rows, commons, last, more = listing(p, sorted(
-        b["_objects"], key=lambda k: k.encode()), after, cap)
+    rows, commons, last, more = listing(
+        p, b["_objects"].keys(), after, cap)
     out = {"IsTruncated": more, "Name": b["Name"], "Prefix": enc(
         p, p.get("Prefix", "")), "MaxKeys": limit, "KeyCount":
         len(rows) + len(commons), "Contents": []}
     for k in rows:
-        o = b["_objects"][k]
-        row = {"Key": enc(p, k), "LastModified": o["when"], "ETag":
-               o["etag"], "Size": len(o["data"]), "StorageClass":
-               "STANDARD"}
-        if o["checksum"]:
-            row["ChecksumAlgorithm"] = [x[8:].upper()
-                                        for x in o["checksum"]]
+        one = row(b, p, k)
         if p.get("FetchOwner"):
-            row["Owner"] = {"ID": owner(ctx)}
-        out["Contents"].append(row)
+            one["Owner"] = {"ID": owner(ctx)}
+        out["Contents"].append(one)
     for k in ("Delimiter", "StartAfter"):
         if p.get(k):
             out[k] = enc(p, p[k])
@@ -331,15 +337,12 @@ def list_v2(ctx, p):
 def list_v1(ctx, p):
     b = find(ctx, p)
     limit = min(p.get("MaxKeys", 1000), 1000)
-    rows, commons, last, more = listing(p, sorted(
-        b["_objects"], key=lambda k: k.encode()), p.get("Marker"), limit)
+    rows, commons, last, more = listing(
+        p, b["_objects"].keys(), p.get("Marker"), limit)
     out = {"IsTruncated": more, "Name": b["Name"], "Prefix": enc(
         p, p.get("Prefix", "")), "Marker": enc(p, p.get("Marker", "")),
         "MaxKeys": limit, "Contents": [
-            {"Key": enc(p, k), "LastModified": b["_objects"][k]["when"],
-             "ETag": b["_objects"][k]["etag"], "Size":
-                 len(b["_objects"][k]["data"]), "StorageClass": "STANDARD",
-             "Owner": {"ID": owner(ctx)}} for k in rows],
+            dict(row(b, p, k), Owner={"ID": owner(ctx)}) for k in rows],
         "CommonPrefixes": [{"Prefix": enc(p, c)} for c in commons]}
     if p.get("EncodingType"):
         out["EncodingType"] = p["EncodingType"]
@@ -352,17 +355,14 @@ def list_v1(ctx, p):
 def list_versions(ctx, p):
     b = find(ctx, p)
     limit = min(p.get("MaxKeys", 1000), 1000)
-    rows, commons, last, more = listing(p, sorted(
-        b["_objects"], key=lambda k: k.encode()), p.get("KeyMarker"), limit)
+    rows, commons, last, more = listing(
+        p, b["_objects"].keys(), p.get("KeyMarker"), limit)
     out = {"IsTruncated": more, "Name": b["Name"], "Prefix": enc(
         p, p.get("Prefix", "")), "KeyMarker": enc(p, p.get("KeyMarker",
                                                            "")),
         "VersionIdMarker": "", "MaxKeys": limit, "Versions": [
-            {"Key": enc(p, k), "LastModified": b["_objects"][k]["when"],
-             "ETag": b["_objects"][k]["etag"], "Size":
-                 len(b["_objects"][k]["data"]), "StorageClass": "STANDARD",
-             "VersionId": version(k), "IsLatest": True,
-             "Owner": {"ID": owner(ctx)}} for k in rows]}
+            dict(row(b, p, k), VersionId=version(k), IsLatest=True,
+                 Owner={"ID": owner(ctx)}) for k in rows]}
     if p.get("EncodingType"):
         out["EncodingType"] = p["EncodingType"]
     if more:

@@ -119,9 +119,7 @@ RECORD_RESOURCES = (("userName", "AWS::IAM::User"),
 def from_record(rec):
     """An event of the history from a record as logs hold it."""
     who = rec["userIdentity"]
-    when = datetime.datetime.strptime(
-        rec["eventTime"], "%Y-%m-%dT%H:%M:%SZ").replace(
-            tzinfo=datetime.timezone.utc)
+    when = datetime.datetime.fromisoformat(rec["eventTime"][:-1] + "+00:00")
     user = who.get("userName") or who.get("invokedBy")
     if who["type"] == "AssumedRole":
         user = who["arn"].rsplit("/", 1)[1]
@@ -133,7 +131,12 @@ def from_record(rec):
             "Resources": [{"ResourceType": t, "ResourceName": request[k]}
                           for k, t in RECORD_RESOURCES
                           if isinstance(request.get(k), str)],
-            "_record": rec, "_seen": when}
+            # as text: a long history is much smaller so
+            "_text": text_of(rec), "_seen": when}
+
+
+def text_of(record):
+    return json.dumps(record, default=str, separators=(",", ":"))
 
 
 def public(event):
@@ -141,8 +144,7 @@ def public(event):
            v is not None}
     text = event.get("_text")
     if text is None:
-        text = event["_text"] = json.dumps(event["_record"], default=str,
-                                           separators=(",", ":"))
+        text = event["_text"] = text_of(event["_record"])
     out["CloudTrailEvent"] = text
     return out
 
