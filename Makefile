@@ -176,7 +176,7 @@ help:
 	@echo 'make fuzz-replay     replay the fuzz corpora'
 	@echo 'make fuzz T=base_json SECONDS=60   fuzz with libFuzzer (clang-19), CPU seconds'
 	@echo 'make lint            static checks'
-	@echo 'make mutants         is each check of the verifier needed? (an hour)'
+	@echo 'make mutants         is each check of the verifier needed? (half an hour)'
 	@echo 'make bench           speed beside that of other tools'
 	@echo 'make deps            only the dependencies'
 	@echo 'make schema          manifests/schema.json and man/crashcart.1, from the tables'
@@ -432,9 +432,8 @@ soak:
 		MASKS=01,02,04,08,10,20,40,80 SIZE=16384 PAGE_ALL=1 PAGE_BIG=2 \
 		CART_LONG=1 UPLOAD_GIB=32 scripts/run-tests $(SOAK) cli/make_cart
 	RUN_TESTS_LIMIT=28800 scripts/run-tests aarch64
-mutants:
-	DRIVERS=none MUTANTS=$(or $(MUTANTS),0) \
-		python3 -B tests/interop/verify_mutants.py -v
+mutants: all
+	python3 -B tests/interop/verify_mutants.py -v
 bench: drivers $(PROGRAM)
 	DRIVERS=$(abspath $(B)/driver) tests/bench/run aws_calls.py
 	DRIVERS=$(abspath $(B)/driver) CRASHCART=$(abspath $(PROGRAM)) \

@@ -1,160 +1,120 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Is each check of the verifier needed?  In a copy of the source every
-condition that leads to a refusal can be switched off by its number; with each
-off in turn, all bundles of breaks.py and changed bags are verified again.
-Where then a status or a rule is another, the check is needed, and a test fails
-without it.  Where only words are, or the byte that was read last, another check
-refuses the same: it is an early one.  Where nothing is different it is a
-survivor: the corpus does not show what it is for, and ALLOWED must say why.
+condition that leads to a refusal gets a number and can be switched off by it
+(one build for all).  A first pass, with all of them on, writes down which are
+ever true, and where: in which bundle of corpus.py, unit test or script.  Each is
+then switched off in turn, and what it was true in is run again, the cheap things
+first: elsewhere it cannot matter.  It is
+  killed    where a test fails without it: another status, rule or reason than
+            corpus.txt has, or a unit test or a script that ends otherwise;
+  explained where EXPLAINED says why no test can need it;
+  survived  otherwise: the tests do not show what it is for.
 
-usage: verify_mutants.py [-v] [FILE]...     (files of collector/, see FILES)
-MUTANTS=N takes a sample of N (0: all of them).
+usage: verify_mutants.py [-v] [--again] [FILE]...  (files of collector/, see FILES)
+MUTANTS=N takes a sample of N (0: all), JOBS=N runs that many at once; the copy
+is built in MUTANTS_DIR (build/mutants).  What was found out is kept in
+build/mutants.json: a run that was cut short goes on there
+if nothing changed since; --again begins anew, with what killed each the last
+time as its first try.  Exit status 0: none survived.
 """
+import concurrent.futures
+import hashlib
+import json
+import mmap
 import os
 import random
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 
-import make_bundle                      # noqa: E402
-from breaks import BREAKS, OTHER_IDENTITY   # noqa: E402
-from test_bundle_verify import BAG_CHANGES      # noqa: E402
+os.environ.setdefault('DRIVERS', '')    # for who imports test_bundle_verify
+import corpus as bundles                # noqa: E402
+from mutants_explained import EXPLAINED     # noqa: E402
 
+# What reads evidence, and the tests beside the corpus that are about it
 FILES = ['bundle/' + n for n in (
     'verify.c', 'verify_bag.c', 'verify_input.c', 'verify_load.c',
-    'verify_folder.c', 'verify_stamp.c', 'walker.c', 'seal_read.c',
-    'logcheck.c', 'logtypes.c')] + ['crypt/minisign.c', 'crypt/checkpoint.c',
-                                    'crypt/age_header.c', 'crypt/age.c']
+    'verify_folder.c', 'verify_stamp.c', 'verify_source.c', 'walker.c',
+    'seal_read.c', 'logcheck.c', 'logtypes.c', 'verify_order.c', 'order.c',
+    'verify_trust.c', 'trust.c', 'custody.c', 'prove_check.c',
+    'verify_attest.c', 'verify_attest_identity.c', 'verify_attest_trail.c')] + [
+    'crypt/' + n for n in (
+        'minisign.c', 'checkpoint.c', 'merkle.c', 'age_header.c', 'age.c',
+        'age_key.c', 'age_armor.c', 'timestamp.c', 'pkcs7.c', 'rsa.c')] + [
+    'attest/identity.c', 'attest/cloudtrail_digest.c', 'cmd/verify_s3.c']
+UNITS = ('crypt_checkpoint', 'crypt_digest', 'crypt_merkle', 'attest_cloudtrail',
+         'attest_identity', 'bundle_read', 'bundle_fileset', 'crypt_minisign')
+SCRIPTS = ('interop/checkpoint.sh', 'interop/minisign.sh', 'interop/test_age.py',
+           'interop/attest_identity.sh', 'interop/timestamp.sh',
+           'interop/test_cloudtrail_digests.py', 'interop/test_verify_identity.py',
+           'interop/test_verify_attest.py', 'cli/order.sh', 'cli/trust.sh',
+           'cli/encrypt.sh', 'cli/prove.sh', 'cli/custody.sh',
+           'sim/verify_s3.sh')
 REFUSES = re.compile(
     r'\s*\{?\s*(?:return (?:-1|false|NULL|bad\w*|fail\w*|cart_rule\w*|'
-    r'age_failed|cart_err_set|too_\w+|wrong\w*|refuse\w*|CART_WALK_BAD)\b|'
-    r'(?:cart_rule|cart_err_set)\w*\(|goto (?:out|fail|bad)\b)')
+    r'age_failed|cart_err_set|too_\w+|wrong\w*|refuse\w*|CART_WALK_BAD|'
+    r'INVALID|UNKNOWN|changed)\b|(?:cart_rule|cart_err_set)\w*\(|'
+    r'goto (?:out|fail|bad)\b|say\(v, CART_ATTEST_(?:INVALID|UNKNOWN)|'
+    r's->differs = true|[^;=()]* = CART_(?:TRAIL|ATTEST)_(?:INVALID|UNKNOWN);)')
+# the last statement of a longer block
+LAST = re.compile(r'(?:return (?:-1|false|NULL)|goto (?:out|fail|bad));\s*$')
 IF = re.compile(r'\bif \(')
+RETURN = re.compile(r'\breturn ([^;]*?(?:&&|\? 0 : -1$)[^;]*);')
 # no bundle can show these: they are about this machine, not about a bundle
 MACHINE = re.compile(
     r'nomem|CART_ERR_MEMORY|grow\(|grow_seen|ok < 0|m->hash|s->parts|calloc|'
     r'malloc|realloc|cart_buf_check|cart_buf_ok|pthread|_new\(|_init\(|errno|'
-    r'fd < 0|n < 0|open\(|stopping|!d\b|crew')
-# "FILE: CONDITION" -> why nothing in the corpus needs it
-CALLER = 'a failure of whoever is told what is read, not of the bundle'
-STORED = 'about what S3 says of a bundle: tests/sim/verify_s3.sh'
-GUARD = ('keeps a read inside of what was given; what would be read is refused '
-         'all the same: for make fuzz, under ASan')
-LIMIT = 'a limit that is too far for a bundle here: tests/unit/bundle_read.c'
-CHANGES = 'a file that cannot be read, or that becomes shorter meanwhile'
-NO_FILE = 'a pipe or a folder by the name of a file: reading it fails, too'
-WRITES = 'of the writing side, which no reader calls'
-ORIGIN = 'the origin is made of a UUID, which F20 holds to its form'
-CALLER_SIZE = 'a size that the caller writes down, not of the bundle'
-PARSED = 'what cart_clock_parse would refuse as well'
-NAMED = 'about what is named on the command line, not about a bundle'
-ALLOWED = {
-    'bundle/verify.c: c->o->line && c->o->line(c->o->arg, line, err) < 0':
-        CALLER,
-    'bundle/verify.c: n != g->n_chunks': STORED,
-    'bundle/verify.c: memcmp(sha256[k], c->seal.chunks[g->first_chunk + k], '
-    'CART_SHA256_SIZE) != 0': STORED,
-    'bundle/verify.c: !c->has_seal': STORED,
-    'bundle/verify.c: o->line': 'list and report: tests/cli/encrypt.sh',
-    'bundle/verify.c: o->member': 'extract: tests/cli/encrypt.sh',
-    'bundle/verify.c: cart_heads_judge(c->o, c->v, err) < 0':
-        'about what goes with a kept head: tests/sim/witness_others.sh',
-    'bundle/verify_bag.c: ++b->payload > PAYLOAD_MAX': LIMIT,
-    'bundle/verify_bag.c: b->members == BAG_MEMBERS_MAX': LIMIT,
-    'bundle/verify_bag.c: len == 0': GUARD,
-    'bundle/verify_bag.c: !lf': GUARD,
-    'bundle/verify_bag.c: (size_t)(lf - in->p) < n + 3': GUARD,
-    'bundle/verify_bag.c: len < n + 5': GUARD,
-    'bundle/verify_bag.c: len - version < 4': GUARD,
-    'bundle/seal_read.c: next_line(l, err) < 0':
-        'lines of 64 digits, as many as fit into what is left, are all there',
-    'bundle/seal_read.c: !lf': GUARD,
-    'bundle/seal_read.c: (size_t)(lf - s) <= n': GUARD,
-    'bundle/seal_read.c: len > CART_SEAL_MAX':
-        'who reads a seal reads no more: verify_input.c, verify_source.c',
-    'bundle/logcheck.c: raw.len != CART_ED25519_SIGNATURE_SIZE':
-        'F20 holds its length: logtypes.c',
-    'bundle/logcheck.c: !second': NAMED,
-    'bundle/logcheck.c: cart_text_u64(first + 1, (size_t)(second - first - 1), '
-    'UINT64_MAX, &ret->size) < 0': NAMED,
-    'bundle/logcheck.c: ret->size == 0': NAMED,
-    'bundle/logcheck.c: c->n_open == OPEN_MAX':
-        'a limit of memory, of 4,096 exhibits that are open at once',
-    'bundle/logcheck.c: !open': 'that limit, or no memory',
-    'bundle/logcheck.c: !cart_rule_number(&why)': 'words of a refusal',
-    'bundle/logcheck.c: !colon': 'words of a refusal',
-    'bundle/logcheck.c: c->line && c->line(c->arg, line, err) < 0': CALLER,
-    'bundle/logcheck.c: len == 0': GUARD,
-    'bundle/logcheck.c: len > LOG_PART_MAX': 'verify_bag.c keeps no more of it',
-    'bundle/logtypes.c: len <= n': GUARD,
-    "bundle/logtypes.c: s[len - 1] != 'Z'": PARSED,
-    'bundle/logtypes.c: !is_digits(s + n + 1, digits)': PARSED,
-    'bundle/logtypes.c: len != n + 1': PARSED,
-    'crypt/age_header.c: crypto_scalarmult_curve25519(s->shared, s->ephemeral, '
-    'recipient) != 0': WRITES,
-    'crypt/age_header.c: wrap(s, r->key[i], share, wrapped) < 0': WRITES,
-    'crypt/age.c: cart_age_header_print(&w->to, w->secret, &header, err) < 0':
-        WRITES,
-    'crypt/age.c: put_blocks(w, w->stage, 1, err) < 0': WRITES,
-    'crypt/age.c: put_blocks(w, p, (unsigned)n, err) < 0': WRITES,
-    'crypt/minisign.c: len > CART_MINISIGN_COMMENT_MAX': WRITES,
-    'crypt/minisign.c: !cart_text_is_printable(comment, len)': WRITES,
-    'crypt/minisign.c: check_comment(untrusted, err) < 0': WRITES,
-    'crypt/minisign.c: check_comment(trusted, err) < 0': WRITES,
-    'crypt/minisign.c: signer->sign(signer, prehash, CART_BLAKE2B_SIZE, sig, '
-    'err) < 0': WRITES,
-    'crypt/minisign.c: signer->sign(signer, message, len, global, err) < 0':
-        WRITES,
-    'crypt/checkpoint.c: !origin_ok(origin)': WRITES,
-    'crypt/checkpoint.c: signer->sign(signer, text.data, text.len, sig, err) < '
-    '0': WRITES,
-    'crypt/checkpoint.c: len < 1': ORIGIN,
-    'crypt/checkpoint.c: len > ORIGIN_MAX': ORIGIN,
-    "crypt/checkpoint.c: origin[i] <= ' '": ORIGIN,
-    "crypt/checkpoint.c: origin[i] > '~'": ORIGIN,
-    "crypt/checkpoint.c: origin[i] == '+'": ORIGIN,
-    'crypt/minisign.c: n < skip': GUARD,
-    'crypt/minisign.c: len >= sizeof(bytes)': CALLER_SIZE,
-    'crypt/checkpoint.c: len >= sizeof(bytes)': CALLER_SIZE,
-    'bundle/verify_stamp.c: end - s < 8': GUARD,
-    'bundle/verify_stamp.c: !lf': GUARD,
-    'bundle/verify_stamp.c: cart_minisign_parse_sig(h->minisig, h->minisig_len, '
-    '&sig, err) < 0': NAMED,
-    'bundle/verify_stamp.c: cart_minisign_verify(&sig, &o->keys[i], prehash, '
-    'err) < 0': NAMED,
-    'bundle/walker.c: cart_tar_header(w->name, w->path, w->member.size, mtime, '
-    'want) < 0': 'the name and the numbers came out of a header',
-    'bundle/verify_input.c: !S_ISREG(st.st_mode)': NO_FILE,
-    'bundle/verify_input.c: count_segments(in, &more, err) < 0': CHANGES,
-    'bundle/verify_input.c: more >= SEGMENTS_MAX':
-        'the seal lists no more (segment-10001)',
-    'bundle/verify_input.c: in->n_counters == COUNTERS_MAX':
-        'a limit of memory, of 1,001 files',
-    'bundle/verify_input.c: read_small(dirfd, seal, CART_SEAL_MAX, &in->seal, '
-    'err) < 0': 'a seal of more than 64 MiB; ' + CHANGES,
-    'bundle/verify_input.c: !name': NAMED,
-    'bundle/verify_input.c: !seal_path': NAMED,
-    'bundle/verify_input.c: pipe ? open_pipe(in, bundle, seal_path, err) < 0 : '
-    'S_ISDIR(st.st_mode) ? open_folder(in, bundle, err) < 0 : open_file(in, '
-    'bundle, err) < 0': NAMED,
-    'bundle/verify_load.c: cart_input_segment(in, c->segment, &s, &c->err) < 0':
-        CHANGES,
-    'bundle/verify_load.c: pipe_turn(c) < 0': CHANGES,
-    'bundle/verify_load.c: rc < 0': CHANGES,
-    'bundle/verify_load.c: c->len < c->want': CHANGES,
-    'bundle/verify_folder.c: (size_t)n < want': CHANGES,
-    'bundle/verify_folder.c: cart_bag_data(f->bag, NULL, f->piece, want, err) '
-    '< 0': CALLER,
+    r'\b(?:fd|n) < 0|input_open\(|stopping|!d\b|crew')
+HOOK = '''
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+int cart_mutant_on(int n);
+static unsigned char *cart_mutant_true;
+static int cart_mutant;
+static void __attribute__((constructor)) cart_mutant_start(void)
+{
+	const char *path = getenv("MUTANT_TRUE"), *n = getenv("MUTANT");
+	int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+	void *p;
+
+	if (n)
+		cart_mutant = (int)strtol(n, NULL, 10);
+	if (fd < 0)
+		return;
+	p = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p != MAP_FAILED)
+		cart_mutant_true = p;
+	close(fd);
 }
+int cart_mutant_on(int n)
+{
+	if (cart_mutant_true)
+		cart_mutant_true[n] = 1;
+	return n != cart_mutant;
+}
+'''
+
+
+class Mutant:
+    def __init__(self, number, name, line, text):
+        self.number, self.name, self.line = number, name, line
+        self.text = ' '.join(text.split())
+        self.key = '%s: %s' % (name, self.text)
+        self.places = []        # what it is true in, cheap things first
 
 
 def end_of(text, at, stop=')'):
@@ -177,8 +137,8 @@ def end_of(text, at, stop=')'):
     return at - 1
 
 
-def operands(cond):
-    """(from, to) of what || joins in it, outside of parentheses."""
+def operands(cond, join):
+    """(from, to) of what || or && joins in it, outside of parentheses."""
     start, at, out = 0, 0, []
     while at < len(cond):
         if cond[at] in '([':
@@ -188,7 +148,7 @@ def operands(cond):
             at += 1
             while cond[at] != quote:
                 at += 2 if cond[at] == '\\' else 1
-        elif cond.startswith('||', at):
+        elif cond.startswith(join, at):
             out.append((start, at))
             start = at + 2
         at += 1
@@ -198,143 +158,135 @@ def operands(cond):
     return out + [(start, len(cond))]
 
 
-def mutate(name, text, mutants):
-    """The source with switches; adds (name, line, condition) to mutants."""
-    out, at = '', 0
-    for found in IF.finditer(text):
-        start = found.end()
-        if start < at:
-            continue
-        end = end_of(text, start)
-        if not REFUSES.match(text, end + 1):
-            continue
-        cond, new, last = text[start:end], '', 0
-        body = text[end:text.find(';', end)]
-        for a, b in operands(cond):
+def refuses(text, at):
+    """Does the statement at this place refuse?"""
+    if REFUSES.match(text, at):
+        return True
+    block = re.compile(r'\s*\{').match(text, at)
+    return block and LAST.search(text[block.end():end_of(text, block.end())])
+
+
+class Source:
+    """A file with its switches."""
+
+    def __init__(self, name, text, mutants):
+        self.name, self.text, self.mutants = name, text, mutants
+        self.edits = []
+        self.machine = 0
+        for found in IF.finditer(text):
+            self.condition(found.end())
+        for found in RETURN.finditer(text):
+            self.result(found)
+
+    def number(self, at, one):
+        self.mutants.append(Mutant(
+            len(self.mutants) + 1, self.name, self.text.count('\n', 0, at) + 1,
+            one))
+        return len(self.mutants)
+
+    def condition(self, start):
+        end = end_of(self.text, start)
+        if not refuses(self.text, end + 1):
+            return
+        cond, body = self.text[start:end], self.text[end:self.text.find(';', end)]
+        parts = operands(cond, '||')
+        for a, b in parts:
             one = cond[a:b].strip()
             if MACHINE.search(one) or 'nomem' in body:
+                self.machine += 1
                 continue
-            mutants.append((name, text.count('\n', 0, start + a) + 1,
-                            ' '.join(one.split())))
-            new += cond[last:a] + ' ((%s) && cart_mutant != %d) ' % (
-                one, len(mutants))
-            last = b
-        out += text[at:start] + new + cond[last:]
-        at = end
-    return out + text[at:]
+            self.edits.append((start + a, start + b,
+                               ' ((%s) && cart_mutant_on(%d)) ' % (
+                                   one, self.number(start + a, one))))
+
+    def result(self, found):
+        """return A && B, return A ? 0 : -1: each as if it were true."""
+        whole, start = found.group(1), found.start(1)
+        cond = whole[:whole.index('?')] if '?' in whole else whole
+        if '?' in whole and not whole.endswith('? 0 : -1'):
+            return
+        if '||' in cond and len(operands(cond, '||')) > 1:
+            return
+        for a, b in operands(cond, '&&'):
+            one = cond[a:b].strip()
+            if MACHINE.search(one):
+                self.machine += 1
+                continue
+            self.edits.append((start + a, start + b,
+                               ' ((%s) || !cart_mutant_on(%d)) ' % (
+                                   one, self.number(start + a, 'return ' + one))))
+
+    def switched(self):
+        out, at = 'int cart_mutant_on(int n);\n#line 1\n', 0
+        for a, b, new in sorted(self.edits):
+            assert a >= at, (self.name, self.text[a:b])
+            out += self.text[at:a] + new
+            at = b
+        return out + self.text[at:]
 
 
-def build(top, mutants):
-    for folder in ('collector', 'include', 'scripts', 'tests', 'manifests'):
-        shutil.copytree(os.path.join(TOP, folder), os.path.join(top, folder),
-                        symlinks=True)
-    for name in os.listdir(TOP):
-        if os.path.isfile(os.path.join(TOP, name)):
-            shutil.copy(os.path.join(TOP, name), top)
+def sources():
+    """[Source], [Mutant] of all files"""
+    found, mutants = [], []
     for name in FILES:
-        path = os.path.join(top, 'collector', name)
-        with open(path) as source:
-            text = source.read()
-        with open(path, 'w') as out:
-            out.write('extern int cart_mutant;\n' + mutate(name, text, mutants))
-    path = os.path.join(top, 'tests/interop/bundle_read_driver.c')
-    with open(path) as source:
-        text = source.read()
-    with open(path, 'w') as out:
-        out.write(text.replace('#define KEYS_MAX', 'int cart_mutant;\n'
-                               '#define KEYS_MAX', 1).replace(
-            '\tif (argc < 2)', '\tif (getenv("MUTANT"))\n\t\tcart_mutant = '
-            '(int)strtol(getenv("MUTANT"), NULL, 10);\n\tif (argc < 2)', 1))
-    driver = 'build/release/driver/bundle_read_driver'
-    done = subprocess.run(['make', '-j2', driver], cwd=top, text=True,
+        with open(os.path.join(TOP, 'collector', name)) as source:
+            found.append(Source(name, source.read(), mutants))
+    return found, mutants
+
+
+def build(top, found):
+    """A copy of the tree with the switches; kept, so that only what changed is
+    compiled again."""
+    switched = {'collector/' + one.name: one.switched() for one in found}
+    hooked = 'collector/base/err.c'
+    with open(os.path.join(TOP, hooked)) as text:
+        switched[hooked] = text.read() + HOOK
+    if not os.path.isdir(top):
+        os.makedirs(top)
+        shutil.copytree(os.path.join(TOP, 'build'), os.path.join(top, 'build'),
+                        symlinks=True, ignore=shutil.ignore_patterns('test-logs',
+                                                                     'mutants'))
+    there = set()
+    for base, folders, files in os.walk(TOP):
+        folders[:] = [f for f in folders if f not in ('.git', '__pycache__') and
+                      os.path.join(base, f) != os.path.join(TOP, 'build')]
+        os.makedirs(os.path.join(top, os.path.relpath(base, TOP)), exist_ok=True)
+        for name in files:
+            path = os.path.relpath(os.path.join(base, name), TOP)
+            there.add(path)
+            copy(path, os.path.join(top, path), switched.get(path))
+    for base, folders, files in os.walk(top):
+        folders[:] = [f for f in folders if
+                      os.path.join(base, f) != os.path.join(top, 'build')]
+        for name in files:
+            path = os.path.join(base, name)
+            if os.path.relpath(path, top) not in there:
+                os.unlink(path)
+    done = subprocess.run(['make', '-j%d' % JOBS, 'all', 'drivers', *(
+        'build/release/unit/' + u for u in UNITS)], cwd=top, text=True,
                           capture_output=True, check=False)
     if done.returncode:
         sys.exit(done.stdout[-3000:] + done.stderr[-3000:])
-    return os.path.join(top, driver)
 
 
-def write(folder, files):
-    os.makedirs(folder)
-    for name, data in files.items():
-        with open(os.path.join(folder, name), 'wb') as out:
-            out.write(data)
-
-
-def corpus(top):
-    """Commands: driver arguments for all, and for each kept head."""
-    plain, heads, outside = [], [], []
-    os.mkdir(top)
-    identity = os.path.join(top, 'identity')
-    with open(identity, 'w') as out:
-        out.write(make_bundle.IDENTITY + '\n')
-    # one seed: the same keys in each
-    keys = make_bundle.Maker(1, examiner=True, counter=True)
-    keys = [k.bare for k in (keys.sessions[0], keys.examiner, keys.counter)]
-    # the key of the other session, which a resumed one seals with
-    keys.append(make_bundle.Maker(1, resumed=True).second.bare)
-    common = [x for k in keys for x in ('-k', k)] + ['-i', identity]
-    for bits in range(32):
-        options = dict(zip(('examiner', 'resumed', 'counter', 'stamp',
-                            'encrypted'), [bool(bits >> i & 1)
-                                           for i in range(5)]))
-        folder = os.path.join(top, 'right-%d' % bits)
-        write(folder, make_bundle.Maker(1, **options).make())
-        plain.append(folder)
-    for name, one in sorted(BREAKS.items()):
-        maker = make_bundle.Maker(1, hooks=one.hooks(), **one.options)
-        folder = os.path.join(top, name)
-        write(folder, maker.make())
-        if one.keys:
-            heads.append(['-i', identity] + [
-                x for k in one.keys(maker) for x in ('-k', k)] + [folder])
-            continue
-        if one.options.get('encrypted'):
-            outside.append(folder)
-        if not one.head:
-            plain.append(folder)
-            continue
-        with open(folder + '.head', 'w') as out:
-            out.write(one.head(maker))
-        heads.append(common + ['-h', folder + '.head', folder])
-    right = make_bundle.Maker(1)
-    tar = b''.join(data for name, data in sorted(right.make().items())
-                   if '.tar' in name)
-    for name, change, _ in (('as it is', lambda p: None, None),) + BAG_CHANGES:
-        folder = os.path.join(top, 'bag ' + name.replace('/', ''))
-        os.mkdir(folder)
-        subprocess.run(['tar', '-xf', '-', '-C', folder], input=tar, check=True)
-        bag = os.path.join(folder, right.name)
-        change(bag)
-        plain.append(bag)
-    for name, one in sorted(BREAKS.items()):
-        if not set(one.hooks()) <= {'member', 'line', 'head', 'part', 'info',
-                                    'manifest', 'tagmanifest', 'checkpoint',
-                                    'stamps', 'stamp', 'comment'} or \
-                one.options.get('partial') is not None or one.head:
-            continue
-        maker = make_bundle.Maker(1, hooks=one.hooks(), **one.options)
-        maker.make()
-        folder = os.path.join(top, 'bag of ' + name)
-        for path, data in maker.members:
-            path = os.path.join(folder, path)
-            try:
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-                with open(path, 'wb') as out:
-                    out.write(data)
-            except OSError:
-                pass                    # no file can have that name
-        plain.append(folder)
-    other = os.path.join(top, 'other-identity')
-    with open(other, 'w') as out:
-        out.write(OTHER_IDENTITY + '\n')
-    with open(os.path.join(top, 'longer'), 'wb') as out:
-        for name in sorted(n for n in right.files if '.tar' in n):
-            out.write(right.files[name])
-        out.write(b'x')
-    seal = os.path.join(top, 'right-0', right.name + '.seal')
-    return [common + plain, common[:-2] + outside,
-            common[:-1] + [other, plain[16]],
-            common + ['-s', seal, '-', '<' + out.name]] + heads
+def copy(path, to, text):
+    """Only if it is not the same there."""
+    path = os.path.join(TOP, path)
+    if os.path.islink(path):
+        if not os.path.islink(to):
+            os.symlink(os.readlink(path), to)
+        return
+    with open(path, 'rb') as data:
+        new = text.encode() if text else data.read()
+    try:
+        with open(to, 'rb') as data:
+            if data.read() == new:
+                return
+    except OSError:
+        pass
+    with open(to, 'wb') as out:
+        out.write(new)
+    shutil.copymode(path, to)
 
 
 def limit():
@@ -342,61 +294,261 @@ def limit():
     resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
 
 
-def verdicts(driver, commands, number):
-    """[(status and rule, bytes and reason)]"""
-    env = dict(os.environ, MUTANT=str(number))
-    out = []
-    for command in commands:
-        try:
-            # "<FILE" at the end: what is on its standard input
-            piped = command[-1][1:] if command[-1][0] == '<' else os.devnull
-            with open(piped, 'rb') as stdin:
-                done = subprocess.run(
-                    [driver, 'verify', '-t', '1', *(
-                        c for c in command if c[0] != '<')], env=env,
-                    stdin=stdin, capture_output=True, timeout=60,
-                    preexec_fn=limit, check=False)
-        except subprocess.TimeoutExpired:
-            return [('it hangs', '')]
-        lines = [line.split(b' ', 2) for line in done.stdout.split(b'\n')]
-        out += [(line[:2], line[2:]) for line in lines]
-        out.append((done.returncode, ''))
-    return out
+class Bench:
+    """Runs things of the copy, with one check off, or writing down which are
+    true."""
+
+    def __init__(self, top):
+        self.top = top
+        self.tree = os.path.join(PLACE, 'source')
+        self.commands = []      # of corpus.py
+        self.want = {}          # index of a command -> its line
+        self.took = {}          # unit test or script -> seconds
+        self.failed = False
+
+    def bundle(self, which, env):
+        _, arguments, path = self.commands[which]
+        return bundles.verdict(
+            os.path.join(self.tree, 'build/release/driver/bundle_read_driver'),
+            arguments, path, env=env, timeout=60, preexec_fn=limit)
+
+    def test(self, name, env, timeout):
+        """(exit status, what it wrote)"""
+        if '/' not in name:
+            command = [os.path.join(self.tree, 'build/release/unit', name)]
+        else:
+            command = ['python3' if name.endswith('.py') else 'bash',
+                       os.path.join(self.tree, 'tests', name)]
+        with tempfile.TemporaryDirectory(dir=self.top) as folder:
+            for one in ('home', 'tmp', 'work'):
+                os.mkdir(os.path.join(folder, one))
+            env = dict(env, TOP=self.tree, FLAVOUR='release', LC_ALL='C',
+                       TZ='UTC', HOME=os.path.join(folder, 'home'),
+                       TMPDIR=os.path.join(folder, 'tmp'),
+                       CRASHCART=os.path.join(self.tree, 'build/crashcart'),
+                       DRIVERS=os.path.join(self.tree, 'build/release/driver'))
+            log = os.path.join(folder, 'log')
+            with open(log, 'w') as out:
+                run = subprocess.Popen(
+                    command, cwd=os.path.join(folder, 'work'), env=env,
+                    stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                    start_new_session=True)
+                try:
+                    status = run.wait(timeout)
+                except subprocess.TimeoutExpired:
+                    status = 'no end'
+                try:            # what it started and left
+                    os.killpg(run.pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+                run.wait()
+            with open(log, errors='replace') as text:
+                return status, text.read()
+
+    def true_in(self, run):
+        """What run(environment) returns, and which were true in it."""
+        with tempfile.NamedTemporaryFile(dir=self.top) as out:
+            out.write(bytes(65536))
+            out.flush()
+            got = run(dict(ENV, MUTANT_TRUE=out.name))
+            with mmap.mmap(out.fileno(), 0) as seen:
+                return got, {n for n in range(65536) if seen[n]} if any(
+                    seen[:]) else set()
+
+    def look_at_bundle(self, which):
+        self.want[which], seen = self.true_in(
+            lambda env: self.bundle(which, env))
+        return which, seen
+
+    def look_at_test(self, name):
+        start = time.time()
+        (status, log), seen = self.true_in(
+            lambda env: self.test(name, env, 1800))
+        self.took[name] = time.time() - start
+        if status == 77:
+            print('%s: skipped here' % name, flush=True)
+            seen = set()
+        elif status:
+            print('%s fails with all checks on (%s):\n%s' % (
+                name, status, log[-2000:]), flush=True)
+            self.failed = True
+            seen = set()
+        return name, seen
+
+    def kills(self, place, m):
+        """What is different there without the check, or ''."""
+        env = dict(ENV, MUTANT=str(m.number))
+        if isinstance(place, str):
+            status, _ = self.test(place, env, 60 + 5 * self.took[place])
+            return 'test' if status else ''
+        got, want = self.bundle(place, env), self.want[place]
+        if got.split(' ')[:2] != want.split(' ')[:2]:
+            return 'verdict'
+        return 'reason' if got != want else ''
+
+    def judge(self, m, hint):
+        """(what, where); what it was found to be true in up to now"""
+        if isinstance(m.places[0] if m.places else '', str):
+            order = sorted(m.places, key=lambda p: self.took[p])
+        else:
+            order = sorted(m.places, key=lambda p: (self.rank[p], p))
+        order.sort(key=lambda p: self.name(p) != hint)
+        weak, more = ('', ''), 40       # how often a verdict is looked for
+        for place in order:
+            more -= bool(weak[0])
+            if more == 0:
+                break
+            what = self.kills(place, m)
+            if what == 'reason':
+                weak = weak if weak[0] else (what, self.name(place))
+            elif what:
+                return what, self.name(place)
+        return weak
+
+    def name(self, place):
+        if isinstance(place, str):
+            return place
+        return self.commands[place][0]
 
 
-def compare(want, got):
-    if [w[0] for w in want] != [g[0] for g in got]:
-        return 'needed'
-    return 'early' if want != got else 'survivor'
+CACHE = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
+ENV = {k: v for k, v in os.environ.items() if k[:7] != 'MUTANTS'}
+ENV.update(XDG_CACHE_HOME=CACHE, PATH=os.path.join(
+    CACHE, 'crashcart/venv/bin') + ':' + ENV['PATH'])
+JOBS = int(os.environ.get('JOBS') or os.cpu_count() or 1)
+PLACE = os.environ.get('MUTANTS_DIR') or os.path.join(TOP, 'build/mutants')
+RESULTS = os.path.join(TOP, 'build/mutants.json')
+
+
+def digest():
+    """Of all that a result depends on."""
+    whole = hashlib.sha256()
+    for folder in ('collector', 'include', 'tests'):
+        for base, names, files in sorted(os.walk(os.path.join(TOP, folder))):
+            names[:] = sorted(n for n in names if n != '__pycache__')
+            for name in sorted(files):
+                with open(os.path.join(base, name), 'rb') as data:
+                    whole.update(name.encode() + b'\0' + data.read())
+    return whole.hexdigest()
+
+
+def load(again):
+    """(digest, {mutant: [what, where]}, the same of the last time)"""
+    now = digest()
+    try:
+        with open(RESULTS) as text:
+            kept = json.load(text)
+    except (OSError, ValueError):
+        return now, {}, {}
+    if kept['digest'] == now and not again:
+        return now, kept['found'], kept['found']
+    return now, {}, dict(kept.get('hints', {}), **kept['found'])
+
+
+def table(mutants, found, machine):
+    files = {}
+    for m in mutants:
+        row = files.setdefault(m.name, dict.fromkeys(
+            ('mutants', 'verdict', 'reason', 'test', 'explained', 'survived'), 0))
+        row['mutants'] += 1
+        row[found[m.id][0]] += 1
+    print('%-34s %7s %7s %6s %5s %9s %8s' % (
+        'file', 'mutants', 'verdict', 'reason', 'test', 'explained', 'survived'))
+    for name, row in files.items():
+        print('%-34s %7d %7d %6d %5d %9d %8d' % (name, *row.values()))
+    total = [sum(row[k] for row in files.values()) for k in (
+        'verdict', 'reason', 'test', 'explained', 'survived')]
+    print('%d conditions more are about this machine (memory, files)' % machine)
+    print('%d mutants, %d killed, %d explained, %d survived' % (
+        len(mutants), sum(total[:3]), total[3], total[4]))
+    return total[4]
+
+
+def stale(mutants, found, whole):
+    """What EXPLAINED says of a check that is not there, or that is needed."""
+    keys = {m.key for m in mutants}
+    killed = {m.key for m in mutants if found[m.id][0] in (
+        'verdict', 'reason', 'test')}
+    alive = {m.key for m in mutants} - killed | {
+        m.key for m in mutants if found[m.id][0] == 'explained'}
+    bad = [k for k in EXPLAINED if k in killed and k not in alive or
+           whole and k not in keys]
+    for key in bad:
+        print('explained, but %s: %s' % (
+            'needed' if key in keys else 'not there', key))
+    return bad
 
 
 def main():
     words = sys.argv[1:]
-    loud = '-v' in words
-    only = [w for w in words if w != '-v']
-    sample = int(os.environ.get('MUTANTS', '0' if only else '25'))
-    mutants = []
-    survivors, counts = [], {}
-    with tempfile.TemporaryDirectory() as top:
-        driver = build(os.path.join(top, 'source'), mutants)
-        commands = corpus(os.path.join(top, 'corpus'))
-        want = verdicts(driver, commands, 0)
-        numbers = [n for n, m in enumerate(mutants, 1)
-                   if not only or m[0] in only]
-        if sample:
-            numbers = random.Random().sample(numbers, min(sample, len(numbers)))
-        for number in numbers:
-            name, line, cond = mutants[number - 1]
-            what = compare(want, verdicts(driver, commands, number))
-            if what == 'survivor' and '%s: %s' % (name, cond) in ALLOWED:
-                what = 'allowed'
-            counts[what] = counts.get(what, 0) + 1
-            if what == 'survivor':
-                survivors.append(number)
-            if loud or what == 'survivor':
-                print('%s %s:%d: %s' % (what, name, line, cond), flush=True)
-    print('%d checks, tried: %s' % (len(mutants), counts))
-    return 1 if survivors else 0
+    loud, again = '-v' in words, '--again' in words
+    only = [w for w in words if w[0] != '-']
+    sample = int(os.environ.get('MUTANTS') or 0)
+    start = time.time()
+    text, mutants = sources()
+    count = {}
+    for m in mutants:
+        count[m.key] = count.get(m.key, 0) + 1
+        m.id = '%s #%d' % (m.key, count[m.key])
+    machine = sum(s.machine for s in text if not only or s.name in only)
+    tried = [m for m in mutants if not only or m.name in only]
+    if sample:
+        tried = random.Random().sample(tried, min(sample, len(tried)))
+    now, found, hints = load(again)
+    if found:
+        print('%d are known from the last run' % len(found))
+    lock = threading.Lock()
+
+    def note(m, what, where):
+        with lock:
+            found[m.id] = [what, where]
+            if loud or what == 'survived':
+                print('%s %s:%d: %s (%s)' % (what, m.name, m.line, m.text,
+                                             where), flush=True)
+            with open(RESULTS + '.new', 'w') as out:
+                json.dump({'digest': now, 'found': found, 'hints': hints}, out,
+                          indent=0)
+            os.replace(RESULTS + '.new', RESULTS)
+
+    def one(m):
+        what, where = bench.judge(m, hints.get(m.id, ['', ''])[1])
+        if what:
+            note(m, what, where)
+        elif m.key in EXPLAINED:
+            note(m, 'explained', '')
+
+    def stage(look, places):
+        """Where are they true?  Then each that is left, there."""
+        left = [m for m in tried if m.id not in found]
+        for m in left:
+            m.places = []
+        with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+            for place, seen in pool.map(look, places):
+                for m in left:
+                    if m.number in seen:
+                        m.places.append(place)
+            bench.rank = {p: sum(p in m.places for m in left) for p in places}
+            print('%d left, %d of them true in %d of %d, after %d s' % (
+                len(left), sum(bool(m.places) for m in left),
+                sum(map(bool, bench.rank.values())), len(places),
+                time.time() - start), flush=True)
+            list(pool.map(one, left))
+
+    os.makedirs(PLACE, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=PLACE) as top:
+        bench = Bench(top)
+        if not all(m.id in found for m in tried):
+            build(bench.tree, text)
+            bench.commands = bundles.make(os.path.join(top, 'corpus'))
+            print('built after %d s' % (time.time() - start), flush=True)
+            stage(bench.look_at_bundle, range(len(bench.commands)))
+            stage(bench.look_at_test, UNITS + SCRIPTS)
+            for m in tried:
+                if m.id not in found:
+                    note(m, 'survived', '' if m.places else 'true in no test')
+    print('%d s' % (time.time() - start))
+    bad = stale(tried, found, not only and not sample)
+    return 1 if table(tried, found, machine) or bad or bench.failed else 0
 
 
 if __name__ == '__main__':
