@@ -30,66 +30,18 @@ static cJSON *to_cjson(const struct cart_json *j)
 	return (cJSON *)(uintptr_t)j;
 }
 
-/*
- * Gives the numbers that the scan listed what a double cannot hold: that it
- * was written with a fraction or exponent, or its digits.  Walks the tree in
- * the order of the text.
- */
-struct marker {
-	const struct json_scan *scan;
-	const char *text;
-	size_t ordinal, next;
-};
-
-static int mark_specials(cJSON *c, struct marker *m)
-{
-	const struct json_special *sp;
-	cJSON *child;
-
-	if (m->next == m->scan->special_count)
-		return 0;
-	if (!cJSON_IsNumber(c)) {
-		for (child = c->child; child; child = child->next)
-			if (mark_specials(child, m) < 0)
-				return -1;
-		return 0;
-	}
-	sp = &m->scan->special[m->next];
-	if (sp->ordinal != m->ordinal++)
-		return 0;
-	m->next++;
-	if (!sp->big) {
-		c->type |= JSON_FLOAT;
-		return 0;
-	}
-	c->valuestring = cJSON_malloc(sp->len + 1);
-	if (!c->valuestring)
-		return -1;
-	memcpy(c->valuestring, m->text + sp->offset, sp->len);
-	c->valuestring[sp->len] = '\0';
-	return 0;
-}
-
 struct cart_json *cart_json_parse(const void *data, size_t len,
 				  const struct cart_json_limits *limits,
 				  struct cart_err *err)
 {
-	struct json_scan scan;
-	struct marker marker = { .scan = &scan, .text = data };
-	cJSON *c = NULL;
+	return from_cjson(cart_json_read(data, len, limits, NULL, err));
+}
 
-	if (cart_json_scan(data, len, limits, &scan, err) < 0)
-		goto out;
-	c = cJSON_ParseWithLengthOpts(data, len, NULL, 0);
-	/* the text is good, so only memory can be missing */
-	if (!c || mark_specials(c, &marker) < 0) {
-		cJSON_Delete(c);
-		c = NULL;
-		cart_err_nomem(err);
-	}
-out:
-	free(scan.special);
-	return from_cjson(c);
+struct cart_json *cart_json_parse_first(const void *data, size_t len,
+					const struct cart_json_limits *limits,
+					size_t *ret_used, struct cart_err *err)
+{
+	return from_cjson(cart_json_read(data, len, limits, ret_used, err));
 }
 
 void cart_json_free(struct cart_json *j)

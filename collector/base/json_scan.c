@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <limits.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -6,34 +7,35 @@
 
 #include <crashcart/text.h>
 
+#include "json_node.h"
 #include "json_scan.h"
 #include "utf8.h"
 
 #define DEPTH_DEFAULT 32
-#define DEPTH_MAX 200			/* cJSON's own limit in our build */
+#define DEPTH_MAX 200			/* cJSON_Delete() goes as deep */
 #define NODES_DEFAULT 4000000
 #define NUMBER_MAX 63			/* cJSON reads no longer ones */
 #define PAIRWISE_MAX 24			/* keys; above, sorting is faster */
+#define KEYS_INSIDE 64			/* without memory of their own */
 
 /* A key of an object that is still open. */
 struct key {
-	const unsigned char *text;	/* without escapes */
+	const unsigned char *text;	/* its node's */
 	size_t len;
 	uint64_t print;			/* equal keys have equal ones */
-	unsigned char *owned;		/* text, if it had escapes */
 };
 
 struct scan {
 	const unsigned char *start, *p, *end;
 	unsigned depth, depth_max;
 	size_t nodes, nodes_max;
-	size_t numbers;
 	bool inexact;
-	bool is_object[DEPTH_MAX];	/* of the open containers */
+	cJSON *root;			/* the tree as far as it is known */
+	cJSON *open[DEPTH_MAX];		/* of the open containers */
 	size_t first_key[DEPTH_MAX];
-	struct key *keys;
+	struct key *keys;		/* inside, or from malloc() */
 	size_t key_count, key_cap;
-	struct json_scan *out;
+	struct key inside[KEYS_INSIDE];
 	struct cart_err *err;
 };
 
@@ -62,20 +64,52 @@ static int fail(struct scan *s, const char *what)
 	return fail_at(s, s->p, CART_ERR_INPUT, what);
 }
 
-/* Makes room for one more element of a growing array. */
-static void *more(void *array, size_t count, size_t *cap, size_t size)
+/* Makes room for one more key. */
+static bool more_keys(struct scan *s)
 {
-	size_t want = *cap ? *cap * 2 : 32;
-	void *p;
+	size_t size = s->key_cap * sizeof(*s->keys);
+	struct key *p;
 
-	if (count < *cap)
-		return array;
-	if (want > SIZE_MAX / size)
+	if (s->key_count < s->key_cap)
+		return true;
+	p = realloc(s->keys == s->inside ? NULL : s->keys, 2 * size);
+	if (!p)
+		return false;
+	if (s->keys == s->inside)
+		memcpy(p, s->inside, size);
+	s->keys = p;
+	s->key_cap *= 2;
+	return true;
+}
+
+/* A node that holds nothing yet, below the innermost open container, so that
+ * whoever fails need not look after it. */
+static cJSON *new_node(struct scan *s)
+{
+	cJSON *c = cJSON_malloc(sizeof(*c)), *parent;
+
+	if (!c)
 		return NULL;
-	p = realloc(array, want * size);
-	if (p)
-		*cap = want;
-	return p;
+	*c = (cJSON){ .type = cJSON_NULL };
+	if (s->depth == 0) {
+		s->root = c;
+		return c;
+	}
+	/* the first child's prev is the last one, as cJSON wants it */
+	parent = s->open[s->depth - 1];
+	if (parent->child) {
+		c->prev = parent->child->prev;
+		c->prev->next = c;
+	} else {
+		parent->child = c;
+	}
+	parent->child->prev = c;
+	return c;
+}
+
+static bool in_object(const struct scan *s)
+{
+	return s->depth > 0 && s->open[s->depth - 1]->type == cJSON_Object;
 }
 
 static void skip_space(struct scan *s)
@@ -216,63 +250,78 @@ static int scan_string(struct scan *s, bool *ret_escapes)
 	}
 }
 
-/* Text of a scanned string (between the quotes) without its escapes. */
-static int unescape(struct scan *s, const unsigned char *from,
-		    const unsigned char *to, struct key *key)
+/* Most strings are shorter than a memcpy() takes to begin. */
+static void copy(char *to, const unsigned char *from, size_t len)
 {
-	const unsigned char *saved = s->p;
-	unsigned char *out = malloc((size_t)(to - from) + 1);
-	uint32_t cp;
-	size_t n = 0;
+	size_t i;
 
-	if (!out)
-		return cart_err_nomem(s->err);
-	s->p = from;
-	while (s->p < to) {
-		if (*s->p != '\\') {
-			out[n++] = *s->p++;
-			continue;
-		}
-		s->p++;
-		if (scan_escape(s, &cp) < 0) {
-			free(out);
-			return -1;
-		}
-		n += utf8_encode(cp, out + n);	/* shorter than the escape */
+	if (len > 64) {
+		memcpy(to, from, len);
+		return;
 	}
-	s->p = saved;
-	key->owned = out;
-	key->text = out;
-	key->len = n;
-	return 0;
+	for (i = 0; len - i >= 8; i += 8)
+		memcpy(to + i, from + i, 8);
+	for (; i < len; i++)
+		to[i] = (char)from[i];
 }
 
-static int scan_key(struct scan *s)
+/* At a string: its text, NUL-terminated, for a node. */
+static int read_string(struct scan *s, char **ret, size_t *ret_len)
 {
-	const unsigned char *from = s->p + 1;
-	struct key *keys, *key;
+	const unsigned char *from = s->p + 1, *to;
 	bool escapes;
-	uint64_t print = 0;
+	uint32_t cp;
+	size_t n = 0;
+	char *out;
 
 	if (scan_string(s, &escapes) < 0)
 		return -1;
-	keys = more(s->keys, s->key_count, &s->key_cap, sizeof(*keys));
-	if (!keys)
+	to = s->p - 1;
+	out = cJSON_malloc((size_t)(to - from) + 1);
+	if (!out)
 		return cart_err_nomem(s->err);
-	s->keys = keys;
-	key = &keys[s->key_count];
-	key->text = from;
-	key->len = (size_t)(s->p - 1 - from);
-	key->owned = NULL;
-	if (escapes && unescape(s, from, s->p - 1, key) < 0)
+	if (escapes) {
+		s->p = from;
+		while (s->p < to) {
+			if (*s->p != '\\') {
+				out[n++] = (char)*s->p++;
+				continue;
+			}
+			s->p++;
+			/* it was good a moment ago; shorter than the escape */
+			scan_escape(s, &cp);
+			n += utf8_encode(cp, (unsigned char *)out + n);
+		}
+		s->p = to + 1;
+	} else {
+		n = (size_t)(to - from);
+		copy(out, from, n);
+	}
+	out[n] = '\0';
+	*ret = out;
+	*ret_len = n;
+	return 0;
+}
+
+static int scan_key(struct scan *s, cJSON *node)
+{
+	uint64_t print = 0;
+	struct key *key;
+	size_t len = 0;
+
+	if (read_string(s, &node->string, &len) < 0)
 		return -1;
-	s->key_count++;
+	if (!more_keys(s))
+		return cart_err_nomem(s->err);
+	key = &s->keys[s->key_count++];
+	key->text = (unsigned char *)node->string;
+	key->len = len;
 	/* the last bytes differ more often than the first */
-	if (key->len >= 7)
-		memcpy(&print, key->text + key->len - 7, 7);
-	else if (key->len > 0)
-		memcpy(&print, key->text, key->len);
-	key->print = print << 8 ^ (print >> 56) ^ (uint64_t)key->len;
+	if (len >= 7)
+		memcpy(&print, key->text + len - 7, 7);
+	else
+		memcpy(&print, key->text, len);
+	key->print = print << 8 ^ (print >> 56) ^ (uint64_t)len;
 	return 0;
 }
 
@@ -321,8 +370,6 @@ static int close_object(struct scan *s, size_t first)
 				    compare_keys(&keys[i], &keys[j]) == 0)
 					rc = duplicate(s, &keys[i]);
 	}
-	for (i = 0; i < n; i++)
-		free(keys[i].owned);
 	s->key_count = first;
 	return rc;
 }
@@ -346,30 +393,43 @@ static bool beyond_exact(const unsigned char *digits, size_t len)
 	return cart_text_u64((const char *)digits, len, JSON_EXACT_MAX, &v) < 0;
 }
 
-static int note_special(struct scan *s, const unsigned char *from, bool big)
+/* Beside the double: that the number was written with a fraction or exponent,
+ * or its digits, which no double holds. */
+static int set_number(struct scan *s, cJSON *node, const unsigned char *from,
+		      double v, bool is_float, bool big)
 {
-	struct json_scan *out = s->out;
-	struct json_special *list;
+	size_t len = (size_t)(s->p - from);
 
-	list = more(out->special, out->special_count, &out->special_cap,
-		    sizeof(*list));
-	if (!list)
+	node->type = cJSON_Number | (is_float ? JSON_FLOAT : 0);
+	node->valuedouble = v;
+	node->valueint = v >= INT_MAX ? INT_MAX : v <= INT_MIN ? INT_MIN :
+		(int)v;
+	if (!big)
+		return 0;
+	node->valuestring = cJSON_malloc(len + 1);
+	if (!node->valuestring)
 		return cart_err_nomem(s->err);
-	out->special = list;
-	list += out->special_count++;
-	list->ordinal = s->numbers;
-	list->offset = (size_t)(from - s->start);
-	list->len = (size_t)(s->p - from);
-	list->big = big;
+	memcpy(node->valuestring, from, len);
+	node->valuestring[len] = '\0';
 	return 0;
 }
 
-static int scan_number(struct scan *s)
+static double small_integer(const unsigned char *digits, size_t len, bool minus)
+{
+	int64_t v = 0;
+
+	while (len-- > 0)
+		v = v * 10 + (*digits++ - '0');
+	return minus ? -(double)v : (double)v;	/* -0.0 too */
+}
+
+static int scan_number(struct scan *s, cJSON *node)
 {
 	const unsigned char *from = s->p, *digits;
 	bool fraction = false, exponent = false, big = false;
 	char text[NUMBER_MAX + 1];
 	size_t len;
+	double v;
 
 	if (*s->p == '-')
 		s->p++;
@@ -405,34 +465,37 @@ static int scan_number(struct scan *s)
 	if (len > NUMBER_MAX)
 		return fail_at(s, from, CART_ERR_LIMIT,
 			       "a number of more than 63 characters");
-	if (exponent) {
+	if (!fraction && !exponent && len <= 15) {
+		v = small_integer(digits, (size_t)(s->p - digits),
+				  *from == '-');
+	} else {
 		memcpy(text, from, len);
 		text[len] = '\0';
-		if (isinf(strtod(text, NULL)))
-			return fail_at(s, from, CART_ERR_INPUT,
-				       "the number is too large");
+		v = strtod(text, NULL);
 	}
-	if ((fraction || exponent || big) && note_special(s, from, big) < 0)
-		return -1;
-	s->numbers++;
-	return 0;
+	if (isinf(v))
+		return fail_at(s, from, CART_ERR_INPUT,
+			       "the number is too large");
+	return set_number(s, node, from, v, fraction || exponent, big);
 }
 
-static int scan_word(struct scan *s, const char *word)
+static int scan_word(struct scan *s, const char *word, cJSON *node, int type)
 {
 	size_t len = strlen(word);
 
 	if ((size_t)(s->end - s->p) < len || memcmp(s->p, word, len) != 0)
 		return fail_at(s, s->p, CART_ERR_INPUT, "not a JSON value");
 	s->p += len;
+	node->type = type;
 	return 0;
 }
 
-static int open_container(struct scan *s)
+static int open_container(struct scan *s, cJSON *node)
 {
 	if (s->depth == s->depth_max)
 		return fail_at(s, s->p, CART_ERR_LIMIT, "nested too deeply");
-	s->is_object[s->depth] = *s->p == '{';
+	node->type = *s->p == '{' ? cJSON_Object : cJSON_Array;
+	s->open[s->depth] = node;
 	s->first_key[s->depth] = s->key_count;
 	s->depth++;
 	s->p++;
@@ -440,12 +503,12 @@ static int open_container(struct scan *s)
 }
 
 /* The key and colon before a member. */
-static int scan_member(struct scan *s)
+static int scan_member(struct scan *s, cJSON *node)
 {
 	skip_space(s);
 	if (s->p == s->end || *s->p != '"')
 		return fail(s, "expected a key in double quotes");
-	if (scan_key(s) < 0)
+	if (scan_key(s, node) < 0)
 		return -1;
 	skip_space(s);
 	if (s->p == s->end || *s->p != ':')
@@ -455,9 +518,9 @@ static int scan_member(struct scan *s)
 }
 
 /* A scalar, or the start of a container.  *ret_open: the latter, not empty. */
-static int scan_value(struct scan *s, bool *ret_open)
+static int scan_value(struct scan *s, cJSON *node, bool *ret_open)
 {
-	bool escapes;
+	size_t len;
 
 	*ret_open = false;
 	skip_space(s);
@@ -468,11 +531,11 @@ static int scan_value(struct scan *s, bool *ret_open)
 	switch (*s->p) {
 	case '{':
 	case '[':
-		if (open_container(s) < 0)
+		if (open_container(s, node) < 0)
 			return -1;
 		skip_space(s);
 		if (s->p < s->end &&
-		    *s->p == (s->is_object[s->depth - 1] ? '}' : ']')) {
+		    *s->p == (in_object(s) ? '}' : ']')) {
 			s->p++;
 			s->depth--;
 			return 0;
@@ -480,16 +543,19 @@ static int scan_value(struct scan *s, bool *ret_open)
 		*ret_open = true;
 		return 0;
 	case '"':
-		return scan_string(s, &escapes);
+		if (read_string(s, &node->valuestring, &len) < 0)
+			return -1;
+		node->type = cJSON_String;
+		return 0;
 	case 't':
-		return scan_word(s, "true");
+		return scan_word(s, "true", node, cJSON_True);
 	case 'f':
-		return scan_word(s, "false");
+		return scan_word(s, "false", node, cJSON_False);
 	case 'n':
-		return scan_word(s, "null");
+		return scan_word(s, "null", node, cJSON_NULL);
 	default:
 		if (*s->p == '-' || (*s->p >= '0' && *s->p <= '9'))
-			return scan_number(s);
+			return scan_number(s, node);
 		return fail(s, "not a JSON value");
 	}
 }
@@ -499,7 +565,7 @@ static int scan_after(struct scan *s, bool *ret_more)
 {
 	*ret_more = false;
 	while (s->depth > 0) {
-		bool object = s->is_object[s->depth - 1];
+		bool object = in_object(s);
 
 		skip_space(s);
 		if (s->p < s->end && *s->p == ',') {
@@ -518,50 +584,59 @@ static int scan_after(struct scan *s, bool *ret_more)
 	return 0;
 }
 
-static int scan_text(struct scan *s)
+static int scan_text(struct scan *s, bool first)
 {
 	bool again = true;
+	cJSON *node;
 
 	if (s->end - s->p >= 3 && memcmp(s->p, "\xef\xbb\xbf", 3) == 0)
 		return fail(s, "a byte order mark: save the text without it");
 	while (again) {
-		if (s->depth > 0 && s->is_object[s->depth - 1] &&
-		    scan_member(s) < 0)
+		node = new_node(s);
+		if (!node)
+			return cart_err_nomem(s->err);
+		if (in_object(s) && scan_member(s, node) < 0)
 			return -1;
-		if (scan_value(s, &again) < 0)
+		if (scan_value(s, node, &again) < 0)
 			return -1;
 		if (!again && scan_after(s, &again) < 0)
 			return -1;
 	}
+	if (first)
+		return 0;
 	skip_space(s);
 	if (s->p < s->end)
 		return fail(s, "bytes after the JSON value");
 	return 0;
 }
 
-int cart_json_scan(const void *data, size_t len,
-	      const struct cart_json_limits *limits, struct json_scan *ret,
-	      struct cart_err *err)
+cJSON *cart_json_read(const void *data, size_t len,
+		      const struct cart_json_limits *limits, size_t *ret_used,
+		      struct cart_err *err)
 {
 	struct scan s;
-	size_t i;
-	int rc;
 
-	memset(&s, 0, sizeof(s));
-	memset(ret, 0, sizeof(*ret));
-	s.start = len > 0 ? data : (const unsigned char *)"";
-	s.p = s.start;
+	s.start = s.p = len > 0 ? data : (const unsigned char *)"";
 	s.end = s.start + len;
+	s.depth = 0;
 	s.depth_max = limits && limits->depth ? limits->depth : DEPTH_DEFAULT;
 	if (s.depth_max > DEPTH_MAX)
 		s.depth_max = DEPTH_MAX;
+	s.nodes = 0;
 	s.nodes_max = limits && limits->nodes ? limits->nodes : NODES_DEFAULT;
 	s.inexact = limits && limits->inexact;
-	s.out = ret;
+	s.root = NULL;
+	s.keys = s.inside;
+	s.key_count = 0;
+	s.key_cap = KEYS_INSIDE;
 	s.err = err;
-	rc = scan_text(&s);
-	for (i = 0; i < s.key_count; i++)
-		free(s.keys[i].owned);
-	free(s.keys);
-	return rc;
+	if (scan_text(&s, ret_used != NULL) < 0) {
+		cJSON_Delete(s.root);
+		s.root = NULL;
+	}
+	if (s.keys != s.inside)
+		free(s.keys);
+	if (ret_used)
+		*ret_used = (size_t)(s.p - s.start);
+	return s.root;
 }

@@ -107,20 +107,50 @@ static int bad(struct cart_err *err)
 			    "{\"Records\": [...]} is expected");
 }
 
+/* The next event.  *ret_bad: it cannot be read, and err says why; else NULL: the
+ * list does not go on. */
+static struct cart_json *element(struct scan *s, bool *ret_bad,
+				 struct cart_err *err)
+{
+	/* userAgent and the like may hold anything, but numbers of 64 bits
+	 * stand in requestParameters */
+	const struct cart_json_limits limits = { .depth = 100,
+						 .inexact = true };
+	struct cart_json *e;
+	const char *begin;
+	size_t used;
+
+	*ret_bad = false;
+	blanks(s);
+	begin = s->p;
+	e = cart_json_parse_first(begin, (size_t)(s->end - begin), &limits,
+				  &used, err);
+	if (e != NULL) {
+		s->p = begin + used;
+		blanks(s);
+		if (s->p < s->end && (*s->p == ',' || *s->p == ']'))
+			return e;
+		cart_json_free(e);
+		s->p = begin;
+	}
+	/* where it ends is said by its braces alone */
+	if (!skip_value(s))
+		return NULL;
+	e = cart_json_parse(begin, (size_t)(s->p - begin), &limits, err);
+	*ret_bad = e == NULL;
+	return e;
+}
+
 /* An event that cannot be read does not cost the others of its log. */
 static int elements(struct scan *s,
 		    int (*event)(void *arg, const struct cart_json *e,
 				 struct cart_err *err),
 		    void *arg, struct cart_err *err)
 {
-	/* userAgent and the like may hold anything, but numbers of 64 bits
-	 * stand in requestParameters */
-	const struct cart_json_limits limits = { .depth = 100,
-						 .inexact = true };
 	struct cart_err odd = { 0 }, first = { 0 };
 	size_t n = 0, n_odd = 0;
 	struct cart_json *e;
-	const char *begin;
+	bool is_odd;
 	int rc;
 
 	if (!take(s, '['))
@@ -128,12 +158,9 @@ static int elements(struct scan *s,
 	if (take(s, ']'))
 		return 0;
 	do {
-		blanks(s);
-		begin = s->p;
-		if (!skip_value(s))
+		e = element(s, &is_odd, &odd);
+		if (e == NULL && !is_odd)
 			return bad(err);
-		e = cart_json_parse(begin, (size_t)(s->p - begin), &limits,
-				    &odd);
 		n++;
 		if (e == NULL && odd.class == CART_ERR_MEMORY)
 			return cart_err_nomem(err);

@@ -10,9 +10,9 @@
 #include <crashcart/err.h>
 
 /*
- * The one JSON reader and writer (RFC 8259).  Hides cJSON and closes its
- * gaps: the text is checked first (UTF-8, no duplicate keys, no trailing
- * bytes, depth, number forms, no U+0000 in strings), then parsed.
+ * The one JSON reader and writer (RFC 8259).  The reader is strict (UTF-8, no
+ * duplicate keys, no trailing bytes, depth, number forms, no U+0000 in strings)
+ * and makes trees of cJSON, which it hides.
  *
  * A tree is mutable until it is shared; nodes are owned by their parent,
  * the root by whoever parsed or made it.
@@ -41,6 +41,11 @@ struct cart_json_limits {
 struct cart_json *cart_json_parse(const void *data, size_t len,
 				  const struct cart_json_limits *limits,
 				  struct cart_err *err);
+/* The same of a text that begins with a value: what comes behind it is not
+ * looked at.  *ret_used: bytes up to there. */
+struct cart_json *cart_json_parse_first(const void *data, size_t len,
+					const struct cart_json_limits *limits,
+					size_t *ret_used, struct cart_err *err);
 void cart_json_free(struct cart_json *j);
 struct cart_json *cart_json_copy(const struct cart_json *j);
 

@@ -350,6 +350,34 @@ static void reads_values(void **state)
 	cart_json_free(j);
 }
 
+static void reads_the_first_of_many(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t used;		/* 0: refused */
+	} t[] = {
+		{ "{\"a\":[1]},{", 9 }, { " 12 ]", 3 }, { "\"a\\u0062\"x", 9 },
+		{ "[]", 2 }, { "{\"a\":1", 0 }, { "[1}", 0 }, { "", 0 },
+	};
+	struct cart_json *j;
+	struct cart_err err;
+	size_t i, used;
+
+	(void)state;
+	for (i = 0; i < sizeof(t) / sizeof(*t); i++) {
+		j = cart_json_parse_first(t[i].text, strlen(t[i].text), NULL,
+					  &used, &err);
+		assert_int_equal(j != NULL, t[i].used > 0);
+		if (j != NULL)
+			assert_int_equal(used, t[i].used);
+		cart_json_free(j);
+	}
+	j = cart_json_parse_first(t[2].text, strlen(t[2].text), NULL, &used,
+				  &err);
+	assert_string_equal(cart_json_string(j), "ab");
+	cart_json_free(j);
+}
+
 static void builds(void **state)
 {
 	struct cart_json *o = cart_json_new_object(), *a, *c;
@@ -515,6 +543,7 @@ int main(void)
 		cmocka_unit_test(keeps_limits),
 		cmocka_unit_test(inexact_keeps_the_digits),
 		cmocka_unit_test(reads_values),
+		cmocka_unit_test(reads_the_first_of_many),
 		cmocka_unit_test(builds),
 		cmocka_unit_test(prints_as_the_aws_cli),
 		cmocka_unit_test(compares),
