@@ -350,6 +350,8 @@ struct cart_bundle {
 	bool writer_runs;
 	struct cart_pool *pool;
 	struct cart_worker *workers;	/* idle ones, under lock */
+	void *spares;			/* buffers of parts, under lock */
+	size_t mapped;			/* bytes of all such, under lock */
 };
 
 /* --- writer.c --- */
@@ -409,11 +411,13 @@ int cart_log_flush(struct cart_bundle *b, struct cart_err *err);
 
 /* Size of the buffer of a part: input and compressed form share it. */
 size_t cart_part_bytes(void);
-void *cart_part_map(void);
-void cart_part_unmap(void *p, size_t mapped);
+/* A buffer with anything in it, and its end; NULL: no memory. */
+void *cart_part_map(struct cart_bundle *b, size_t bytes);
+void cart_part_unmap(struct cart_bundle *b, void *p, size_t bytes);
 /* The pool's work on a ticket. */
 void cart_part_run(struct cart_job *job);
-void cart_workers_free(struct cart_bundle *b);
+/* When nobody has a buffer any more. */
+void cart_parts_free(struct cart_bundle *b);
 
 /* --- exhibit.c --- */
 

@@ -500,7 +500,7 @@ int cart_open_part(struct cart_open_exhibit *o, enum member_form form,
 	char path[CART_MEMBER_PATH_SIZE];
 
 	if (!t) {
-		cart_part_unmap(data, cart_part_bytes());
+		cart_part_unmap(b, data, cart_part_bytes());
 		cart_budget_give(b->budget, charge);
 		return cart_err_nomem(err);
 	}
@@ -617,7 +617,7 @@ unsigned char *cart_exhibit_reserve(struct cart_exhibit *e, struct cart_err *err
 			     "the collection is stopping");
 		return NULL;
 	}
-	e->buffer = cart_part_map();
+	e->buffer = cart_part_map(b, cart_part_bytes());
 	if (!e->buffer) {
 		cart_budget_give(b->budget, charge);
 		cart_err_nomem(err);
@@ -631,7 +631,7 @@ static void drop_buffer(struct cart_exhibit *e)
 {
 	if (!e->buffer)
 		return;
-	cart_part_unmap(e->buffer, cart_part_bytes());
+	cart_part_unmap(e->open->b, e->buffer, cart_part_bytes());
 	cart_budget_give(e->open->b->budget, e->charge);
 	e->buffer = NULL;
 }

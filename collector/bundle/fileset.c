@@ -130,7 +130,7 @@ static void drop_part(struct cart_fileset *f)
 {
 	free_archive(f);
 	if (f->buffer) {
-		cart_part_unmap(f->buffer, cart_part_bytes());
+		cart_part_unmap(f->open->b, f->buffer, cart_part_bytes());
 		cart_budget_give(f->open->b->budget, f->charge);
 	}
 	f->buffer = NULL;
@@ -149,7 +149,7 @@ static int begin_part(struct cart_fileset *f, struct cart_err *err)
 	if (cart_budget_take(budget, f->charge) < 0)
 		return cart_err_set(err, CART_ERR_CANCELLED, 0,
 				    "the collection is stopping");
-	f->buffer = cart_part_map();
+	f->buffer = cart_part_map(f->open->b, cart_part_bytes());
 	if (!f->buffer) {
 		cart_budget_give(budget, f->charge);
 		return cart_err_nomem(err);

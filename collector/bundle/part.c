@@ -6,18 +6,25 @@
 #include "bundle_internal.h"
 
 /*
- * Parts are compressed and hashed by the pool.  A job works with one of few
- * workers: a compressor and a scratch buffer as large as a part's.  It
- * compresses from the part's buffer into the scratch, then swaps the two, so
- * that a part never needs two buffers of the budget.
+ * Parts are compressed and hashed by the pool.  A job compresses from the
+ * part's buffer into another, and the first goes back.  Buffers of full size
+ * are kept for the next part: to have fresh pages zeroed and mapped costs half
+ * as much as a digest of them.
  */
 struct cart_worker {
 	struct cart_worker *next;
 	struct cart_zstd *zstd;
-	unsigned char *scratch;
 };
 
 #define PAGE_BYTES ((size_t)4096)
+/* Up to here buffers are kept: what the budget lets in, and what two jobs
+ * compress into. */
+#define KEEP_BYTES ((size_t)42 << 20)
+
+/* What stands in a buffer that nobody uses. */
+struct spare {
+	struct spare *next;
+};
 
 size_t cart_part_bytes(void)
 {
@@ -25,29 +32,73 @@ size_t cart_part_bytes(void)
 	       PAGE_BYTES * PAGE_BYTES;
 }
 
-void *cart_part_map(void)
+/* Under the lock. */
+static struct spare *pop_spare(struct cart_bundle *b)
 {
-	void *p = mmap(NULL, cart_part_bytes(), PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct spare *s = b->spares;
 
-	if (p == MAP_FAILED)
+	if (s)
+		b->spares = s->next;
+	return s;
+}
+
+static void drop_spares(struct cart_bundle *b, size_t keep)
+{
+	struct spare *s = NULL;
+
+	do {
+		if (s)
+			munmap(s, cart_part_bytes());
+		pthread_mutex_lock(&b->lock);
+		s = b->mapped > keep ? pop_spare(b) : NULL;
+		if (s)
+			b->mapped -= cart_part_bytes();
+		pthread_mutex_unlock(&b->lock);
+	} while (s);
+}
+
+void *cart_part_map(struct cart_bundle *b, size_t bytes)
+{
+	void *p = NULL;
+
+	pthread_mutex_lock(&b->lock);
+	if (bytes == cart_part_bytes())
+		p = pop_spare(b);
+	if (!p)
+		b->mapped += bytes;
+	pthread_mutex_unlock(&b->lock);
+	if (p)
+		return p;
+	drop_spares(b, KEEP_BYTES);
+	p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED) {
+		pthread_mutex_lock(&b->lock);
+		b->mapped -= bytes;
+		pthread_mutex_unlock(&b->lock);
 		return NULL;
+	}
 	/* halves the time that an image spends in the kernel */
-	madvise(p, cart_part_bytes(), MADV_HUGEPAGE);
+	madvise(p, bytes, MADV_HUGEPAGE);
 	return p;
 }
 
-void cart_part_unmap(void *p, size_t mapped)
+void cart_part_unmap(struct cart_bundle *b, void *p, size_t bytes)
 {
-	munmap(p, mapped);
-}
+	struct spare *s = p;
+	bool keep;
 
-static void free_worker(struct cart_worker *w)
-{
-	if (w->scratch)
-		cart_part_unmap(w->scratch, cart_part_bytes());
-	cart_zstd_free(w->zstd);
-	free(w);
+	pthread_mutex_lock(&b->lock);
+	keep = bytes == cart_part_bytes() && b->mapped <= KEEP_BYTES;
+	if (keep) {
+		s->next = b->spares;
+		b->spares = s;
+	} else {
+		b->mapped -= bytes;
+	}
+	pthread_mutex_unlock(&b->lock);
+	if (!keep)
+		munmap(p, bytes);
 }
 
 static struct cart_worker *get_worker(struct cart_bundle *b,
@@ -68,11 +119,8 @@ static struct cart_worker *get_worker(struct cart_bundle *b,
 		return NULL;
 	}
 	w->zstd = cart_zstd_new(b->level, err);
-	w->scratch = w->zstd ? cart_part_map() : NULL;
-	if (!w->scratch) {
-		if (w->zstd)
-			cart_err_nomem(err);
-		free_worker(w);
+	if (!w->zstd) {
+		free(w);
 		return NULL;
 	}
 	return w;
@@ -86,24 +134,38 @@ static void put_worker(struct cart_bundle *b, struct cart_worker *w)
 	pthread_mutex_unlock(&b->lock);
 }
 
-void cart_workers_free(struct cart_bundle *b)
+void cart_parts_free(struct cart_bundle *b)
 {
 	struct cart_worker *w;
 
 	while ((w = b->workers)) {
 		b->workers = w->next;
-		free_worker(w);
+		cart_zstd_free(w->zstd);
+		free(w);
 	}
+	drop_spares(b, 0);
 }
 
-/* Gives the pages and the budget behind the end of the data back. */
-static void shrink(struct cart_bundle *b, struct cart_ticket *t)
+/* Exchanges the data of t for what it was compressed to, n bytes in a buffer
+ * of full size: into one that is no larger than it needs, if that gives much
+ * back to the budget. */
+static void exchange(struct cart_bundle *b, struct cart_ticket *t,
+		     unsigned char *made, size_t n)
 {
-	size_t keep = (t->len + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+	size_t keep = (n + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+	unsigned char *old = t->data, *small = NULL;
 
-	if (keep >= t->mapped ||
-	    mremap(t->data, t->mapped, keep, 0) != t->data)
+	if (keep <= CART_PART_SIZE / 4 * 3)
+		small = cart_part_map(b, keep);
+	t->len = n;
+	t->data = small ? small : made;
+	if (!small) {
+		cart_part_unmap(b, old, t->mapped);
 		return;
+	}
+	memcpy(small, made, n);
+	cart_part_unmap(b, made, cart_part_bytes());
+	cart_part_unmap(b, old, t->mapped);
 	t->mapped = keep;
 	if (t->charge > keep) {
 		cart_budget_give(b->budget, t->charge - keep);
@@ -115,22 +177,21 @@ static int compress(struct cart_bundle *b, struct cart_ticket *t,
 		    struct cart_err *err)
 {
 	struct cart_worker *w = get_worker(b, err);
-	unsigned char *old = t->data;
+	unsigned char *made;
 	size_t n;
 	int rc;
 
 	if (!w)
 		return -1;
-	rc = cart_zstd_compress(w->zstd, t->data, t->len, w->scratch,
-				cart_part_bytes(), &n, err);
-	if (rc == 0) {
-		t->data = w->scratch;
-		w->scratch = old;
-		t->len = n;
-	}
+	made = cart_part_map(b, cart_part_bytes());
+	rc = made ? cart_zstd_compress(w->zstd, t->data, t->len, made,
+				       cart_part_bytes(), &n, err) :
+		    cart_err_nomem(err);
 	put_worker(b, w);
 	if (rc == 0)
-		shrink(b, t);
+		exchange(b, t, made, n);
+	else if (made)
+		cart_part_unmap(b, made, cart_part_bytes());
 	return rc;
 }
 

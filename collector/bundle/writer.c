@@ -86,7 +86,7 @@ struct cart_ticket *cart_ticket_new(enum ticket_kind kind, const char *step)
 static void drop_data(struct cart_bundle *b, struct cart_ticket *t)
 {
 	if (t->mapped)
-		cart_part_unmap(t->data, t->mapped);
+		cart_part_unmap(b, t->data, t->mapped);
 	else
 		free(t->data);
 	if (t->charge)
@@ -897,11 +897,11 @@ void cart_bundle_free(struct cart_bundle *b)
 	}
 	cart_stream_clear(&b->stream);	/* it uses the pool */
 	cart_pool_free(b->pool);
-	cart_workers_free(b);
 	while ((t = b->head)) {
 		b->head = t->next;
 		cart_ticket_free(b, t);
 	}
+	cart_parts_free(b);
 	cart_index_clear(&b->index);
 	cart_buf_clear(&b->log.pending);
 	cart_buf_clear(&b->changes);
