@@ -25,7 +25,6 @@
 
 #define PART_BYTES ((size_t)8 << 20)
 #define THREADS 4u
-#define BUFFERS (THREADS + 1)
 #define PARTS_MAX 10000u
 #define STACK_BYTES ((size_t)256 << 10)
 /* A part may take long on a thin line; one that stalls is found out before. */
@@ -44,16 +43,16 @@ struct s3_sink {
 	/* the writer's own */
 	unsigned segment;
 	char *upload_id;		/* of the open segment, or NULL */
-	unsigned char *fill;		/* buffer that is being filled */
+	unsigned char *fill;		/* buffer that is being filled, or NULL */
 	size_t filled;
 	bool is_ending;
 	/* below: under lock */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	struct s3_job queue[BUFFERS];
+	struct s3_job queue[THREADS];
 	unsigned n_queued, n_busy;
 	uint64_t pending;		/* bytes of these */
-	unsigned char *free[BUFFERS];
+	unsigned char *free[THREADS];
 	unsigned n_free;
 	struct s3_part *parts;		/* of the open segment */
 	unsigned n_parts;
@@ -326,6 +325,16 @@ out:
 	return rc;
 }
 
+/* Waits for a buffer. */
+static void begin_fill(struct s3_sink *s)
+{
+	pthread_mutex_lock(&s->lock);
+	while (s->n_free == 0)
+		pthread_cond_wait(&s->changed, &s->lock);
+	s->fill = s->free[--s->n_free];
+	pthread_mutex_unlock(&s->lock);
+}
+
 static int s3_write(struct cart_sink *sink, const void *data, size_t len,
 		    struct cart_err *err)
 {
@@ -334,6 +343,8 @@ static int s3_write(struct cart_sink *sink, const void *data, size_t len,
 	if (len > PART_BYTES - s->filled)
 		return cart_err_set(err, CART_ERR_INTERNAL, 0,
 				    "a chunk of more than 8 MiB");
+	if (!s->fill)
+		begin_fill(s);
 	memcpy(s->fill + s->filled, data, len);
 	s->filled += len;
 	return 0;
@@ -355,12 +366,10 @@ static int s3_chunk(struct cart_sink *sink, const unsigned char sha256[32],
 	s->queue[s->n_queued++] = job;
 	s->pending += job.len;
 	pthread_cond_broadcast(&s->changed);
-	while (s->n_free == 0)
-		pthread_cond_wait(&s->changed, &s->lock);
-	s->fill = s->free[--s->n_free];
-	s->filled = 0;
 	pthread_mutex_unlock(&s->lock);
-	return failed(s, err);
+	s->fill = NULL;
+	s->filled = 0;
+	return 0;
 }
 
 /* base64(SHA-256 of the digests) "-" number: what S3 computes too. */
@@ -636,14 +645,13 @@ static int start(struct s3_sink *s, struct cart_err *err)
 	s->parts = calloc(PARTS_MAX, sizeof(*s->parts));
 	if (!s->parts)
 		return cart_err_nomem(err);
-	while (s->n_free < BUFFERS) {
+	while (s->n_free < THREADS) {
 		p = mmap(NULL, PART_BYTES, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (p == MAP_FAILED)
 			return cart_err_nomem(err);
 		s->free[s->n_free++] = p;
 	}
-	s->fill = s->free[--s->n_free];
 	sigfillset(&all);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);

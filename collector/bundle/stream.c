@@ -14,8 +14,9 @@
  * between two blocks of the tar.
  */
 
-/* What may go at once when a rate is to be kept. */
-#define PACE_BYTES ((size_t)256 << 10)
+/* What goes at once: the sink copies it while it is in the cache of the core
+ * that hashed it, and a rate is kept evenly. */
+#define SLICE_BYTES ((size_t)256 << 10)
 
 static const unsigned char zeros[2 * TAR_BLOCK];
 
@@ -181,11 +182,10 @@ static int put_stored(struct cart_stream *s, const void *data, size_t len,
 		n = len;
 		if (n > CHUNK_BYTES - s->chunk_fill)
 			n = (size_t)(CHUNK_BYTES - s->chunk_fill);
-		if (s->pace) {
-			if (n > PACE_BYTES)
-				n = PACE_BYTES;
+		if (n > SLICE_BYTES)
+			n = SLICE_BYTES;
+		if (s->pace)
 			s->pace(s->pace_arg, n);
-		}
 		if (segment->length == 0)
 			s->segment_since_ns = cart_clock_mono_ns();
 		cart_sha256_update(&s->chunk_sha, p, n);
