@@ -172,6 +172,7 @@ struct cart_stream {
 	void *pace_arg;
 	struct cart_blocks chunks;
 	struct cart_sha256 chunk_sha;
+	bool pairs;			/* that of a member comes with it */
 	uint64_t chunk_fill;
 	unsigned char *stage;		/* small writes wait here */
 	size_t staged;
@@ -263,6 +264,7 @@ struct cart_ticket {
 	struct cart_piece piece;
 	const char *step;		/* in the ticket's own memory */
 	char *about;			/* what piece.about points to */
+	bool unhashed;			/* the writer hashes it on its way */
 	struct cart_buf files;		/* records: struct cart_file_record */
 	/* sync and end: who waits */
 	struct cart_wait *wait;
@@ -414,6 +416,8 @@ size_t cart_part_bytes(void);
 /* A buffer with anything in it, and its end; NULL: no memory. */
 void *cart_part_map(struct cart_bundle *b, size_t bytes);
 void cart_part_unmap(struct cart_bundle *b, void *p, size_t bytes);
+/* Prints the line of a part anew, of the same length. */
+int cart_part_line(struct cart_ticket *t, struct cart_err *err);
 /* The pool's work on a ticket. */
 void cart_part_run(struct cart_job *job);
 /* When nobody has a buffer any more. */

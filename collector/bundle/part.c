@@ -195,24 +195,33 @@ static int compress(struct cart_bundle *b, struct cart_ticket *t,
 	return rc;
 }
 
-static int finish(struct cart_bundle *b, struct cart_ticket *t,
-		  struct cart_err *err)
+int cart_part_line(struct cart_ticket *t, struct cart_err *err)
 {
 	char path[CART_MEMBER_PATH_SIZE];
 	struct cart_buf tail;
 
-	if (t->piece.form != MEMBER_BIN && compress(b, t, err) < 0)
-		return -1;
-	cart_sha256(t->data, t->len, t->sha256);
-	cart_index_path(&b->index, t->id, path);
+	cart_index_path(&t->b->index, t->id, path);
 	cart_buf_init(&tail, TAIL_MAX);
 	cart_tail_part(&tail, t->step, &t->piece, path, t->len, t->sha256);
 	if (cart_buf_check(&tail, "part line", err) < 0) {
 		cart_buf_clear(&tail);
 		return -1;
 	}
+	free(t->line.text);
 	t->line.text = cart_buf_steal(&tail, &t->line.len);
 	return 0;
+}
+
+static int finish(struct cart_bundle *b, struct cart_ticket *t,
+		  struct cart_err *err)
+{
+	if (t->piece.form != MEMBER_BIN && compress(b, t, err) < 0)
+		return -1;
+	/* with the chunk's it costs the writer nothing */
+	t->unhashed = b->stream.pairs;
+	if (!t->unhashed)
+		cart_sha256(t->data, t->len, t->sha256);
+	return cart_part_line(t, err);
 }
 
 void cart_part_run(struct cart_job *job)

@@ -61,7 +61,7 @@ int cart_stream_init(struct cart_stream *s, struct cart_sink *sink,
 		s->segment_chunks = CHUNKS_MAX;
 	}
 	cart_blocks_init(&s->chunks, CART_SHA256_SIZE);
-	cart_sha256_init(&s->chunk_sha);
+	s->pairs = cart_sha256_init_pair(&s->chunk_sha);
 	cart_sha256_init(&s->member_sha);
 	s->stage = malloc(STAGE_BYTES);
 	if (!s->stage)
@@ -111,7 +111,7 @@ static int end_chunk(struct cart_stream *s, struct cart_err *err)
 	if (!digest)
 		return cart_err_nomem(err);
 	cart_sha256_final(&s->chunk_sha, digest);
-	cart_sha256_init(&s->chunk_sha);
+	cart_sha256_init_pair(&s->chunk_sha);
 	s->chunk_fill = 0;
 	s->segment[s->n_segments - 1].n_chunks++;
 	if (s->sink->chunk)
@@ -163,9 +163,9 @@ static int to_sink(struct cart_stream *s, const void *data, size_t len,
 	return 0;
 }
 
-/* Bytes as they are stored. */
+/* Bytes as they are stored.  with: a digest that gets them too, or NULL. */
 static int put_stored(struct cart_stream *s, const void *data, size_t len,
-		      struct cart_err *err)
+		      struct cart_sha256 *with, struct cart_err *err)
 {
 	const unsigned char *p = data;
 	struct cart_segment *segment;
@@ -188,7 +188,10 @@ static int put_stored(struct cart_stream *s, const void *data, size_t len,
 			s->pace(s->pace_arg, n);
 		if (segment->length == 0)
 			s->segment_since_ns = cart_clock_mono_ns();
-		cart_sha256_update(&s->chunk_sha, p, n);
+		if (with)
+			cart_sha256_update_both(&s->chunk_sha, with, p, n);
+		else
+			cart_sha256_update(&s->chunk_sha, p, n);
 		if (to_sink(s, p, n, err) < 0)
 			return -1;
 		s->chunk_fill += n;
@@ -205,7 +208,7 @@ static int put_stored(struct cart_stream *s, const void *data, size_t len,
 static int put_age(void *arg, const void *data, size_t len,
 		   struct cart_err *err)
 {
-	return put_stored(arg, data, len, err);
+	return put_stored(arg, data, len, NULL, err);
 }
 
 int cart_stream_encrypt(struct cart_stream *s,
@@ -215,6 +218,7 @@ int cart_stream_encrypt(struct cart_stream *s,
 	if (s->soft_bytes)
 		s->segment_chunks = s->soft_bytes / CHUNK_BYTES;
 	s->soft_bytes = 0;
+	s->pairs = false;
 	s->age = cart_age_writer_new(to, put_age, s, err);
 	return s->age ? 0 : -1;
 }
@@ -230,15 +234,17 @@ static int begin_age(struct cart_stream *s, struct cart_err *err)
 	return cart_age_begin(s->age, err);
 }
 
-/* Bytes of the tar. */
-static int put(struct cart_stream *s, const void *data, size_t len,
-	       struct cart_err *err)
+/* Bytes of the tar.  with: as above. */
+static int put_with(struct cart_stream *s, const void *data, size_t len,
+		    struct cart_sha256 *with, struct cart_err *err)
 {
 	const unsigned char *p = data;
 	size_t n;
 
 	if (!s->age)
-		return put_stored(s, data, len, err);
+		return put_stored(s, data, len, with, err);
+	if (with)
+		cart_sha256_update(with, data, len);
 	while (len > 0) {
 		if (s->age_open && s->age_left == 0 &&
 		    cart_stream_cut(s, err) < 0)
@@ -253,6 +259,12 @@ static int put(struct cart_stream *s, const void *data, size_t len,
 		len -= n;
 	}
 	return 0;
+}
+
+static int put(struct cart_stream *s, const void *data, size_t len,
+	       struct cart_err *err)
+{
+	return put_with(s, data, len, NULL, err);
 }
 
 static int put_header(struct cart_stream *s, const char *path, uint64_t size,
@@ -278,7 +290,7 @@ int cart_stream_begin(struct cart_stream *s, const char *path, uint64_t size,
 		      struct cart_err *err)
 {
 	cart_sha256_clear(&s->member_sha);
-	cart_sha256_init(&s->member_sha);
+	cart_sha256_init_pair(&s->member_sha);
 	s->member_left = s->member_size = size;
 	return put_header(s, path, size, err);
 }
@@ -290,8 +302,7 @@ int cart_stream_data(struct cart_stream *s, const void *data, size_t len,
 		return cart_err_set(err, CART_ERR_INTERNAL, 0,
 				    "a member is longer than its header says");
 	s->member_left -= len;
-	cart_sha256_update(&s->member_sha, data, len);
-	return put(s, data, len, err);
+	return put_with(s, data, len, &s->member_sha, err);
 }
 
 int cart_stream_end(struct cart_stream *s,

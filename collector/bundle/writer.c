@@ -249,6 +249,20 @@ static int write_files(struct cart_bundle *b, struct cart_ticket *t,
 	return 0;
 }
 
+static int write_hashed(struct cart_bundle *b, struct cart_ticket *t,
+			const char *path, struct cart_err *err)
+{
+	struct cart_stream *s = &b->stream;
+
+	if (!t->unhashed)
+		return cart_stream_member(s, path, t->data, t->len, err);
+	if (cart_stream_begin(s, path, t->len, err) < 0 ||
+	    cart_stream_data(s, t->data, t->len, err) < 0 ||
+	    cart_stream_end(s, t->sha256, err) < 0)
+		return -1;
+	return cart_part_line(t, err);
+}
+
 static int write_member(struct cart_bundle *b, struct cart_ticket *t,
 			struct cart_err *err)
 {
@@ -263,10 +277,13 @@ static int write_member(struct cart_bundle *b, struct cart_ticket *t,
 		return -1;
 	pthread_mutex_lock(&b->lock);
 	cart_index_path(&b->index, t->id, path);
+	pthread_mutex_unlock(&b->lock);
+	if (write_hashed(b, t, path, err) < 0)
+		return -1;
+	pthread_mutex_lock(&b->lock);
 	rc = cart_index_add(&b->index, t->id, t->sha256, t->len, err);
 	pthread_mutex_unlock(&b->lock);
-	if (rc < 0 ||
-	    cart_stream_member(&b->stream, path, t->data, t->len, err) < 0)
+	if (rc < 0)
 		return -1;
 	b->log.group_members++;
 	b->log.group_bytes += t->len;

@@ -2,6 +2,7 @@
 #ifndef CRASHCART_DIGEST_H
 #define CRASHCART_DIGEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,12 +30,17 @@ void cart_crypt_start(void);
 struct cart_sha256 {
 	void *fast;			/* private */
 	size_t held;
-	int slow;
+	int how;
 	_Alignas(16) unsigned char opaque[256];
 };
 
 void cart_sha256_init(struct cart_sha256 *c);
 void cart_sha256_update(struct cart_sha256 *c, const void *data, size_t len);
+/* Two digests that shall get the same bytes.  False if this processor gains
+ * nothing by that; _update_both works in any case, and so does _update. */
+bool cart_sha256_init_pair(struct cart_sha256 *c);
+void cart_sha256_update_both(struct cart_sha256 *a, struct cart_sha256 *b,
+			     const void *data, size_t len);
 /* c must be initialised again before further use. */
 void cart_sha256_final(struct cart_sha256 *c, unsigned char out[CART_SHA256_SIZE]);
 /* For a hash that is given up; safe after _final and when called twice. */

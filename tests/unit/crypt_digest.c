@@ -71,6 +71,54 @@ static void sha256_in_pieces(void **state)
 	assert_memory_equal(want, got, 32);
 }
 
+/* Two at once, of which one is ahead, cut in all ways: as each by itself. */
+static void sha256_in_pairs(void **state)
+{
+	static const size_t ahead[] = { 0, 1, 63, 64, 65, 512 };
+	unsigned char data[3000], want[32], got[32];
+	struct cart_sha256 a, b;
+	size_t i, at, step, n;
+
+	for (i = 0; i < sizeof(data); i++)
+		data[i] = (unsigned char)(i * 7 + i / 256);
+	for (i = 0; i < sizeof(ahead) / sizeof(ahead[0]); i++) {
+		for (step = 1; step < 700; step += step < 200 ? 1 : 61) {
+			cart_sha256_init_pair(&a);
+			if (step % 5)
+				cart_sha256_init_pair(&b);
+			else
+				cart_sha256_init(&b);
+			cart_sha256_update(&a, data, ahead[i]);
+			for (at = ahead[i]; at < sizeof(data); at += n) {
+				n = sizeof(data) - at < step ?
+					sizeof(data) - at : step;
+				cart_sha256_update_both(&a, &b, data + at, n);
+				cart_sha256_update_both(&a, &b, NULL, 0);
+			}
+			cart_sha256_final(&a, got);
+			cart_sha256(data, sizeof(data), want);
+			assert_memory_equal(want, got, 32);
+			cart_sha256_final(&b, got);
+			cart_sha256(data + ahead[i], sizeof(data) - ahead[i],
+				    want);
+			assert_memory_equal(want, got, 32);
+		}
+	}
+	/* FIPS 180-4's message of two blocks, and none */
+	cart_sha256_init_pair(&a);
+	cart_sha256_init_pair(&b);
+	cart_sha256_update(&a, "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmno"
+			   "mnopnopq", 56);
+	cart_sha256_final(&a, got);
+	assert_memory_equal(got, "\x24\x8d\x6a\x61\xd2\x06\x38\xb8\xe5\xc0"
+			    "\x26\x93\x0c\x3e\x60\x39\xa3\x3c\xe4\x59\x64"
+			    "\xff\x21\x67\xf6\xec\xed\xd4\x19\xdb\x06\xc1",
+			    32);
+	cart_sha256_final(&b, got);
+	cart_sha256("", 0, want);
+	assert_memory_equal(want, got, 32);
+}
+
 /* RFC 4231 test cases 1, 2, 6. */
 static void hmac_known(void **state)
 {
@@ -182,6 +230,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sha256_known),
 		cmocka_unit_test(sha256_in_pieces),
+		cmocka_unit_test(sha256_in_pairs),
 		cmocka_unit_test(hmac_known),
 		cmocka_unit_test(blake2b_known),
 		cmocka_unit_test(old_digests_known),
