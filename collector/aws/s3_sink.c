@@ -678,7 +678,6 @@ struct cart_sink *cart_s3_sink(const struct cart_s3_sink_options *o,
 			       struct cart_err *err)
 {
 	struct s3_sink *s = calloc(1, sizeof(*s));
-	char file[96];
 
 	if (!s) {
 		cart_err_nomem(err);
@@ -698,9 +697,9 @@ struct cart_sink *cart_s3_sink(const struct cart_s3_sink_options *o,
 	s->o.lock_until = keep(o->lock_until, s->lock_until,
 			       sizeof(s->lock_until));
 	s->o.state_dirfd = o->state_dirfd < 0 ? -1 : dup(o->state_dirfd);
-	file_name(s, file);
-	snprintf(s->location, sizeof(s->location), "s3://%s/%s%s", s->bucket,
-		 s->prefix, file);
+	/* the bundle is named by its first segment, also where it goes on */
+	snprintf(s->location, sizeof(s->location), "s3://%s/%s%s.tar%s",
+		 s->bucket, s->prefix, s->name, o->encrypted ? ".age" : "");
 	s->sink = (struct cart_sink){
 		.kind = "s3",
 		.location = s->location,

@@ -387,7 +387,11 @@ static void print_words_end(const struct cmd_collection *c,
 			    const struct cart_bundle_counts *n, const char *key,
 			    bool session)
 {
+	static const char *const where[] = {
+		"region", "endpoint-url", "bucket-owner", NULL
+	};
 	FILE *out = strcmp(c->sink->kind, "pipe") == 0 ? stderr : stdout;
+	struct cart_buf line;
 	char size[16];
 	size_t i;
 
@@ -409,14 +413,17 @@ static void print_words_end(const struct cmd_collection *c,
 		"Key       %s (%s; note it down, away from this host)\n",
 		c->sink->location, r->root, key,
 		session ? "session key" : "your key");
-	if (strcmp(c->sink->kind, "file") == 0)
-		fprintf(out, "Check     crashcart verify %s --pubkey %s\n",
-			c->sink->location, key);
-	else if (strcmp(c->sink->kind, "s3") == 0)
-		fprintf(out, "Check     aws s3 cp --recursive %.*s FOLDER && "
-			"crashcart verify FOLDER --pubkey %s\n",
-			(int)(strrchr(c->sink->location, '/') + 1 -
-			      c->sink->location), c->sink->location, key);
+	if (strcmp(c->sink->kind, "pipe") == 0)
+		return;
+	cart_buf_init(&line, 65536);
+	cart_cmd_upload_add_word(&line, c->sink->location);
+	cart_buf_addf(&line, " --pubkey %s", key);
+	if (strcmp(c->sink->kind, "s3") == 0)
+		cart_cmd_upload_add_options(c, where, &line);
+	if (cart_buf_ok(&line))
+		fprintf(out, "Check     crashcart verify%s\n",
+			(char *)line.data);
+	cart_buf_clear(&line);
 }
 
 /* What a collection holds while it runs. */

@@ -190,8 +190,7 @@ int cart_cmd_upload_claim(struct cmd_collection *c, struct cart_err *err)
 	return rc;
 }
 
-/* As a word of the shell. */
-static void add_word(struct cart_buf *out, const char *word)
+void cart_cmd_upload_add_word(struct cart_buf *out, const char *word)
 {
 	if (*word && !word[strspn(word, "abcdefghijklmnopqrstuvwxyz"
 				  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -208,6 +207,24 @@ static void add_word(struct cart_buf *out, const char *word)
 	cart_buf_addc(out, '\'');
 }
 
+void cart_cmd_upload_add_options(const struct cmd_collection *c,
+				 const char *const *names,
+				 struct cart_buf *out)
+{
+	const char *value;
+	size_t k;
+
+	for (; *names != NULL; names++) {
+		if (cart_args_flag(c->args, *names) &&
+		    cart_args_at(c->args, *names, 0) == NULL)
+			cart_buf_addf(out, " --%s", *names);
+		for (k = 0; (value = cart_args_at(c->args, *names, k)); k++) {
+			cart_buf_addf(out, " --%s", *names);
+			cart_cmd_upload_add_word(out, value);
+		}
+	}
+}
+
 void cart_cmd_upload_resume_line(const struct cmd_collection *c,
 				 struct cart_buf *out)
 {
@@ -217,20 +234,10 @@ void cart_cmd_upload_resume_line(const struct cmd_collection *c,
 		"ca-bundle", "ca-add", "trust-environment", "bucket-owner",
 		"key", "key-profile", "witness", "witness-owner", NULL
 	};
-	const char *value;
-	size_t i, k;
 
 	cart_buf_addf(out, "crashcart resume");
-	add_word(out, c->state_dir);
-	for (i = 0; again[i] != NULL; i++) {
-		if (cart_args_flag(c->args, again[i]) &&
-		    cart_args_at(c->args, again[i], 0) == NULL)
-			cart_buf_addf(out, " --%s", again[i]);
-		for (k = 0; (value = cart_args_at(c->args, again[i], k)); k++) {
-			cart_buf_addf(out, " --%s", again[i]);
-			add_word(out, value);
-		}
-	}
+	cart_cmd_upload_add_word(out, c->state_dir);
+	cart_cmd_upload_add_options(c, again, out);
 }
 
 static int open_state(struct cmd_collection *c, struct cmd_upload_target *t,

@@ -33,6 +33,14 @@ int cart_cmd_upload_open(struct cmd_collection *c, const char *url,
  * -1 (USAGE: another run has the name). */
 int cart_cmd_upload_claim(struct cmd_collection *c, struct cart_err *err);
 
+/* " WORD", as the shell takes it. */
+void cart_cmd_upload_add_word(struct cart_buf *out, const char *word);
+
+/* " --NAME VALUE" for each option of names (NULL-terminated) that was given. */
+void cart_cmd_upload_add_options(const struct cmd_collection *c,
+				 const char *const *names,
+				 struct cart_buf *out);
+
 /* Where to and how: what the options say. */
 struct cmd_upload_target {
 	struct cart_s3_sink_options o;

@@ -568,11 +568,19 @@ static void print_words(const struct cart_verdict *v, size_t n_keys,
 		return;
 	}
 	cart_text_bytes(v->bytes, size);
-	printf("Collection    %s\n", strcmp(v->state, "gaps") == 0 ?
-	       "sealed with gaps: the log says what is missing and why" :
-	       strcmp(v->state, "partial") == 0 ?
-	       "sealed as partial: how much was to follow is not known" :
-	       v->state);
+	if (!v->bytes_intact && !v->stored_only && !unchecked(v))
+		printf("Collection    not sealed: it was interrupted or still "
+		       "runs, or its .seal is not here\n"
+		       "Next          `crashcart resume FOLDER` goes on and "
+		       "seals it; if its host is gone and it is\n"
+		       "              in S3, `crashcart salvage s3://...` seals "
+		       "what is there\n");
+	else if (v->state[0] != '\0')
+		printf("Collection    %s\n", strcmp(v->state, "gaps") == 0 ?
+		       "sealed with gaps: the log says what is missing and "
+		       "why" : strcmp(v->state, "partial") == 0 ?
+		       "sealed as partial: how much was to follow is not "
+		       "known" : v->state);
 	if (v->stored_only)
 		printf("Bytes intact  not read here: %s, of which S3 says that "
 		       "it holds every part with\n              the length and "

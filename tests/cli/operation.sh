@@ -150,6 +150,9 @@ for out in K K/K-b01.tar; do
 	expect 2 "$CRASHCART" collect ./m.json --case K --out $out
 	says 'without a seal: .crashcart resume K --name K-b01'
 done
+expect 5 "$CRASHCART" verify K
+prints '^Collection    not sealed: it was interrupted or still runs'
+prints '^Next          .crashcart resume FOLDER. goes on'
 expect 3 "$CRASHCART" resume K --status status --json
 key=$(last_json .key)
 jq -e '.state == "sealed" and .exit == 3' status > /dev/null || die "resumed"

@@ -81,6 +81,16 @@ find any -name "A-b01.tar*" | sort -V | xargs cat |
 	tar -xOf - --wildcards '*/log/*.jsonl' |
 	grep 'owner of the bucket was not checked' > note || die 'no note of it'
 
+# the line that it prints checks it, where it is
+echo '{"crashcart": 1, "name": "c", "title": "c", "steps": [
+  { "id": "c", "do": "aws.call",
+    "with": { "call": "sts:GetCallerIdentity" } } ] }' > c.json
+expect 0 "$CRASHCART" collect ./c.json --case Q --trust-environment \
+	--state state --out "s3://$bucket/a b's" --bucket-owner 123456789012
+check=$(sed -n 's/^Check     crashcart //p' out)
+expect 0 eval "\"\$CRASHCART\" $check"
+prints '^VALID'
+
 # one that was begun and is not sealed: refused, nothing is touched
 aws s3 cp --quiet "s3://$bucket/cases/7/S-b01.run" run.json
 jq -e '.bundle == "S-b01" and .crashcart_run == 1' run.json > /dev/null ||
@@ -232,6 +242,8 @@ expect 3 "$CRASHCART" resume state --trust-environment --json
 says "going on after log line $closed"
 second=$(last_json .key)
 [ "$second" != "$key" ] || die "no second key"
+[ "$(last_json .location)" = "s3://$bucket/K/$bundle.tar" ] ||
+	die "not named by its first segment: $(last_json .location)"
 [ -z "$(ls state)" ] || die "the state file stayed"
 fetched K
 find got -name "$bundle.tar*" | sort -V | xargs cat |
