@@ -15,16 +15,27 @@ static void skip(struct instance *in, const char *reason)
 	snprintf(in->reason, sizeof(in->reason), "%s", reason);
 }
 
-static void gap(struct instance *in, const char *what, const char *reason,
+/* What is missing of an instance, for people: the line has its id too. */
+static void gap(struct instance *in, const char *how_much, const char *reason,
 		const char *detail, const char *call)
 {
+	const struct mstep *s = &in->run->m->steps[in->step];
+	bool host = s->type->where == CART_STEP_HOST;
+	bool region = !host && strcmp(in->region, "-") != 0 &&
+		strcmp(in->region, "global") != 0;
+	char what[160], item[32] = "";
 	struct cart_gap g = {
 		.what = what, .reason = reason, .detail = detail,
 		.call = call && *call ? call : NULL,
 		.offset = -1, .length = -1, .count = -1
 	};
 
-	cart_run_gap(in->run, in->run->m->steps[in->step].id, in, &g);
+	if (in->item)
+		snprintf(item, sizeof(item), ", item %zu", in->n);
+	snprintf(what, sizeof(what), "%s %s%s%s%s%s", how_much,
+		 host ? "on this host" : "in account ", host ? "" : in->account,
+		 region ? ", " : "", region ? in->region : "", item);
+	cart_run_gap(in->run, s->id, in, &g);
 }
 
 static int any_true(void *arg, const struct instance *from,
@@ -78,7 +89,7 @@ static void unresolved(struct instance *in, const struct cart_ref *ref,
 	if (why == RESOLVE_AMBIGUOUS) {
 		snprintf(detail, sizeof(detail), "%s has several values, so it "
 			 "is not clear which is meant; use \"for_each\"", text);
-		gap(in, in->id, "ambiguous", detail, NULL);
+		gap(in, "all of it", "ambiguous", detail, NULL);
 		skip(in, "ambiguous");
 		return;
 	}
@@ -89,7 +100,7 @@ static void unresolved(struct instance *in, const struct cart_ref *ref,
 	}
 	snprintf(detail, sizeof(detail), "%s has no value; where that is normal, "
 		 "give the step \"when\": \"%s\"", text, text);
-	gap(in, in->id, "no-value", detail, NULL);
+	gap(in, "all of it", "no-value", detail, NULL);
 }
 
 /* The type's rules for `with`, once the references are replaced. */
@@ -139,7 +150,7 @@ static void failed(struct instance *in, const struct cart_err *err)
 	pthread_mutex_unlock(&in->run->lock);
 	snprintf(detail, sizeof(detail), "%s%s%s", err->text,
 		 *advice ? "; " : "", advice);
-	gap(in, in->id, cart_gap_reason(err->class), detail, call);
+	gap(in, "some or all of it", cart_gap_reason(err->class), detail, call);
 }
 
 static void decide(struct instance *in, const struct mstep *s)

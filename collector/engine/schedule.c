@@ -379,7 +379,7 @@ static bool begin(struct run *r, size_t step)
 	const struct mstep *s = &r->m->steps[step];
 	struct rstep *rs = &r->steps[step];
 	const char *regions = cart_json_string(s->regions);
-	struct cart_gap gap = { .what = s->id, .offset = -1, .length = -1,
+	struct cart_gap gap = { .what = "all of it", .offset = -1, .length = -1,
 				.count = -1 };
 	struct cart_err err;
 	size_t i;
@@ -426,8 +426,11 @@ static void say_end(const struct run *r, size_t step)
 	const struct rstep *rs = &r->steps[step];
 	const struct mstep *s = &r->m->steps[step];
 
-	if (rs->n > 1)
-		cart_msg(CART_MSG_NOTE, "%s: %s (%zu instances)", s->id,
+	if (rs->outcome == OUT_SKIPPED)
+		cart_msg(CART_MSG_NOTE, "%s: skipped%s", s->id, rs->quiet ?
+			 ", nothing to do here" : "");
+	else if (rs->n > 1)
+		cart_msg(CART_MSG_NOTE, "%s: %s (%zu parts)", s->id,
 			 cart_outcome_name(rs->outcome), rs->n);
 	else
 		cart_msg(CART_MSG_NOTE, "%s: %s", s->id,
@@ -608,15 +611,16 @@ static void record_undone(struct run *r)
 		rs = &r->steps[i];
 		if (rs->state == RSTEP_ENDED)
 			continue;
-		gap.what = r->m->steps[i].id;
 		gap.detail = detail;
 		if (rs->state == RSTEP_RUNNING) {
+			gap.what = "the rest of it";
 			gap.count = (int64_t)(rs->n - rs->ended);
-			snprintf(detail, sizeof(detail), "%zu of %zu instances "
+			snprintf(detail, sizeof(detail), "%zu of %zu parts "
 				 "were not run: %s", rs->n - rs->ended, rs->n, why);
 			if (rs->n == rs->ended)
 				continue;
 		} else {
+			gap.what = "all of it";
 			gap.count = -1;
 			snprintf(detail, sizeof(detail), "the step was not run: "
 				 "%s", why);

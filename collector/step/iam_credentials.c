@@ -12,28 +12,29 @@
 #define PAUSE_MS 1000
 
 static const struct kind {
-	const char *word, *what;
+	const char *word, *one, *what;	/* in records; for people */
 	const char *list, *member, *id;	/* the call that lists them */
 	const char *update, *param;	/* the call that sets their status */
 } kinds[] = {
-	[CREDENTIAL_KEY] = { "key", "access keys", "ListAccessKeys",
+	[CREDENTIAL_KEY] = { "key", "access key", "access keys", "ListAccessKeys",
 		"AccessKeyMetadata", "AccessKeyId", "UpdateAccessKey",
 		"AccessKeyId" },
-	[CREDENTIAL_SSH] = { "ssh", "SSH keys", "ListSSHPublicKeys",
+	[CREDENTIAL_SSH] = { "ssh", "SSH key", "SSH keys", "ListSSHPublicKeys",
 		"SSHPublicKeys", "SSHPublicKeyId", "UpdateSSHPublicKey",
 		"SSHPublicKeyId" },
-	[CREDENTIAL_SERVICE] = { "service", "service credentials",
+	[CREDENTIAL_SERVICE] = { "service", "service credential", "service credentials",
 		"ListServiceSpecificCredentials", "ServiceSpecificCredentials",
 		"ServiceSpecificCredentialId",
 		"UpdateServiceSpecificCredential",
 		"ServiceSpecificCredentialId" },
-	[CREDENTIAL_CERTIFICATE] = { "certificate", "signing certificates",
-		"ListSigningCertificates", "Certificates", "CertificateId",
-		"UpdateSigningCertificate", "CertificateId" },
-	[CREDENTIAL_LOGIN] = { "login", "console password", NULL, NULL, NULL,
-		NULL, NULL },
-	[CREDENTIAL_SESSIONS] = { "sessions", "policy against older sessions",
+	[CREDENTIAL_CERTIFICATE] = { "certificate", "signing certificate",
+		"signing certificates", "ListSigningCertificates",
+		"Certificates", "CertificateId", "UpdateSigningCertificate",
+		"CertificateId" },
+	[CREDENTIAL_LOGIN] = { "login", "console password", "console password",
 		NULL, NULL, NULL, NULL, NULL },
+	[CREDENTIAL_SESSIONS] = { "sessions", "denial of older sessions",
+		"policy against older sessions", NULL, NULL, NULL, NULL, NULL },
 };
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -315,7 +316,7 @@ static void say(const struct credentials *s,
 {
 	const struct kind *k = &kinds[change->kind];
 
-	snprintf(out, size, "%s%s%s of %s: %.120s", k->word,
+	snprintf(out, size, "%s%s%s of %s: %.120s", k->one,
 		 change->id[0] ? " " : "", change->id,
 		 s->user != NULL ? s->user : s->role, result);
 }
@@ -460,7 +461,7 @@ int cart_credentials_wait(struct credentials *s,
 			continue;
 		if (in_effect(s, &changes[i])) {
 			say(s, &changes[i], changes[i].value == NULL ? "removed" :
-			    changes[i].kind == CREDENTIAL_SESSIONS ? "written" :
+			    changes[i].kind == CREDENTIAL_SESSIONS ? "in effect" :
 			    changes[i].value, text, sizeof(text));
 			s->c->ops->tell(s->c, text);
 			continue;

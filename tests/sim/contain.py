@@ -211,7 +211,8 @@ def test_whole(key, secret, want):
     assert len(asked) == 8, asked
     sim("options", {"iam_delay": 0})
     check_contained(state(), "whole")
-    assert "ssh" in err and "sessions of incident-response: written" in err
+    assert "SSH key " in err, err
+    assert "denial of older sessions of incident-response: in effect" in err
     # reads before the first change and after the last
     ops = [e["operation"] for e in entries]
     first = ops.index("UpdateAccessKey")
