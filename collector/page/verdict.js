@@ -4,7 +4,9 @@ import { sizeText } from './bytes.js';
 import { native } from './digest.js';
 import { byId, el, facts, fill, grid } from './dom.js';
 import { keyIdText } from './minisign.js';
-import { EXAMINER_LIMIT, HEADLINES, meaning, SESSION_LIMIT } from './words.js';
+import {
+	EXAMINER_LIMIT, HEADLINES, INSIDE, meaning, SESSION_LIMIT
+} from './words.js';
 
 const GAPS_SHOWN = 500;
 
@@ -69,13 +71,15 @@ function parts(result, keys) {
 	const limit = bag.purpose === 'session' ? SESSION_LIMIT : EXAMINER_LIMIT;
 
 	return [
-		['Are the bytes unchanged since sealing?', check.sealHolds ?
-			'Yes, every one of them.' : 'Not established.'],
+		['Are the bytes unchanged since sealing?', !check.sealHolds ?
+			'Not established.' : check.encrypted ?
+			'Yes, every one of the encrypted bytes.' :
+			'Yes, every one of them.'],
 		['Who sealed it?', signer ? (check.claimed ? 'It claims to be ' +
 			`by key ${signer}: not checked.` :
 			`Key ${signer}${kind}.`) : 'Nobody that can be named.'],
 		['Do you trust that key?', trustText(check, keys)],
-		['Is it complete?', completeness(bag)],
+		['Is it complete?', completeness(check)],
 		['When was it sealed?', sealedWhen(bag)],
 		['What rests on the collector\'s word?', 'That the exhibits are ' +
 			'what the machine and AWS answered. Signatures by AWS ' +
@@ -83,8 +87,9 @@ function parts(result, keys) {
 			'followed, are not checked by this page; crashcart ' +
 			'verify checks those that it knows.'],
 		['What does the seal not show?', bag.purpose ? limit : null],
-		['What was not checked?', 'What the exhibits mean. That is the ' +
-			'work of an examiner.'],
+		['What was not checked?', check.encrypted ? INSIDE :
+			'What the exhibits mean. That is the work of an ' +
+			'examiner.'],
 	];
 }
 
@@ -107,9 +112,12 @@ function sealedWhen(bag) {
 		'with.'].join(' ');
 }
 
-function completeness(bag) {
+function completeness({ bag, encrypted, sealHolds, seal }) {
 	const { gap } = bag.log.counts;
 
+	if (encrypted && sealHolds)
+		return `The seal says: ${seal.state}. The log, which would ` +
+			'show it, is encrypted.';
 	if (!bag.state)
 		return 'Not established.';
 	if (bag.state === 'partial')
@@ -144,9 +152,10 @@ function bundleFacts(result) {
 			at(line, 'tool', 'sha256')],
 		['Manifest', line && `${at(line, 'manifest', 'name')}, SHA-256 ` +
 			at(line, 'manifest', 'sha256')],
-		['Exhibits', bag.log.counts.exhibit],
-		['Lines of the log', bag.log.tree.size],
-		['Size as stored', sizeText(bag.payloadBytes)],
+		...check.encrypted ? [] : [
+			['Exhibits', bag.log.counts.exhibit],
+			['Lines of the log', bag.log.tree.size],
+			['Size as stored', sizeText(bag.payloadBytes)]],
 		['Interrupted', bag.log.continued.length ? 'yes: continued ' +
 			'with a further session key from log line ' +
 			bag.log.continued.join(', ') : null],

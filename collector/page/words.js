@@ -45,8 +45,8 @@ export function meaning(result, namedKeys) {
 	if (result.check.encrypted && result.check.sealHolds)
 		return 'The bundle is encrypted. Its encrypted bytes are the ' +
 			'ones that were sealed. Who signed stands below; what ' +
-			'is inside can only be checked after somebody who has ' +
-			'the key decrypts it.';
+			'is inside can only be checked by somebody who has ' +
+			'the key that opens it.';
 	if (result.check.claimed && !result.check.sealHolds)
 		return 'The bundle is encrypted, and you named no key that ' +
 			'made the seal: nothing that matters was checked.';
@@ -70,6 +70,9 @@ export const SESSION_LIMIT = 'The seal was made by a session key, which the ' +
 	'on. It shows that the bytes are unchanged since sealing. Whoever ' +
 	'controlled that machine while the collection ran could have chosen ' +
 	'them.';
+export const INSIDE = 'All that is inside: which files it holds, the log, the ' +
+	'exhibits, the gaps, the times, the inner seal. A page cannot open it; ' +
+	'whoever has its age key checks it with crashcart verify --identity.';
 export const EXAMINER_LIMIT = 'The seal was made by an examiner\'s key. It ' +
 	'shows that the bytes are unchanged since its holder sealed them, not ' +
 	'that the machine told the truth.';

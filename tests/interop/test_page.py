@@ -359,6 +359,11 @@ def encrypted(page, top):
     judge('right', lambda: None)
     text = page.run('document.getElementById("verdict").textContent')
     need('words', 'The bundle is encrypted.' in text, text[:300])
+    need('its limits', all(words in text for words in (
+        'every one of the encrypted bytes', 'The seal says: complete',
+        'All that is inside', 'crashcart verify --identity')), text[:3000])
+    need('no count of what it did not see', 'Exhibits0' not in text and
+         'Lines of the log' not in text, text[:3000])
     stranger = make_bundle.Maker(SEED + 1).keys()
     need('not checked', agree(page, 'encrypted, no key', bundle, stranger[:1],
                               '')['bytes_intact'] is None)
