@@ -89,12 +89,17 @@ static void add_step(struct cart_buf *b, const struct cart_json *step)
 static int print_words(const struct cart_manifest *m, const struct cart_json *plan)
 {
 	const struct cart_json *step;
-	struct cart_buf b;
+	struct cart_buf b, params;
 	int rc = CART_EXIT_FAILED;
+	size_t missing;
 
 	cart_buf_init(&b, (size_t)16 << 20);
+	cart_buf_init(&params, (size_t)1 << 20);
 	cart_buf_addf(&b, "%s: %s\n", cart_manifest_name(m),
 		      cart_manifest_title(m));
+	missing = cart_manifest_params_list(m, &params);
+	if (params.len > 0)
+		cart_buf_addf(&b, "\nParameters:\n%s", (char *)params.data);
 	for (step = cart_json_first(cart_json_get(plan, "steps")); step != NULL;
 	     step = cart_json_next(step))
 		add_step(&b, step);
@@ -106,8 +111,12 @@ static int print_words(const struct cart_manifest *m, const struct cart_json *pl
 	else
 		cart_buf_adds(&b, "\nCalls marked ! change something; each "
 			      "needs the --allow that its step names.\n");
-	if (cart_buf_ok(&b) && fwrite(b.data, 1, b.len, stdout) == b.len)
+	if (missing > 0)
+		cart_buf_adds(&b, "To collect, give what is MISSING above.\n");
+	if (cart_buf_ok(&params) && cart_buf_ok(&b) &&
+	    fwrite(b.data, 1, b.len, stdout) == b.len)
 		rc = CART_EXIT_OK;
+	cart_buf_clear(&params);
 	cart_buf_clear(&b);
 	return rc;
 }
@@ -135,11 +144,21 @@ static int plan(const struct cart_args *a)
 	struct cart_json *j = NULL;
 	struct cart_err err = { 0 };
 	bool policy = cart_args_flag(a, "policy");
+	/* to read it, one need not know yet what it will be about */
+	bool words = !policy && !cart_args_flag(a, "check") &&
+		!cart_args_flag(a, "json");
 	struct cart_buf b;
 	int status;
 
 	cart_buf_init(&b, (size_t)16 << 20);
-	m = cart_manifest_load(a, a->positional[0], true, NULL, &err);
+	m = cart_manifest_load(a, a->positional[0], false, NULL, &err);
+	if (m != NULL && !(words && cart_manifest_params_list(m, &b) > 0) &&
+	    cart_manifest_ready(m, &err) < 0) {
+		err.class = CART_ERR_USAGE;
+		cart_manifest_free(m);
+		m = NULL;
+	}
+	cart_buf_reset(&b);
 	if (m != NULL && !cart_args_flag(a, "check"))
 		j = policy ? cart_manifest_policy(m, region_of(a, env), &err) :
 			cart_manifest_plan(m, &err);
@@ -191,7 +210,8 @@ const struct cart_command cart_cmd_plan = {
 	.options = options,
 	.about =
 "Without --check it needs no credentials and sends nothing.  Calls marked !\n"
-"would change something.  --json prints what the bundle keeps as plan.json.\n"
+"would change something.  Parameters that are not given are shown as MISSING.\n"
+"--json prints what the bundle keeps as plan.json.\n"
 "\n"
 "--check asks who the credentials are, how far the clock is off, whether each\n"
 "endpoint can be reached (no request is sent there), and for each call of the\n"
@@ -202,6 +222,7 @@ const struct cart_command cart_cmd_plan = {
 "leaves nothing.\n"
 "\n"
 "Examples:\n"
+"  crashcart plan instance-compromise\n"
 "  crashcart plan instance-compromise -p instance_id=i-0123456789abcdef0\n"
 "  crashcart plan instance-compromise -p instance_id=i-0123456789abcdef0 \\\n"
 "      --check --expect-account 111122223333 --out /mnt/usb\n"

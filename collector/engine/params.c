@@ -571,6 +571,34 @@ static enum resolve only_params(void *arg, const struct cart_ref *ref,
 	return *ret ? RESOLVE_OK : RESOLVE_LEAVE;
 }
 
+size_t cart_manifest_params_list(const struct cart_manifest *m,
+				 struct cart_buf *out)
+{
+	const struct cart_json *v;
+	const struct mparam *d;
+	size_t missing = 0;
+
+	for (d = m->params; d < m->params + m->n_params; d++) {
+		v = cart_json_get(m->values, d->name);
+		missing += d->required && !v;
+		cart_buf_addf(out, "  -p %s=", d->name);
+		if (!v)
+			cart_buf_adds(out, "VALUE");
+		else if (cart_json_string(v))
+			cart_text_escape(cart_json_string(v),
+					 strlen(cart_json_string(v)), out);
+		else
+			cart_json_print(v, 0, out);
+		cart_buf_addf(out, "%s%s%s\n", d->required && !v ?
+			      "   MISSING" : "", d->title ? "   " : "",
+			      d->title ? d->title : "");
+		if (d->required && !v && d->has_pattern)
+			cart_buf_addf(out, "      matches %s\n",
+				      d->pattern_text);
+	}
+	return missing;
+}
+
 int cart_manifest_ready(struct cart_manifest *m, struct cart_err *err)
 {
 	struct mpath p = { .m = m, .err = err };
@@ -585,9 +613,12 @@ int cart_manifest_ready(struct cart_manifest *m, struct cart_err *err)
 		if (d->required && !cart_json_get(m->values, d->name))
 			return cart_err_set(err, CART_ERR_USAGE, 0,
 				"manifest %s needs parameter %s%s%s%s; give "
-				"-p %s=VALUE", m->name, d->name,
+				"-p %s=VALUE%s%s; `crashcart plan` lists all "
+				"that it takes", m->name, d->name,
 				d->title ? " (" : "", d->title ? d->title : "",
-				d->title ? ")" : "", d->name);
+				d->title ? ")" : "", d->name,
+				d->has_pattern ? ", which matches " : "",
+				d->has_pattern ? d->pattern_text : "");
 	}
 	/* What the parameters make of `with` must still be right. */
 	for (i = 0; i < m->n_steps; i++) {

@@ -35,6 +35,10 @@ int cart_manifest_params_set(struct cart_manifest *m,
 			     struct cart_err *err);
 /* All required parameters are there?  To be called once after all params. */
 int cart_manifest_ready(struct cart_manifest *m, struct cart_err *err);
+/* A line "  -p NAME=VALUE   title" for each parameter, with the value that it
+ * has, or MISSING and what it must match: how many of these. */
+size_t cart_manifest_params_list(const struct cart_manifest *m,
+				 struct cart_buf *out);
 /* Parameters as set: an object, borrowed (for the session line and resume). */
 const struct cart_json *cart_manifest_params(const struct cart_manifest *m);
 

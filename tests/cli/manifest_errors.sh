@@ -87,6 +87,21 @@ expect 2 "$CRASHCART" collect instance-compromise --case X --out never -p instan
 says 'instance_id'
 expect 2 "$CRASHCART" collect instance-compromise --case X --out never --allow evidence
 says 'instance_id'
+says 'give -p instance_id=VALUE, which matches'
+# but one may read the plan before one knows of which instance
+expect 0 "$CRASHCART" plan instance-compromise
+prints '^  -p instance_id=VALUE   MISSING'
+prints '^  -p start=-90d'
+prints 'ec2:DescribeInstances'
+prints 'give what is MISSING'
+expect 0 "$CRASHCART" plan instance-compromise -p instance_id=i-0123456789abcdef0
+prints '^  -p instance_id=i-0123456789abcdef0'
+! grep -q MISSING out || die "nothing is missing"
+expect 2 "$CRASHCART" plan instance-compromise -p instance_id=nonsense
+for how in --policy --check --json; do
+	expect 2 "$CRASHCART" plan instance-compromise $how
+	says 'needs parameter instance_id'
+done
 expect 2 "$CRASHCART" collect host-triage --case ../x --out never
 says 'case'
 expect 2 "$CRASHCART" collect host-triag --case X --out never
