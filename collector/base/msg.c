@@ -201,14 +201,17 @@ static void words(struct cart_buf *b, int64_t now_ns, bool bar)
 		}
 		cart_buf_addf(b, "  %3u%%", (unsigned)(part * 100));
 	}
-	cart_buf_adds(b, "  ");
-	amount(b, progress.done);
-	if (progress.total > 0) {
-		cart_buf_adds(b, " of ");
-		amount(b, progress.total);
+	/* "%": what it counts is what stands before */
+	if (strcmp(progress.unit, "%") != 0) {
+		cart_buf_adds(b, "  ");
+		amount(b, progress.done);
+		if (progress.total > 0) {
+			cart_buf_adds(b, " of ");
+			amount(b, progress.total);
+		}
+		if (!is_bytes(progress.unit))
+			cart_buf_addf(b, " %s", progress.unit);
 	}
-	if (!is_bytes(progress.unit))
-		cart_buf_addf(b, " %s", progress.unit);
 	if (rate > 0 && is_bytes(progress.unit)) {
 		cart_buf_adds(b, "  ");
 		amount(b, (uint64_t)rate);

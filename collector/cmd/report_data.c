@@ -23,6 +23,7 @@ struct reading {
 	bool plain, packed;		/* the member that is being read */
 	char parts[PARTS_MAX][16];	/* "e000007": second pass */
 	size_t n_parts;
+	char timeline[18];	/* "e000007-" of cloudtrail.key: second pass */
 	bool second;
 };
 
@@ -78,6 +79,13 @@ static bool is_wanted_part(const struct reading *s, const char *path)
 	return false;
 }
 
+/* The events of a key, made into lines for Timesketch. */
+static bool is_timeline(const struct reading *s, const char *path)
+{
+	return s->timeline[0] != '\0' && strncmp(path, "data/", 5) == 0 &&
+		strncmp(path + 5, s->timeline, strlen(s->timeline)) == 0;
+}
+
 static int end_part(struct reading *s, struct cart_err *err)
 {
 	struct cart_buf plain;
@@ -100,7 +108,8 @@ static int on_member(void *arg, const struct cart_walk_member *m,
 	struct reading *s = arg;
 
 	if (data == NULL && !end) {
-		s->plain = !s->second && strstr(m->path, TRAIL_SLUG) != NULL;
+		s->plain = s->second ? is_timeline(s, m->path) :
+			strstr(m->path, TRAIL_SLUG) != NULL;
 		s->packed = is_wanted_part(s, m->path);
 		return 0;
 	}
@@ -157,6 +166,11 @@ static void on_exhibit(struct reading *s, const struct cart_json *line)
 	if (strncmp(get(line, "name"), "CloudTrail events of ", 21) == 0 &&
 	    cart_json_get(line, "parts") != NULL && s->n_parts < PARTS_MAX)
 		snprintf(s->parts[s->n_parts++], 16, "%.15s",
+			 get(line, "exhibit"));
+	/* a file of a host has an origin, and its path for a name */
+	if (strcmp(get(line, "name"), "timeline.ndjson") == 0 &&
+	    cart_json_size(cart_json_get(line, "origin")) == 0)
+		snprintf(s->timeline, sizeof(s->timeline), "%.15s-",
 			 get(line, "exhibit"));
 }
 
@@ -346,8 +360,8 @@ struct cart_report *cart_report_read(const struct cart_verify_options *o,
 	v.attestation = on_attestation;
 	v.attestation_arg = s;
 	rc = cart_verify(&v, ret_v, err);
-	/* events in parts: which parts, only the whole log told */
-	if (rc == 0 && s->n_parts > 0 && ret_v->kind != CART_VERDICT_INVALID &&
+	/* events in parts, a timeline: which, only the whole log told */
+	if (rc == 0 && (s->n_parts > 0 || s->timeline[0] != '\0') && ret_v->kind != CART_VERDICT_INVALID &&
 	    strcmp(o->bundle, "-") != 0) {
 		s->second = true;
 		v.attestation = NULL;

@@ -179,6 +179,17 @@ static unsigned name_of(struct cart_report_names *t, struct span s)
 	return (unsigned)t->n - 1;
 }
 
+static struct span behind_account(struct span arn)
+{
+	const char *colon = arn.len == 0 ? NULL : memrchr(arn.p, ':', arn.len);
+
+	if (colon != NULL) {
+		arn.len -= (size_t)(colon + 1 - arn.p);
+		arn.p = colon + 1;
+	}
+	return arn;
+}
+
 /* Who it was: what stands behind the account in an ARN
  * ("assumed-role/NAME/SESSION", "user/NAME", "root"), else the name, the
  * service that acted, or the kind. */
@@ -189,18 +200,11 @@ static struct span principal_of(struct span identity)
 		{ .key = "type" }, { .key = NULL }
 	};
 	struct span none = { "(unknown)", 9 };
-	const char *colon;
 	size_t i;
 
 	if (!members(identity, w))
 		return none;
-	if (w[0].value.len > 0) {
-		colon = memrchr(w[0].value.p, ':', w[0].value.len);
-		if (colon != NULL) {
-			w[0].value.len -= (size_t)(colon + 1 - w[0].value.p);
-			w[0].value.p = colon + 1;
-		}
-	}
+	w[0].value = behind_account(w[0].value);
 	for (i = 0; i < 4; i++)
 		if (w[i].value.len > 0)
 			return w[i].value;
@@ -230,12 +234,21 @@ int cart_report_add_event(struct cart_report *r, const char *line, size_t len,
 	struct wanted w[] = {
 		{ .key = "eventTime" }, { .key = "awsRegion" },
 		{ .key = "eventID" }, { .key = "requestID" },
-		{ .key = "userIdentity" }, { .key = NULL }
+		{ .key = "userIdentity" },
+		/* as timeline.ndjson of cloudtrail.key calls them */
+		{ .key = "datetime" }, { .key = "aws_region" },
+		{ .key = "event_id" }, { .key = "principal" }, { .key = NULL }
 	};
 	struct cart_report_event *e;
+	bool timeline;
 	int64_t t;
 
-	if (!members((struct span){ line, len }, w) || w[0].value.len == 0 ||
+	if (!members((struct span){ line, len }, w))
+		w[0].value.len = 0;
+	timeline = w[0].value.len == 0 && w[5].value.len > 0;
+	if (timeline)
+		memcpy(&w[0], &w[5], 3 * sizeof(w[0]));
+	if (w[0].value.len == 0 ||
 	    cart_clock_parse(w[0].value.p, w[0].value.len, &t) < 0) {
 		r->bad_events++;
 		return 0;
@@ -252,6 +265,7 @@ int cart_report_add_event(struct cart_report *r, const char *line, size_t len,
 	e->request = w[3].value.len > 0 ? hash(w[3].value.p, w[3].value.len) : 0;
 	e->region = (uint16_t)name_of(&r->regions, w[1].value);
 	e->principal = (uint16_t)name_of(&r->principals,
+					 timeline ? behind_account(w[8].value) :
 					 principal_of(w[4].value));
 	return 0;
 }

@@ -619,27 +619,44 @@ static void add_limits(struct report *r)
 	}
 }
 
+/* Only what looks like a key gets into a command. */
+static bool is_key(const char *id)
+{
+	return strlen(id) == 20 &&
+		(strncmp(id, "AKIA", 4) == 0 || strncmp(id, "ASIA", 4) == 0) &&
+		strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == 20;
+}
+
 static void add_next(struct report *r)
 {
-	struct cart_buf *b = &r->b;
+	static const char command[] =
+		"`crashcart collect compromised-key -p access_key_id=";
 	const struct cart_json *m = items(r->made);
+	const char *key = text(r->facts, "key"), *id;
+	struct cart_buf *b = &r->b;
 	bool any = false;
 
+	cart_buf_adds(b, "\n## Next\n\n");
+	if (cart_json_bool(cart_json_get(r->owner, "ours")) && is_key(key))
+		cart_buf_addf(b, "- to stop it, unless this run was to: %s%s "
+			      "--allow containment`; the way back is the "
+			      "manifest release-key, by what that run writes "
+			      "into containment.json\n", command, key);
+	else
+		cart_buf_adds(b, "- collect with credentials of the account "
+			      "that the key is of: it can be stopped only "
+			      "there\n");
 	for (; m != NULL; m = cart_json_next(m)) {
-		const char *id = text(m, "id");
-
-		/* only what looks like a key gets into a command */
+		id = text(m, "id");
 		if (strcmp(text(m, "what"), "created access key") != 0 ||
-		    strlen(id) != 20 || strncmp(id, "AKIA", 4) != 0 ||
-		    strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != 20)
+		    strncmp(id, "AKIA", 4) != 0 || !is_key(id))
 			continue;
 		if (!any)
-			cart_buf_adds(b, "\n## Next\n\nKeys that it made are "
-				      "keys of others to whom the same happened:"
-				      "\n\n");
+			cart_buf_adds(b, "- keys that it made are keys of "
+				      "others to whom the same happened, and "
+				      "live on when it is stopped:\n");
 		any = true;
-		cart_buf_addf(b, "- `crashcart collect compromised-key -p "
-			      "access_key_id=%s`\n", id);
+		cart_buf_addf(b, "- - %s%s`\n", command, id);
 	}
 }
 
@@ -998,6 +1015,9 @@ static int run(struct cart_step_ctx *c, struct cart_err *err)
 		rc = cart_buf_check(&r.now, "summary", err);
 	if (rc == 0)
 		rc = write_summary(&r, err);
+	if (rc == 0)
+		c->ops->tell(c, "more      in summary.md, and what to do next: "
+			     "`crashcart extract` writes it out");
 	cart_buf_clear(&r.b);
 	cart_buf_clear(&r.now);
 	return rc;

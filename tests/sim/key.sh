@@ -41,6 +41,14 @@ for k in asia akia; do
 		([.[].timestamp] | . == sort)' $k/timeline.ndjson > /dev/null ||
 		die "$k: timeline"
 done
+# what to do next, and the same events in a report's picture
+line asia/summary.md "access_key_id=$SIM_STOLEN_ACCESS_KEY_ID --allow containment\`"
+line asia/summary.md "access_key_id=$SIM_BACKDOOR_ACCESS_KEY_ID\`"
+line asia.err 'more      in summary.md'
+expect 0 "$CRASHCART" report asia-b01.tar --out asia.html
+grep -q "^<p>$(wc -l < asia/timeline.ndjson) events of CloudTrail that others" \
+	asia.html || die "the report draws other events"
+grep -q 'user/svc-metrics' asia.html || die "not by principal"
 # every source that the summary names is an exhibit that holds the event
 python3 - asia akia << 'P'
 import glob, re, sys
