@@ -247,7 +247,7 @@ static const struct cart_option options[] = {
 	{ "manifest-key", 0, "FILE|BASE64", true,
 	  "Key whose signature of a manifest in user-data counts." },
 	{ "work", 0, "FOLDER", false,
-	  "Where its few files go: a tmpfs (/run)." },
+	  "Where its few files go: a tmpfs; without it /run." },
 	{ NULL, 0, NULL, false, NULL }
 };
 

@@ -191,7 +191,8 @@ const struct cart_command cart_cmd_decrypt = {
 "is not whole gives exit status 1, and --out leaves nothing behind then.\n"
 "\n"
 "A bundle in segments is decrypted segment by segment, then joined:\n"
-"  for f in IR-7-b01.tar*.age; do crashcart decrypt -i lab.age $f; done |\n"
+"  for f in IR-7-b01.tar.age IR-7-b01.tar.[0-9]*.age; do\n"
+"      crashcart decrypt -i lab.age $f; done |\n"
 "      tar -xf -\n",
 	.run = decrypt,
 };

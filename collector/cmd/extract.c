@@ -132,6 +132,10 @@ const struct cart_command cart_cmd_extract = {
 "again and compared with the log.  Nothing outside FOLDER is touched, whatever\n"
 "names the evidence holds.\n"
 "The exit status is that of verify: 5 if all was written and is whole, but no\n"
-"key that you named with --pubkey vouches for it; 4 if it is not to be relied on.\n",
+"key that you named with --pubkey vouches for it; 4 if it is not to be relied on.\n"
+"\n"
+"Examples:\n"
+"  crashcart extract IR-7-b01.tar --out evidence --pubkey RWQ...\n"
+"  crashcart extract IR-7-b01.tar --out one e000007\n",
 	.run = extract,
 };

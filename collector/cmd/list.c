@@ -230,6 +230,10 @@ const struct cart_command cart_cmd_list = {
 	.options = options,
 	.about =
 "With --json each line is the log's own line.  The list is printed when the\n"
-"whole bundle was checked; exit 4 if it does not hold.\n",
+"whole bundle was checked; exit 4 if it does not hold.\n"
+"\n"
+"Examples:\n"
+"  crashcart list IR-7-b01.tar --gaps\n"
+"  crashcart list IR-7-b01.tar --files --csv > files.csv\n",
 	.run = list,
 };

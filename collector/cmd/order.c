@@ -151,7 +151,7 @@ static const struct cart_option options[] = {
 	{ "tool", 0, "FILE", true,
 	  "A program that may follow it; without it this one." },
 	{ "from", 0, "TIME", false, "It counts from then, not from now." },
-	{ "for", 0, "DURATION", false, "How long it counts: 12h, 7d (7d)." },
+	{ "for", 0, "DURATION", false, "How long it counts: 12h, 30d; without it 7d." },
 	{ "by", 0, "NAME", false, "Who orders, in words." },
 	CMD_AWS_OPTIONS,
 	{ NULL, 0, NULL, false, NULL }

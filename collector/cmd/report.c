@@ -108,6 +108,9 @@ const struct cart_command cart_cmd_report = {
 "clocks, tools and hashes, limits, and how to check by hand.  The bundle is\n"
 "verified while it is read.\n"
 "\n"
-"Exit status: 0 the page was written; 4 the same, of an invalid bundle.\n",
+"Exit status: 0 the page was written; 4 the same, of an invalid bundle.\n"
+"\n"
+"Example:\n"
+"  crashcart report IR-7-b01.tar --out IR-7.html --pubkey RWQ...\n",
 	.run = report,
 };

@@ -352,6 +352,12 @@ const struct cart_command cart_cmd_resume = {
 "Of a bundle in S3, FOLDER is that of its state file: its closed segments are\n"
 "read back, and it goes on behind them.  What cannot be read here (an encrypted\n"
 "bundle, or one in S3 by credentials that may only put) is sealed as partial,\n"
-"with the seal that the run signed when it closed the last segment.\n",
+"with the seal that the run signed when it closed the last segment.\n"
+"\n"
+"Examples:\n"
+"  crashcart resume /mnt/usb\n"
+"  crashcart resume /dev/shm/crashcart-state-x7Kq2P     # of a run to S3\n"
+"\n"
+"Exit status: as of collect; 2 also if nothing there was interrupted.\n",
 	.run = resume,
 };
