@@ -373,6 +373,8 @@ $(foreach name,$(DRIVER_NAMES),$(eval $(call driver_rule,$(name))))
 drivers: $(DRIVER_NAMES:%=$(B)/driver/%)
 
 # tests/fuzz/fuzz_ROOM_NAME.c links ROOM and those below it, other names all.
+# SECONDS are of processors' time, for each.
+SECONDS ?= 600
 REPLAY := $(B)/tests/fuzz/replay.o
 define fuzz_rule
 $(B)/replay/$1: $(B)/tests/fuzz/fuzz_$1.o $(REPLAY) $(SHIM) \
@@ -399,8 +401,6 @@ $(foreach name,$(FUZZ_NAMES),$(eval $(call fuzz_rule,$(name))))
 fuzz-replay-build: $(FUZZ_NAMES:%=$(B)/replay/%)
 fuzz-replay: $(FUZZ_NAMES:%=run-replay-%)
 
-# of processors' time, for each
-SECONDS ?= 600
 ifeq ($(FLAVOUR),fuzz)
 fuzz-build: $(FUZZ_NAMES:%=$(B)/fuzz/%)
 fuzz: $(FUZZ_NAMES:%=run-fuzz-%)
