@@ -613,13 +613,16 @@ class Incident:
         n = self.write(folder)
         os.replace(os.path.join(folder, "public-keys.json"),
                    os.path.join(state, "public-keys.json"))
-        request = urllib.request.Request(
-            url + "/_sim/load", json.dumps({"folder": folder}).encode(),
-            {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=600) as answer:
-            n["loaded"] = json.load(answer)
+        n["loaded"] = post(url + "/_sim/load", {"folder": folder})
         n["folder"] = folder
         return n
+
+
+def post(url, what):
+    request = urllib.request.Request(url, json.dumps(what).encode(),
+                                     {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=1800) as answer:
+        return json.load(answer)
 
 
 PLAYED = []

@@ -149,11 +149,14 @@ def change(env, changed):
         "s3", region_name="us-east-1", endpoint_url=env["AWS_ENDPOINT_URL"],
         aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"])
-    for bucket, key, data, meta in changed:
-        if data is None:
-            s3.delete_object(Bucket=bucket, Key=key)
-        else:
-            s3.put_object(Bucket=bucket, Key=key, Body=data, Metadata=meta)
+    gone = os.path.join(env["SIM_STATE"], "gone")
+    with open(gone, "w") as f:
+        for bucket, key, data, meta in changed:
+            if data is None:
+                f.write(json.dumps([bucket, key]) + "\n")
+            else:
+                s3.put_object(Bucket=bucket, Key=key, Body=data, Metadata=meta)
+    key_incident.post(env["AWS_ENDPOINT_URL"] + "/_sim/load", {"gone": gone})
 
 
 def until_now(seed, kind):

@@ -131,7 +131,7 @@ class Front:
         """Files of JSON lines: events {"account", "region", "record"} into
         the history, objects {"bucket", "key", "data", "meta"} into buckets; or
         a folder of such *.events, and of packs (objects.py), which must stay
-        where they are."""
+        where they are.  gone: a file of objects [bucket, key] to forget."""
         n = {"events": 0, "objects": 0}
         now = self.world.now().replace(microsecond=0)
         buckets = self.world.account(self.info["account"]).buckets
@@ -160,6 +160,11 @@ class Front:
                                  base64.b64decode(o["data"]), now,
                                  objects.PACKED, o["meta"])
                     n["objects"] += 1
+        if body.get("gone"):
+            with open(body["gone"], encoding="utf-8") as f:
+                for line in f:
+                    bucket, key = json.loads(line)
+                    buckets[bucket]["_objects"].pop(key)
         return n
 
     def control(self, req):

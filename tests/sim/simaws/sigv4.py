@@ -5,6 +5,7 @@ Independent of botocore's signer on purpose: a client that signs with
 botocore's rules is then judged by a second reading of the same page.
 """
 import datetime
+import functools
 import hashlib
 import hmac
 import re
@@ -148,6 +149,7 @@ def canonical_request(req, scope, payload):
         ";".join(scope.signed), payload])
 
 
+@functools.lru_cache(64)
 def stamp(text):
     try:
         return datetime.datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(

@@ -167,13 +167,16 @@ class Service:
                  if not self.model.operation_model(n).deprecated and
                  n not in OTHER_HOST),
                 key=lambda o: o.rank, reverse=True)
+            # most requests have no query, and most operations want one
+            self.bare = [o for o in self.routes
+                         if not o.literals and not o.need_query]
         query = {k.decode("latin-1"): v.decode("latin-1")
                  for k, v in query_pairs(req.query)}
         path = req.path
         host = VIRTUAL.fullmatch(req.headers.get("host", ""))
         if self.name == "s3" and host:
             path = "/" + host.group(1) + (path if path != "/" else "")
-        for o in self.routes:
+        for o in self.routes if query else self.bare:
             if o.method != req.method:
                 continue
             if any(k not in query or (v is not None and query[k] != v)
