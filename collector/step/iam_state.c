@@ -424,14 +424,20 @@ static int simple(struct iam *s, const char *operation, const char *what,
 
 static int run_all(struct iam *s, struct cart_json *keys, struct cart_err *err)
 {
+	unsigned before;
+
 	/* a new report takes AWS some seconds: asked for first, read last */
 	if (wants_new_report(s) && generate(s, err) < 0)
 		return -1;
+	before = s->missing;
 	if (all_pages(s, "GetAccountAuthorizationDetails", NULL,
 		      "account authorization details", details_page, err) < 0)
 		return -1;
-	/* where the details are denied, the users may still be listed */
-	if (cart_json_size(s->users) == 0 &&
+	/*
+	 * Where the details are denied, the users may still be listed.  Many
+	 * an account just has none.
+	 */
+	if (s->missing > before && cart_json_size(s->users) == 0 &&
 	    all_pages(s, "ListUsers", NULL, "users", users_page, err) < 0)
 		return -1;
 	if (per_user(s, keys, err) < 0 || last_used(s, keys, err) < 0 ||
