@@ -33,7 +33,7 @@ TEMPLATE = TOP + "/scripts/deploy/crashcart.json"
 SUBNET = ["ip", "netns", "exec", ENV["DEPLOY_SUBNET"]]
 LAB = ["ip", "netns", "exec", ENV["DEPLOY_LAB"]]
 MANIFESTS = {
-    "account-sweep": {"services": ["s3", "kms", "cloudtrail"]},
+    "account-sweep": {},
     "compromised-key": {"access_key_id": ENV["SIM_BACKDOOR_ACCESS_KEY_ID"]},
     "instance-compromise": {"instance_id": ENV["SIM_INSTANCE_ID"]},
     "preserve-snapshot": {
@@ -349,14 +349,22 @@ def complete(s3, bucket, p, made, mode):
 def roles(e, t):
     """The deployed roles, with their policies, in the incident's account; a
     session of the cart's own role there, and in the emulator."""
-    iam = e.client("iam")
     got = e.client("sts").assume_role(
         RoleArn="arn:aws:iam::%s:role/crashcart-cart" % ACCOUNT,
         RoleSessionName="i-cart")["Credentials"]
     key = {"id": got["AccessKeyId"], "secret": got["SecretAccessKey"],
            "token": got["SessionToken"]}
-    for name in ["cart"] + ["collect-" + m for m in MANIFESTS]:
-        name = "crashcart-" + name
+    theirs = [m for m in MANIFESTS if m != "preserve-snapshot"]
+    for account, session, names in (
+            (ACCOUNT, None, ["cart"] + ["collect-" + m for m in MANIFESTS]),
+            (MEMBER, e.of(MEMBER), ["collect-" + m for m in theirs])):
+        held(e.client("iam", session), account, names, key)
+    return key
+
+
+def held(iam, account, names, key):
+    """What the template gave them, in the simulated account too."""
+    for name in ["crashcart-" + n for n in names]:
         docs = {}
         for p in iam.list_attached_role_policies(RoleName=name)[
                 "AttachedPolicies"]:
@@ -373,8 +381,8 @@ def roles(e, t):
             same_policy(name[len("crashcart-collect-"):], docs)
         sim("role", {"name": name, "policies": docs, "trust": iam.get_role(
             RoleName=name)["Role"]["AssumeRolePolicyDocument"],
-            "key": key if name == "crashcart-cart" else None})
-    return key
+            "key": key if name == "crashcart-cart" else None,
+            "account": account})
 
 
 def given(name):
@@ -388,9 +396,7 @@ def same_policy(name, docs):
         return sorted((a, r, json.dumps(s.get("Condition")))
                       for d in documents for s in d["Statement"]
                       for a in s["Action"] for r in s["Resource"])
-    # services do not narrow the role: it serves every sweep
-    args = given(name) if name != "account-sweep" else []
-    r = run(CART, "plan", name, *args, "--policy")
+    r = run(CART, "plan", name, *given(name), "--policy")
     want = r.stdout
     # a cart is not allowed to contain: what changes is in no role
     if name == "compromised-key":
@@ -525,7 +531,7 @@ def automation(e, out, made, key):
         "/", 3)[3])["Body"].read()
     check("and lies in the bucket", json.loads(kept)["targets"] ==
           index["targets"], kept)
-    bundle(e, out, last)
+    bundle(e, out, last, "back")
     again, box, _ = started(e, out["Machine"], MACIE)
     check("the same finding launches no other", box is None)
     check("and is told so", finished(e, again)["targets"][0]["state"] ==
@@ -533,14 +539,14 @@ def automation(e, out, made, key):
     traffic()
 
 
-def bundle(e, out, last):
+def bundle(e, out, last, back):
     s3 = e.client("s3")
-    os.makedirs("back", exist_ok=True)
+    os.makedirs(back, exist_ok=True)
     prefix = last["location"].split("/", 3)[3].rsplit("/", 1)[0] + "/"
     versions = s3.list_object_versions(Bucket=out["Bucket"],
                                        Prefix=prefix)["Versions"]
     for v in versions:
-        with open("back/" + v["Key"].rsplit("/", 1)[1], "wb") as f:
+        with open(back + "/" + v["Key"].rsplit("/", 1)[1], "wb") as f:
             f.write(s3.get_object(Bucket=out["Bucket"], Key=v["Key"])[
                 "Body"].read())
     spki = e.client("kms").get_public_key(KeyId=out["SealKey"])["PublicKey"]
@@ -551,10 +557,10 @@ def bundle(e, out, last):
                    check=True)
     with open("seal.pub", encoding="ascii") as f:
         pub = f.read()
-    r = run(*LAB, CART, "verify", "back", "--pubkey", pub)
+    r = run(*LAB, CART, "verify", back, "--pubkey", pub)
     check("it verifies in the lab, sealed by the key in KMS",
           r.returncode == 0, r.stdout + r.stderr)
-    r = run(*LAB, CART, "report", "back", "--out", "-",
+    r = run(*LAB, CART, "report", back, "--out", "-",
             "--pubkey", pub)
     check("the report says which regions were left out", re.search(
         r"By its options: --only-region: \d+ enabled regions are left out",
@@ -919,6 +925,54 @@ def of_fleet(got, out, ec2, fleet):
         "max-time"] == "9m", member)
 
 
+def denied(first):
+    """What the account with the incident refused since, but that Macie is
+    not switched on."""
+    return [x for x in sim("log?since=%d" % first) if x["error"] in (
+        "UnauthorizedOperation", "AccessDenied", "AccessDeniedException")
+        and not (x["service"] == "macie2" and "not enabled" in
+                 x.get("message", ""))]
+
+
+def of_member(e, out, key):
+    """A finding about an instance of another account: the cart's role takes
+    on the member's, and what it collects there comes here."""
+    box = sim("mirror", {"account": MEMBER})["instance"]
+    arn, launch, asked = started(e, out["Machine"], guardduty(
+        "Backdoor:EC2/C&CActivity.B!DNS", {
+            "resourceType": "Instance", "instanceDetails": {
+                "instanceId": box}}))
+    if not check("a member's finding launches an instance", launch):
+        return
+    first = sim("state")["requests"]
+    r = boot(base64.b64decode(asked["UserData"]).decode(), key)
+    if not check("the cart collects in the member's account", r.returncode in
+                 (0, 3) and not denied(first), (r.returncode, denied(first)[
+                     :2], r.stderr[-900:])):
+        return
+    e.client("ec2").terminate_instances(InstanceIds=[launch["InstanceId"]])
+    last = json.loads(r.stdout.strip().split("\n")[-1])
+    index = finished(e, arn)["targets"][0]
+    check("and its bundle is in the index", index["account"] == MEMBER and
+          index["state"] == "sealed" and index["bundles"] == [
+              last["location"][:-len(".tar")]], (index, last))
+    calls = [x for x in sim("log?since=%d" % first) if x["service"] != "imds"]
+    by = {x["principal"].split("/")[1] for x in calls if x["account"] ==
+          MEMBER}
+    check("by that account's role alone", by == {
+        "crashcart-collect-instance-compromise"}, by)
+    taken = {x["operation"] for x in calls if x["account"] != MEMBER}
+    check("the cart's own did nothing but take it on", taken <= {
+        "AssumeRole", "GetCallerIdentity"} and "AssumeRole" in taken, taken)
+    check("snapshots were taken there", [
+        x for x in calls if x["account"] == MEMBER and x["status"] == 200 and
+        x["operation"].startswith("CreateSnapshot")], sorted({
+            x["operation"] for x in calls}))
+    bundle(e, out, last, "member")
+    r = run(CART, "list", "member", "--json")
+    check("it is about that instance", box in r.stdout, r.stdout[:300])
+
+
 def every_manifest(out, key):
     """Each with the user-data that the machine makes, under the roles."""
     for name, params in MANIFESTS.items():
@@ -936,10 +990,7 @@ def every_manifest(out, key):
                         "governance:30"}}
         first = sim("state")["requests"]
         r = boot(json.dumps(data), key)
-        refused = [x for x in sim("log?since=%d" % first) if x["error"] in (
-            "UnauthorizedOperation", "AccessDenied", "AccessDeniedException")
-            and not (x["service"] == "macie2" and "not enabled" in
-                     x.get("message", ""))]
+        refused = denied(first)
         check("%s under its role" % name, r.returncode in (0, 3) and
               not refused, (r.returncode, refused[:2], r.stderr[-900:]))
 
@@ -985,6 +1036,7 @@ def main():
         deploy_net.start(names, {}, key["id"], e.port, int(
             ENV["AWS_ENDPOINT_URL"].rsplit(":", 1)[1]), "e.pem", "e.key")
         automation(e, out, made, key)
+        of_member(e, out, key)
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             fleet = pool.submit(targets, e, out, rule["EventPattern"])
             every_manifest(out, key)

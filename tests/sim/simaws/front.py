@@ -5,6 +5,7 @@ import datetime
 import hashlib
 import json
 import os
+import re
 import time
 import traceback
 import urllib.parse
@@ -219,6 +220,8 @@ class Front:
                                         body.get("credentials")))
         if what == "role":
             return reply(self.role(**body))
+        if what == "mirror":
+            return reply(self.mirror(body["account"]))
         if what == "events":
             reg = self.world.accounts[self.info["account"]].regions[
                 q.get("region", "us-east-1")]
@@ -236,7 +239,7 @@ class Front:
             return reply({"bye": True})
         return reply({"error": "unknown control; there are log, state, "
                       "faults, clock, options, expire, principal, "
-                      "events, env, ca, quit"}, 404)
+                      "role, mirror, events, env, ca, quit"}, 404)
 
     def principal(self, name, document, credentials=False):
         """A user with one inline policy, made or changed; its key.  With
@@ -263,11 +266,36 @@ class Front:
         return {"AWS_ACCESS_KEY_ID": c.key_id,
                 "AWS_SECRET_ACCESS_KEY": c.secret}
 
-    def role(self, name, trust, policies, key=None):
+    def mirror(self, number):
+        """The machines of us-east-1, with networks, volumes and roles, in
+        another account too, where each has an identifier of its own."""
+        w = self.world
+        here, there = w.accounts[self.info["account"]], w.accounts[number]
+
+        def other(v):
+            if isinstance(v, dict):
+                return {other(k): other(x) for k, x in v.items()}
+            if isinstance(v, (list, tuple)):
+                return type(v)(other(x) for x in v)
+            if not isinstance(v, str):
+                return v
+            return re.sub(r"\b([a-z]+-)0(?=[0-9a-f]{16}\b)", r"\g<1>1",
+                          v.replace(here.number, number))
+        for kind in ("acls", "dhcp", "eips", "enis", "groups", "igws",
+                     "images", "instances", "rtbs", "rules", "subnets",
+                     "volumes", "vpcs"):
+            there.regions["us-east-1"].kinds[kind] = other(
+                here.regions["us-east-1"].all(kind))
+        there.profiles = other(here.profiles)
+        there.policies = other(here.policies)
+        there.roles = dict(other(here.roles), **there.roles)
+        return {"instance": other(w.names["instance"])}
+
+    def role(self, name, trust, policies, key=None, account=None):
         """A role with these inline policies, made or changed.  With a key
         {"id", "secret", "token"} that is one of its sessions'."""
         w = self.world
-        acct = w.accounts[self.info["account"]]
+        acct = w.accounts[account or self.info["account"]]
         acct.roles[name] = {
             "Path": "/", "RoleName": name, "RoleId": w.fresh.iam("AROA"),
             "Arn": "arn:aws:iam::%s:role/%s" % (acct.number, name),
