@@ -381,6 +381,7 @@ struct cart_input {
 	size_t *files;			/* its numbers of the segments */
 	uint64_t *lengths;		/* of the segments */
 	size_t n_segments;
+	size_t beside, beside_alike;	/* struct cart_verdict */
 	int pipe_fd;
 	bool has_seal, has_signature;
 	struct cart_buf seal, signature;

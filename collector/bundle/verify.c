@@ -743,6 +743,8 @@ static int run(struct check *c, struct cart_err *err)
 			     err)) < 0 ||
 	    cart_crew_start(&c->crew, c->o->threads, err) < 0)
 		return -1;
+	c->v->beside = c->in.beside;
+	c->v->beside_alike = c->in.beside_alike;
 	if (cart_heads_judge(c->o, c->v, err) < 0)
 		return -1;
 	/* the outer or inner seal, and each counter-signature */

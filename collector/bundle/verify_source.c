@@ -189,6 +189,33 @@ static int find_seal(struct cart_input *in, const struct listing *l,
 	return 0;
 }
 
+/* What is there and is no part of the bundle is not looked at, but told. */
+static void count_others(struct cart_input *in, const struct listing *l)
+{
+	static const char *const known[] = {
+		".run", ".seal", ".seal.minisig", ".tar", ".tar.age"
+	};
+	size_t n = strlen(in->base), i, k, m;
+	const char *end;
+
+	for (i = 0; i < l->n; i++) {
+		end = l->f[i].name + n;
+		if (strncmp(l->f[i].name, in->base, n) != 0 || *end != '.') {
+			in->beside++;
+			continue;
+		}
+		for (k = 0; k < 5 && strcmp(end, known[k]) != 0; k++)
+			;
+		m = strlen(end);
+		if (k == 5 && strncmp(end, ".custody/", 9) != 0 &&
+		    !(strncmp(end, ".tar.", 5) == 0 &&
+		      cart_input_is_further(end + 5, in->encrypted)) &&
+		    !(strncmp(end, ".seal.", 6) == 0 && m > 8 &&
+		      strcmp(end + m - 8, ".minisig") == 0))
+			in->beside_alike++;
+	}
+}
+
 int cart_input_open_source(const struct cart_verify_options *o,
 			   struct cart_input *ret, struct cart_err *err)
 {
@@ -210,6 +237,8 @@ int cart_input_open_source(const struct cart_verify_options *o,
 				  o->source->where, ret->base);
 	if (rc == 0)
 		rc = find_segments(ret, &l, err);
+	if (rc == 0)
+		count_others(ret, &l);
 	if (rc == 0)
 		rc = o->seal_path ?
 			cart_input_named_seal(ret, o->seal_path, err) :

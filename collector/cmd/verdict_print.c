@@ -326,6 +326,12 @@ static void print_json(const struct cart_verdict *v,
 	if (v->stored_only)
 		cart_json_add(j, "stored_as_sealed", cart_json_new_bool(
 			      v->kind != CART_VERDICT_INVALID));
+	if (v->beside + v->beside_alike > 0) {
+		cart_json_add(j, "beside",
+			      cart_json_new_int((int64_t)v->beside));
+		cart_json_add(j, "beside_alike",
+			      cart_json_new_int((int64_t)v->beside_alike));
+	}
 	cart_json_add(j, "encrypted", cart_json_new_bool(v->encrypted));
 	cart_json_add(j, "opened", cart_json_new_bool(v->opened));
 	cart_json_add(j, "signer", cart_json_new_string(v->signer_id));
@@ -603,6 +609,12 @@ static void print_words(const struct cart_verdict *v, size_t n_keys,
 		       "log line %" PRIu64 "\n", v->continued_line[i - 1]);
 	if (f != NULL)
 		print_objects(f->objects);
+	if (v->beside > 0)
+		printf("Beside it     %zu objects there that are no part of "
+		       "it: not looked at\n", v->beside);
+	if (v->beside_alike > 0)
+		printf("Beside it     %zu with names like its own that are no "
+		       "part of it: who put them there?\n", v->beside_alike);
 	if (!v->stored_only)
 		print_time(v);
 	if (v->heads_kept > 0)

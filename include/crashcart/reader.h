@@ -249,6 +249,9 @@ struct cart_verdict {
 	bool extracted;			/* an extracted bag: inner seal only */
 	bool stored_only;		/* not read: whoever stores it says that it
 					 * holds bytes with the seal's digests */
+	/* Of a bundle in a store: objects there that are no part of it, and
+	 * those whose names begin like its own all the same. */
+	size_t beside, beside_alike;
 	char signer_id[17];		/* key id of the outer signature */
 	char counter_id[17];		/* of the first counter-signature */
 	char signer_kind[16];		/* "session" or "examiner" */

@@ -105,6 +105,18 @@ put back/S-b01.tar "$more"
 both 4 "instead of $segments.*F2" "instead of $segments.*F2"
 aws s3 rm --quiet "s3://$bucket/t/$more"	# a delete marker: enough
 expect 0 "$CRASHCART" verify "s3://$bucket/t" -P "$key"
+# what is no part of it is told, and changes nothing
+echo x > x
+for name in notes.txt S-b01.tar.old S-b01.seal.bak; do put x "$name"; done
+expect 0 "$CRASHCART" verify "s3://$bucket/t" -P "$key"
+prints '^Beside it     1 objects there that are no part of it'
+prints '^Beside it     2 with names like its own'
+expect 0 "$CRASHCART" verify "s3://$bucket/t" -P "$key" --json
+jq -e '.verdict == "valid" and .beside == 1 and .beside_alike == 2' out > \
+	/dev/null || die "beside it: $(cat out)"
+for name in notes.txt S-b01.tar.old S-b01.seal.bak; do
+	aws s3 rm --quiet "s3://$bucket/t/$name"
+done
 # without checksums of parts it must be read
 aws s3api put-object --bucket $bucket --key t/S-b01.tar.002 \
 	--body back/S-b01.tar.002 --checksum-algorithm CRC32 > put.json
