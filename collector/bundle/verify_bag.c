@@ -138,8 +138,8 @@ static bool slug_ok(const char *s)
 	static const char more[] = "abcdefghijklmnopqrstuvwxyz0123456789._-";
 	size_t len = strlen(s);
 
-	return len >= 1 && len <= 64 && strspn(s, more) == len &&
-	       !strchr("._-", s[0]);
+	/* strchr() finds the end of an empty one, too */
+	return len <= 64 && strspn(s, more) == len && !strchr("._-", s[0]);
 }
 
 bool cart_payload_path_ok(const char *path, uint32_t *ret_exhibit)
@@ -658,7 +658,7 @@ static bool agent_ok(const char *v, size_t len)
 		return false;
 	for (commit = version + 2; commit < len && !strchr(" ()", v[commit]);)
 		commit++;
-	return commit > version + 2 && commit == len - 1;
+	return commit == len - 1;
 }
 
 /* The day of Crashcart-Start, which stands further down. */

@@ -4,7 +4,7 @@
 import { need } from './rule.js';
 
 const MAGIC = 'age-encryption.org/v1\n';
-const HEADER_MAX = 65536;
+const HEADER_MAX = 262144;
 const LEAST = 32;	/* a nonce, and the tag of one block */
 
 export function isAge(bytes) {

@@ -1285,3 +1285,60 @@ stamp_break('list-no-space', 'F24', stamps=lambda _: '1xhttp://a/ granted\n')
 stamp_break('list-url-only', 'F24', stamps=lambda _: '1 http://a/\n')
 stamp_break('list-other-word', 'F24', stamps=lambda t: t.replace(
     'failed nobody', 'denied nobody'))
+for _name, _kind, _edit in (
+        ('sha-longer', 'part', lambda l: put(sha256=l['sha256'] + 'x')(l)),
+        ('exhibit-other-letter', 'call', put(exhibit='x000001')),
+        ('dev-left', 'file', put(dev='08:1')),
+        ('dev-right', 'file', put(dev='8:01')),
+        ('mode-empty', 'file', put(mode='')),
+        ('mode-of-8', 'file', put(mode='00000644')),
+        ('mtime-year-0', 'file', put(mtime='0000-01-01T00:00:00Z')),
+        ('no-event', 'instance', without('event'))):
+    add('value-' + _name, 'F20', line_edit(_kind, _edit))
+add('prefix-no-type', 'F15', line_edit('note', without('type')))
+add('info-bytes-agent-two', 'F12', member_edit(
+    'bag-info.txt', lambda d: d.replace(b'(abcdef0)', b'(abc(def0)')))
+
+
+def checkpoint_form(form):
+    """Its first line | that of its signature; the right key made it."""
+    def edit(data):
+        from base64 import b64encode
+        from hashlib import sha256
+        key = signers()[0].sessions[0]
+        origin, rest = data.decode().split('\n', 1)
+        note = form.split('|')[0].format(origin=origin) + '\n' + rest[
+            :rest.index('\n\n') + 1]
+        key_id = sha256(origin.encode() + b'\n\x01' + key.point).digest()[:4]
+        return (note + '\n' + form.split('|')[1].format(
+            origin=origin, sig=b64encode(key_id + key.key.sign(
+                note.encode())).decode()) + '\n').encode()
+    return text_break('checkpoint', edit)
+
+
+for _name, _form in (('no-origin', '|\u2014 {origin} {sig}'),
+                     ('no-dash', '{origin}|{origin} {sig}'),
+                     ('no-name', '{origin}|\u2014  {sig}'),
+                     ('no-space-there', '{origin}|\u2014 {origin}{sig}')):
+    add('checkpoint-' + _name, 'F18', checkpoint_form(_form))
+age_break('mac-longer', lambda n, p, s, r: s[:s.index(b'\n--- ') + 48] +
+          b'x' + s[s.index(b'\n--- ') + 48:])
+age_break('header-long', lambda n, p, s, r: age_again(
+    r, p, form=lambda h: h.replace(b'\n---', b'\n-> x y\n' * 33000 + b'\n---')))
+
+# ---- right ones: what looks like more than it is ----------------------------
+
+
+def short_stanza():
+    """One of another kind, by a name that X25519 begins with."""
+    from random import Random
+    rng = Random(1)
+    return {'age': lambda n, plain: age_again(
+        rng, plain, form=lambda h: h.replace(b'\n---', b'\n-> X2551 x\n\n---'))}
+
+
+RIGHT = {
+    'dot-seal': Break('', lambda: {'files': lambda files: dict(
+        files, **{'.seal': b'x'})}),
+    'short-stanza': Break('', short_stanza, encrypted=True),
+}

@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 
 import make_bundle                      # noqa: E402
-from breaks import BREAKS, OTHER_IDENTITY   # noqa: E402
+from breaks import BREAKS, OTHER_IDENTITY, RIGHT   # noqa: E402
 from test_bundle_verify import BAG_CHANGES      # noqa: E402
 
 
@@ -44,6 +44,10 @@ def make(top):
             stamped.add(folder)
         write(folder, make_bundle.Maker(1, **options).make())
         plain.append(folder)
+    for name, one in RIGHT.items():
+        plain.append(os.path.join(top, 'right-' + name))
+        write(plain[-1], make_bundle.Maker(1, hooks=one.hooks(),
+                                           **one.options).make())
     for name, one in sorted(BREAKS.items()):
         maker = make_bundle.Maker(1, hooks=one.hooks(), **one.options)
         folder = os.path.join(top, name)

@@ -13,7 +13,43 @@ ORIGIN = 'the origin is made of a UUID, which F20 holds to its form'
 CALLER_SIZE = 'a size that the caller writes down, not of the bundle'
 PARSED = 'what cart_clock_parse would refuse as well'
 NAMED = 'about what is named on the command line, not about a bundle'
+LENGTH = ('base64 that is refused leaves nothing, and a line that is not there is '
+          'empty: another length, which is refused')
+LAST_LINE = ('the header ends with the line that begins with ---, where every '
+             'reader of lines stops')
+FORM = 'check_form() looked at it already'
 EXPLAINED = {
+    'bundle/verify.c: check_lengths(c, err) < 0': STORED,
+    'bundle/verify_input.c: strncmp(bundle, "s3://", 5) == 0':
+        'else it is the name of a file that is not there',
+    'bundle/verify_stamp.c: !sp': 'then the URL is as good as endless: too long',
+    'bundle/verify_stamp.c: rc < 0': NAMED,
+    'bundle/seal_read.c: cart_seal_version(data, len, &version) < 0':
+        'a version that cannot be read stays 0, which is not 1',
+    'bundle/logtypes.c: return colon': GUARD,
+    'crypt/minisign.c: cart_text_unbase64(s, s_len, &b) < 0': LENGTH,
+    'crypt/minisign.c: next_line(text, len, &line, &n) < 0':
+        'then the comment is all there is, and no base64',
+    'crypt/checkpoint.c: (size_t)(r->end - r->p) < len': GUARD,
+    'crypt/checkpoint.c: !eat_line(r, &line, &n)': LENGTH,
+    'crypt/checkpoint.c: !eat_line(&r, &line, &n)': LENGTH,
+    'crypt/checkpoint.c: cart_text_unbase64(line, n, &b) < 0': LENGTH,
+    'crypt/merkle.c: depth == CART_MERKLE_PATH_MAX':
+        'a tree of fewer than 2^64 leaves is no deeper',
+    'crypt/age_header.c: !lf': LAST_LINE,
+    'crypt/age_header.c: len < 0': LAST_LINE,
+    "crypt/age_header.c: end[-1] != '\\n'": LAST_LINE + ' behind its LF',
+    'crypt/age_header.c: st->arg_len != MAC_TEXT':
+        'no other length is base64 of 32 bytes; ' + GUARD,
+    'crypt/age_header.c: len < CART_AGE_MAGIC_SIZE': GUARD,
+    'crypt/age_header.c: memcmp(p, CART_AGE_MAGIC, CART_AGE_MAGIC_SIZE) != 0':
+        'both callers compared the beginning as it came',
+    'crypt/age_header.c: share_of(st, salt, err) < 0': FORM,
+    'crypt/age.c: r->held == 0 && *len > STORED_BLOCK':
+        'a shortcut: a block that is held is opened alike',
+    'crypt/age.c: r->state == READ_NONCE':
+        'without a nonce no block is held, and none is cut short',
+    'crypt/age.c: r->state == READ_FAILED': 'of a caller who reads on',
     'bundle/verify.c: c->o->line && c->o->line(c->o->arg, line, err) < 0':
         CALLER,
     'bundle/verify.c: n != g->n_chunks': STORED,

@@ -20,7 +20,7 @@ sys.dont_write_bytecode = True
 
 import make_bundle                      # noqa: E402
 import verify_bundle as peer            # noqa: E402
-from breaks import (BREAKS, OTHER_IDENTITY,  # noqa: E402
+from breaks import (BREAKS, OTHER_IDENTITY, RIGHT,  # noqa: E402
                     long_payload)
 
 DRIVER = os.path.join(os.environ['DRIVERS'], 'bundle_read_driver')
@@ -264,6 +264,12 @@ def right_more(folder):
         got = ours(folder, maker.keys(), more=['-i', folder + '.other'])
         if got[0] != 1 or '--identity' not in got[3]:
             wrong('right %s, other identity' % options, got)
+    for name, one in RIGHT.items():
+        maker = make_bundle.Maker(SEED, hooks=one.hooks(), **one.options)
+        write(folder, maker.make())
+        expect('right ' + name, 0,
+               ours(folder, maker.keys(), more=['-i', identity]),
+               theirs(folder, maker.keys(), identity))
     maker = make_bundle.Maker(SEED, encrypted=True,
                               hooks={'member': long_payload})
     write(folder, maker.make())

@@ -266,6 +266,7 @@ def age_header(data):
             base64.b64encode(base64.b64decode(whole)) == whole
     head = AGE_HEADER.match(data)
     need(head and unpadded(head.group(1)), 'F25', 'the header of an age file')
+    need(head.end() <= 262144, 'F25', 'the header of an age file is too long')
     stanzas = [(one[0].split(b' '), one[1].replace(b'\n', b''))
                for one in re.findall(AGE_STANZA, head.group())]
     for args, body in stanzas:
@@ -651,6 +652,7 @@ def check_object(kind, key, value, names):
 
 def check_line(line):
     kind = line.get('type')
+    need('type' in line, 'F15', 'the first keys of the line')
     need(isinstance(kind, str) and kind in TYPES and ' ' not in kind,
          'F20', 'a line of an unknown type')
     words = TYPES[kind]
@@ -1196,6 +1198,7 @@ def find(bundle, seal):
         names |= {n[:-8] for n in os.listdir(bundle)
                   if n.endswith('.tar.age')}
         names |= {n[:-5] for n in os.listdir(bundle) if n.endswith('.seal')}
+        names.discard('')
         if len(names) != 1:
             raise OSError('%s holds %d bundles' % (bundle, len(names)))
         found.folder, found.name = bundle, names.pop()

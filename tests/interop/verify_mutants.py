@@ -11,7 +11,7 @@ first: elsewhere it cannot matter.  It is
   explained where EXPLAINED says why no test can need it;
   survived  otherwise: the tests do not show what it is for.
 
-usage: verify_mutants.py [-v] [--again] [FILE]...  (files of collector/, see FILES)
+usage: verify_mutants.py [-v] [--again] [--all] [FILE]...   (of collector/)
 MUTANTS=N takes a sample of N (0: all), JOBS=N runs that many at once; the copy
 is built in MUTANTS_DIR (build/mutants).  What was found out is kept in
 build/mutants.json: a run that was cut short goes on there
@@ -43,25 +43,30 @@ os.environ.setdefault('DRIVERS', '')    # for who imports test_bundle_verify
 import corpus as bundles                # noqa: E402
 from mutants_explained import EXPLAINED     # noqa: E402
 
-# What reads evidence, and the tests beside the corpus that are about it
+# What every bundle is read by, which corpus.py and quick tests are about
 FILES = ['bundle/' + n for n in (
     'verify.c', 'verify_bag.c', 'verify_input.c', 'verify_load.c',
-    'verify_folder.c', 'verify_stamp.c', 'verify_source.c', 'walker.c',
-    'seal_read.c', 'logcheck.c', 'logtypes.c', 'verify_order.c', 'order.c',
-    'verify_trust.c', 'trust.c', 'custody.c', 'prove_check.c',
-    'verify_attest.c', 'verify_attest_identity.c', 'verify_attest_trail.c')] + [
-    'crypt/' + n for n in (
-        'minisign.c', 'checkpoint.c', 'merkle.c', 'age_header.c', 'age.c',
-        'age_key.c', 'age_armor.c', 'timestamp.c', 'pkcs7.c', 'rsa.c')] + [
+    'verify_folder.c', 'verify_stamp.c', 'walker.c', 'seal_read.c',
+    'logcheck.c', 'logtypes.c')] + ['crypt/' + n for n in (
+        'minisign.c', 'checkpoint.c', 'merkle.c', 'age_header.c', 'age.c')]
+UNITS = ['crypt_checkpoint', 'crypt_merkle', 'bundle_read', 'crypt_minisign']
+SCRIPTS = ['interop/checkpoint.sh', 'interop/minisign.sh',
+           'interop/test_age.py', 'cli/order.sh']
+# --all: what only some are read by, which slow scripts are about
+MORE = ['bundle/' + n for n in (
+    'verify_order.c', 'order.c', 'verify_trust.c', 'trust.c', 'custody.c',
+    'prove_check.c', 'verify_source.c', 'verify_attest.c',
+    'verify_attest_identity.c', 'verify_attest_trail.c')] + [
+    'crypt/' + n for n in ('age_key.c', 'age_armor.c', 'timestamp.c', 'pkcs7.c',
+                           'rsa.c')] + [
     'attest/identity.c', 'attest/cloudtrail_digest.c', 'cmd/verify_s3.c']
-UNITS = ('crypt_checkpoint', 'crypt_digest', 'crypt_merkle', 'attest_cloudtrail',
-         'attest_identity', 'bundle_read', 'bundle_fileset', 'crypt_minisign')
-SCRIPTS = ('interop/checkpoint.sh', 'interop/minisign.sh', 'interop/test_age.py',
-           'interop/attest_identity.sh', 'interop/timestamp.sh',
-           'interop/test_cloudtrail_digests.py', 'interop/test_verify_identity.py',
-           'interop/test_verify_attest.py', 'cli/order.sh', 'cli/trust.sh',
-           'cli/encrypt.sh', 'cli/prove.sh', 'cli/custody.sh',
-           'sim/verify_s3.sh')
+MORE_UNITS = ['crypt_digest', 'attest_cloudtrail', 'attest_identity']
+MORE_SCRIPTS = ['interop/attest_identity.sh', 'interop/timestamp.sh',
+                'interop/test_cloudtrail_digests.py',
+                'interop/test_verify_identity.py',
+                'interop/test_verify_attest.py', 'cli/trust.sh',
+                'cli/encrypt.sh', 'cli/prove.sh', 'cli/custody.sh',
+                'sim/verify_s3.sh']
 REFUSES = re.compile(
     r'\s*\{?\s*(?:return (?:-1|false|NULL|bad\w*|fail\w*|cart_rule\w*|'
     r'age_failed|cart_err_set|too_\w+|wrong\w*|refuse\w*|CART_WALK_BAD|'
@@ -76,7 +81,7 @@ RETURN = re.compile(r'\breturn ([^;]*?(?:&&|\? 0 : -1$)[^;]*);')
 MACHINE = re.compile(
     r'nomem|CART_ERR_MEMORY|grow\(|grow_seen|ok < 0|m->hash|s->parts|calloc|'
     r'malloc|realloc|cart_buf_check|cart_buf_ok|pthread|_new\(|_init\(|errno|'
-    r'\b(?:fd|n) < 0|input_open\(|stopping|!d\b|crew')
+    r'\b(?:fd|n) < 0|input_open\(|stopping|!d\b|crew|fstat|->secret$')
 HOOK = '''
 #include <fcntl.h>
 #include <stdlib.h>
@@ -426,7 +431,7 @@ def digest():
     for folder in ('collector', 'include', 'tests'):
         for base, names, files in sorted(os.walk(os.path.join(TOP, folder))):
             names[:] = sorted(n for n in names if n != '__pycache__')
-            for name in sorted(files):
+            for name in sorted(set(files) - {'mutants_explained.py'}):
                 with open(os.path.join(base, name), 'rb') as data:
                     whole.update(name.encode() + b'\0' + data.read())
     return whole.hexdigest()
@@ -441,7 +446,10 @@ def load(again):
     except (OSError, ValueError):
         return now, {}, {}
     if kept['digest'] == now and not again:
-        return now, kept['found'], kept['found']
+        return now, {i: what for i, what in kept['found'].items()
+                     if what[0] not in ('explained', 'survived') or
+                     (i.rsplit(' #', 1)[0] in EXPLAINED) ==
+                     (what[0] == 'explained')}, kept['hints']
     return now, {}, dict(kept.get('hints', {}), **kept['found'])
 
 
@@ -483,6 +491,10 @@ def main():
     words = sys.argv[1:]
     loud, again = '-v' in words, '--again' in words
     only = [w for w in words if w[0] != '-']
+    if '--all' in words or set(only) & set(MORE):
+        FILES.extend(MORE)
+        UNITS.extend(MORE_UNITS)
+        SCRIPTS.extend(MORE_SCRIPTS)
     sample = int(os.environ.get('MUTANTS') or 0)
     start = time.time()
     text, mutants = sources()

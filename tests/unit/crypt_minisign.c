@@ -150,6 +150,7 @@ static void public_key_forms(void **state)
 					   "comment: x\n%s\n",
 					   "untrusted comment: x%s\n",
 					   "untrusted comment: \x01\n%s\n",
+					   "untrusted comment: \x01\n%s",
 					   "untrusted comment: x\n%s\n%s\n" };
 	struct cart_signer *s = session();
 	struct cart_public_key key;
@@ -306,6 +307,44 @@ static void generates_keys_with_password(void **state)
 	cart_buf_clear(&public);
 }
 
+/* The form of other tools, and of AWS KMS: DER, base64 of it, PEM. */
+static void reads_spki(void **state)
+{
+	static const char good[] =
+		"MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+	static const char *const bad[] = {
+		"", "MCowBQYDK2VwAyEA",
+		/* X25519, a weak point, another base64 */
+		"MCowBQYDK2VuAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+		"MCowBQYDK2VwAyEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+		"MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURp=",
+		"-----BEGIN PUBLIC KEY-----\n\n-----END PUBLIC KEY-----\n",
+	};
+	struct cart_public_key key;
+	struct cart_err err = { 0 };
+	unsigned char der[45];
+	struct cart_buf b;
+	char pem[200];
+	size_t i;
+
+	assert_int_equal(cart_minisign_parse_spki(good, 60, &key, &err), 0);
+	assert_int_equal(key.key[0], 0xd7);
+	snprintf(pem, sizeof(pem), "-----BEGIN PUBLIC KEY-----\r\n%s\r\n"
+		 "-----END PUBLIC KEY-----\r\n", good);
+	assert_int_equal(cart_minisign_parse_spki(pem, strlen(pem), &key, &err),
+			 0);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (cart_minisign_parse_spki(bad[i], strlen(bad[i]), &key,
+					     &err) == 0)
+			fail_msg("accepted %s", bad[i]);
+	cart_buf_init_fixed(&b, der, sizeof(der));
+	assert_int_equal(cart_text_unbase64(good, 60, &b), 0);
+	assert_int_equal(cart_minisign_parse_spki(der, 44, &key, &err), 0);
+	assert_int_equal(cart_minisign_parse_spki(der, 43, &key, &err), -1);
+	der[0] ^= 1;
+	assert_int_equal(cart_minisign_parse_spki(der, 44, &key, &err), -1);
+}
+
 static void refuses_bad_comments(void **state)
 {
 	struct cart_signer *s = session();
@@ -359,6 +398,7 @@ int main(void)
 		cmocka_unit_test(reads_what_minisign_wrote),
 		cmocka_unit_test(public_key_forms),
 		cmocka_unit_test(refuses_weak_keys),
+		cmocka_unit_test(reads_spki),
 		cmocka_unit_test(ed25519_known),
 		cmocka_unit_test(generates_keys),
 		cmocka_unit_test(generates_keys_with_password),
