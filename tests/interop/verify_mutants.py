@@ -291,7 +291,10 @@ def copy(path, to, text):
         pass
     with open(to, 'wb') as out:
         out.write(new)
-    shutil.copymode(path, to)
+    if text:
+        shutil.copymode(path, to)
+    else:
+        shutil.copystat(path, to)       # what was built of it holds
 
 
 def limit():
