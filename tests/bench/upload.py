@@ -88,18 +88,22 @@ def text_block(n):
 def make_source(path, mib, text):
     """Bytes of a cipher, or log lines, anew after 64 MiB: nobody looks for what
     is so far away.  64 MiB of it in "piece"."""
-    if text:
-        piece = b"".join(text_block(11500 * n) for n in range(64))
-    else:
-        piece = subprocess.run(
+    if not text:
+        p = subprocess.Popen(
             ["openssl", "enc", "-aes-128-ctr", "-nosalt", "-pass", "pass:seed",
-             "-in", "/dev/stdin"], input=bytes(64 << 20), check=True,
-            capture_output=True).stdout
+             "-in", "/dev/zero"], stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL)
     with open("piece", "wb") as f:
-        f.write(piece)
-    with open(path, "wb") as f:
+        for n in range(64):
+            f.write(text_block(11500 * n) if text else p.stdout.read(1 << 20))
+    if not text:
+        p.kill()
+        p.wait()
+    # this process stays small: what it starts begins with its peak
+    with open("piece", "rb") as f, open(path, "wb") as out:
         for _ in range(mib // 64):
-            f.write(piece)
+            if os.sendfile(out.fileno(), f.fileno(), 0, 64 << 20) != 64 << 20:
+                sys.exit(f"{path}: no room")
 
 
 def certificate():
