@@ -32,6 +32,7 @@
 #define HEADERS_MAX_BYTES	((size_t)256 << 10)
 #define THREAD_STACK_BYTES	((size_t)512 << 10)
 #define POLL_MS			1000
+#define UPLOAD_BUFFER		((size_t)256 << 10)
 
 struct job {
 	const struct cart_http_request *req;
@@ -305,6 +306,8 @@ static CURLcode set_options(struct cart_net *n, struct job *j)
 	/* libcurl 7.88 refuses this for a handle that was used and did not get
 	 * far; it has the size from its first use then */
 	(void)curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 65536L);
+	if (r->body_len > UPLOAD_BUFFER)
+		SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BUFFER);
 	SET(CURLOPT_FRESH_CONNECT, r->fresh || r->connect_only ? 1L : 0L);
 	SET(CURLOPT_CONNECT_ONLY, r->connect_only ? 1L : 0L);
 	SET(CURLOPT_WRITEFUNCTION, on_body);
