@@ -4,11 +4,12 @@
 """Uploads through a line that throttles, resets and stalls: the bundle verifies
 from what the server got, and memory stays below 96 MiB.
 
-UPLOAD_GIB (make soak: 32) is how much goes through; without it 96 MiB do.  The
-server is crypt_s3put_driver, which keeps the parts as files; the proxy is below.
+UPLOAD_GIB (make soak: 32) is how much goes through, and before that straight to
+a server that keeps nothing; without it 96 MiB go through.  The server is crypt_s3put_driver, which keeps the parts as files; the proxy is below.
 A fault is drawn for each connection: so many bytes pass, then it ends by a
 reset, falls silent, or goes on at a trickle.
 """
+import contextlib
 import json
 import os
 import random
@@ -119,7 +120,19 @@ def peak(pid):
         return 0
 
 
-def collect(url):
+@contextlib.contextmanager
+def serving(*options):
+    """The server's port."""
+    p = subprocess.Popen([os.path.join(DRIVERS, "crypt_s3put_driver"),
+                          *options], stdout=subprocess.PIPE)
+    try:
+        yield int(p.stdout.readline())
+    finally:
+        p.kill()
+        p.wait()
+
+
+def collect(case, port):
     """Runs it: its last line, KiB at its peak."""
     env = {"PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
            "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1",
@@ -132,9 +145,9 @@ def collect(url):
                   f)
     with open("out", "wb") as out, open("err", "wb") as err:
         p = subprocess.Popen(
-            [CART, "collect", "./m.json", "--case", "F", "--out",
-             "s3://bench/p", "--bucket-owner", "ANY", "--endpoint-url", url,
-             "--status", "status", "--json", "--segment",
+            [CART, "collect", "./m.json", "--case", case, "--out",
+             "s3://bench/p", "--bucket-owner", "ANY", "--endpoint-url",
+             f"http://127.0.0.1:{port}", "--status", "status", "--json", "--segment",
              "1G" if GIB else "32M"], env=env, stdout=out, stderr=err)
         most = 0
         while p.poll() is None:
@@ -145,7 +158,10 @@ def collect(url):
     if p.returncode or not lines:
         with open("err", encoding="utf-8") as err:
             sys.exit(f"exit {p.returncode}\n{err.read()[-3000:]}")
-    return json.loads(lines[-1]), most
+    end = json.loads(lines[-1])
+    assert end["gaps"] == 0 and end["bundle"] == case + "-b01", end
+    assert most < ROOM, f"{most} KiB at its peak"
+    return end, most
 
 
 def main():
@@ -155,21 +171,18 @@ def main():
         rng = random.Random(1)
         for _ in range(SOURCE >> 20):
             f.write(rng.randbytes(1 << 20))
-    server = subprocess.Popen(
-        [os.path.join(DRIVERS, "crypt_s3put_driver"), "--keep", "kept"],
-        stdout=subprocess.PIPE)
-    try:
-        proxy = Proxy(int(server.stdout.readline()))
+    if GIB:
         start = time.monotonic()
-        end, most = collect("http://127.0.0.1:%d" %
-                            proxy.listener.getsockname()[1])
-    finally:
-        server.kill()
-        server.wait()
+        with serving() as port:
+            _, most = collect("S", port)
+        print(f"straight: {time.monotonic() - start:.1f} s, "
+              f"{most / 1024:.1f} MiB", flush=True)
+    start = time.monotonic()
+    with serving("--keep", "kept") as port:
+        proxy = Proxy(port)
+        end, most = collect("F", proxy.listener.getsockname()[1])
     print(f"{time.monotonic() - start:.1f} s, {most / 1024:.1f} MiB, "
           f"faults {proxy.done}")
-    assert end["gaps"] == 0 and end["bundle"] == "F-b01", end
-    assert most < ROOM, f"{most} KiB at its peak"
     assert sum(proxy.done.values()) >= 3, proxy.done
     with open("status", encoding="ascii") as f:
         status = json.load(f)
