@@ -8,17 +8,17 @@
 
 #include "crashcart/clock.h"
 
-#define LOGS_MAX ((size_t)1 << 18)	/* 20 MiB of slots at most */
+#define LOGS_MAX ((size_t)1 << 18)	/* 16 MiB of slots at most */
 #define SEEN_MAX ((size_t)24 << 20)
 #define EVENTS_MAX ((size_t)1 << 18)
 #define TEXT_MAX ((size_t)6 << 20)
 
 struct log_slot {
 	uint64_t place[2];		/* 0,0: free */
-	uint64_t seen;			/* the pass that counted it */
-	unsigned named;
-	/* of its name: "ACCOUNT_CloudTrail_REGION_20261124T0305" */
-	char chain[60], when[16];
+	/* of its name, "ACCOUNT_CloudTrail_REGION_20261124T0305" */
+	uint64_t chain;
+	uint32_t when;			/* moment(); 0: none */
+	uint32_t named : 3, seen : 29;	/* the pass that counted it */
 	unsigned char sha256[CART_SHA256_SIZE];
 };
 
@@ -46,7 +46,7 @@ struct trail_memory {
 	pthread_mutex_t lock;
 	struct table logs, events;
 	struct cart_buf text, seen;
-	uint64_t passes;
+	uint32_t passes;
 };
 
 static void *make(void)
@@ -151,6 +151,30 @@ static void hash(const char *a, const char *b, uint64_t ret[2])
 	ret[1] |= 1;			/* never a free slot */
 }
 
+/* Of "20261124T0305..." in 32 bits, in order; 0: it is none. */
+static uint32_t moment(const char *t)
+{
+	static const struct { unsigned char at, n, bits; } parts[] = {
+		{ 0, 4, 12 }, { 4, 2, 4 }, { 6, 2, 5 }, { 9, 2, 5 }, { 11, 2, 6 }
+	};
+	uint32_t all = 0, one;
+	size_t i, k;
+
+	if (strnlen(t, 13) < 13 || t[8] != 'T')
+		return 0;
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		for (one = k = 0; k < parts[i].n; k++) {
+			if (t[parts[i].at + k] < '0' || t[parts[i].at + k] > '9')
+				return 0;
+			one = one * 10 + (uint32_t)(t[parts[i].at + k] - '0');
+		}
+		if (one >> parts[i].bits != 0)
+			return 0;
+		all = all << parts[i].bits | one;
+	}
+	return all;
+}
+
 /* ---- logs -------------------------------------------------------------------- */
 
 void cart_trail_memory_put_log(struct trail_memory *m, const char *bucket,
@@ -159,7 +183,8 @@ void cart_trail_memory_put_log(struct trail_memory *m, const char *bucket,
 {
 	struct log_slot *s;
 	const char *name = strrchr(key, '/'), *t;
-	uint64_t id[2];
+	uint64_t id[2], chain[2] = { 0 };
+	char text[64];
 
 	if (m == NULL)
 		return;
@@ -167,16 +192,18 @@ void cart_trail_memory_put_log(struct trail_memory *m, const char *bucket,
 	t = strstr(name, "_CloudTrail_");
 	t = t != NULL ? strchr(t + 12, '_') : NULL;
 	hash(bucket, key, id);
+	if (t != NULL) {
+		snprintf(text, sizeof(text), "%.*s",
+			 (int)(t - name < 59 ? t - name : 59), name);
+		hash("chain", text, chain);
+	}
 	pthread_mutex_lock(&m->lock);
 	s = find(&m->logs, id, true);
 	if (s != NULL) {
 		memcpy(s->sha256, sha256, sizeof(s->sha256));
 		s->named = TRAIL_UNNAMED;
-		if (t != NULL) {
-			snprintf(s->chain, sizeof(s->chain), "%.*s",
-				 (int)(t - name < 59 ? t - name : 59), name);
-			snprintf(s->when, sizeof(s->when), "%.13s", t + 1);
-		}
+		s->chain = chain[0];
+		s->when = t != NULL ? moment(t + 1) : 0;
 	}
 	pthread_mutex_unlock(&m->lock);
 }
@@ -218,22 +245,24 @@ void cart_trail_memory_name_log(struct trail_memory *m, const char *bucket,
 void cart_trail_memory_not_yet(struct trail_memory *m, const char *account,
 			       const char *region, int64_t to_ns)
 {
-	char chain[60], t[CART_CLOCK_TEXT_SIZE], when[16];
+	char text[60], t[CART_CLOCK_TEXT_SIZE], when[16];
 	struct log_slot *s;
+	uint64_t chain[2];
 	size_t i;
 
 	if (m == NULL)
 		return;
-	snprintf(chain, sizeof(chain), "%.12s_CloudTrail_%.32s", account, region);
+	snprintf(text, sizeof(text), "%.12s_CloudTrail_%.32s", account, region);
 	cart_clock_text(to_ns, 0, t);
 	snprintf(when, sizeof(when), "%.4s%.2s%.5s%.2s", t, t + 5, t + 8,
 		 t + 14);
+	hash("chain", text, chain);
 	pthread_mutex_lock(&m->lock);
 	for (i = 0; i < m->logs.cap; i++) {
 		s = (void *)(m->logs.slots + i * m->logs.size);
 		if ((s->place[0] | s->place[1]) != 0 &&
-		    s->named == TRAIL_UNNAMED && strcmp(s->chain, chain) == 0 &&
-		    strcmp(s->when, when) >= 0)
+		    s->named == TRAIL_UNNAMED && s->chain == chain[0] && s->when != 0 &&
+		    s->when >= moment(when))
 			s->named = TRAIL_NOT_YET;
 	}
 	pthread_mutex_unlock(&m->lock);
@@ -279,7 +308,7 @@ uint64_t cart_trail_memory_seen(struct trail_memory *m, unsigned named,
 
 	if (m == NULL || !cart_buf_ok(&m->seen))
 		return 0;
-	m->passes++;
+	m->passes = (m->passes + 1) % ((uint32_t)1 << 29);
 	for (at = 0; at < m->seen.len; at += sizeof(h) + h.len) {
 		memcpy(&h, m->seen.data + at, sizeof(h));
 		s = find(&m->logs, h.log, false);
