@@ -362,9 +362,7 @@ static void print_json_end(const struct cmd_collection *c,
 {
 	bool piped = c->sink != NULL && strcmp(c->sink->kind, "pipe") == 0;
 	struct cart_json *j = cart_json_new_object();
-	struct cart_buf b;
 
-	cart_buf_init(&b, 16384);
 	cart_json_add(j, "bundle", cart_json_new_string(c->name));
 	cart_json_add(j, "location", cart_json_new_string(
 		      location != NULL ? location : ""));
@@ -375,11 +373,7 @@ static void print_json_end(const struct cmd_collection *c,
 	cart_json_add(j, "key", cart_json_new_string(key));
 	add_optional(j, "mask_key", mask_key);
 	add_stamps(c, r, j);
-	cart_json_print(j, 0, &b);
-	if (cart_buf_ok(&b))
-		fprintf(piped ? stderr : stdout, "%s\n", (char *)b.data);
-	cart_buf_clear(&b);
-	cart_json_free(j);
+	cart_command_print_json(piped ? stderr : stdout, j);
 }
 
 static void print_words_end(const struct cmd_collection *c,
@@ -681,12 +675,8 @@ static void print_partial_json(const struct cart_partial *p, const char *dir,
 	cart_json_add(j, "state", cart_json_new_string("partial"));
 	cart_json_add(j, "signer", cart_json_new_string(p->signer));
 	cart_json_add(j, "remnant", cart_json_new_bool(p->has_remnant));
-	cart_buf_reset(&b);
-	cart_json_print(j, 0, &b);
-	if (cart_buf_ok(&b))
-		printf("%s\n", (char *)b.data);
 	cart_buf_clear(&b);
-	cart_json_free(j);
+	cart_command_print_json(stdout, j);
 }
 
 int cart_cmd_collection_partial(const struct cart_args *a, int dirfd,

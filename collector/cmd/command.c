@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "crashcart/buf.h"
 #include "crashcart/msg.h"
 #include "crashcart/text.h"
 #include "crashcart/version.h"
@@ -352,6 +353,18 @@ size_t cart_args_all(const struct cart_args *a, const char *name,
 		out[n++] = value;
 	out[n] = NULL;
 	return n;
+}
+
+void cart_command_print_json(FILE *out, struct cart_json *j)
+{
+	struct cart_buf b;
+
+	cart_buf_init(&b, (size_t)64 << 20);
+	cart_json_print(j, 0, &b);
+	if (cart_buf_ok(&b))
+		fprintf(out, "%s\n", (char *)b.data);
+	cart_buf_clear(&b);
+	cart_json_free(j);
 }
 
 int cart_command_fail(const struct cart_args *a, const struct cart_err *err)

@@ -4,8 +4,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "crashcart/err.h"
+#include "crashcart/json.h"
 
 /*
  * The command line.  Each command is one file that defines one const struct
@@ -79,6 +81,9 @@ const char *cart_args_at(const struct cart_args *a, const char *name,
 /* All of them, NULL-terminated, in out[CART_ARGS_MAX + 1]. */
 size_t cart_args_all(const struct cart_args *a, const char *name,
 		     const char **out);
+
+/* Prints j as one line, and frees it. */
+void cart_command_print_json(FILE *out, struct cart_json *j);
 
 /* Prints err as "crashcart NAME: ..." and gives the status for its class. */
 int cart_command_fail(const struct cart_args *a, const struct cart_err *err);

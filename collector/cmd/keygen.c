@@ -27,19 +27,13 @@ static void announce(const char *secret, const char *public,
 	cart_minisign_id_text(key.id, id);
 	if (json) {
 		struct cart_json *j = cart_json_new_object();
-		struct cart_buf b;
 
-		cart_buf_init(&b, 16384);
 		cart_json_add(j, "secret_key", cart_json_new_string(secret));
 		cart_json_add(j, "public_key", cart_json_new_string(public));
 		cart_json_add(j, "key_id", cart_json_new_string(id));
 		cart_json_add(j, "key",
 			      cart_json_new_string((char *)bare.data));
-		cart_json_print(j, 0, &b);
-		if (cart_buf_ok(&b))
-			printf("%s\n", (char *)b.data);
-		cart_buf_clear(&b);
-		cart_json_free(j);
+		cart_command_print_json(stdout, j);
 	} else {
 		printf("Secret key: %s   (keep it off every suspect host)\n"
 		       "Public key: %s\nKey id:     %s\nKey:        %s\n",
@@ -51,22 +45,16 @@ static void announce(const char *secret, const char *public,
 static void announce_age(const char *file, const char *recipient, bool json)
 {
 	struct cart_json *j;
-	struct cart_buf b;
 
 	if (!json) {
 		printf("Identity:  %s   (secret: keep it off every suspect "
 		       "host)\nRecipient: %s\n", file, recipient);
 		return;
 	}
-	cart_buf_init(&b, 16384);
 	j = cart_json_new_object();
 	cart_json_add(j, "identity", cart_json_new_string(file));
 	cart_json_add(j, "recipient", cart_json_new_string(recipient));
-	cart_json_print(j, 0, &b);
-	if (cart_buf_ok(&b))
-		printf("%s\n", (char *)b.data);
-	cart_buf_clear(&b);
-	cart_json_free(j);
+	cart_command_print_json(stdout, j);
 }
 
 /* NAME.age: what age-keygen would make. */

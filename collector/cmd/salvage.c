@@ -432,12 +432,8 @@ static int print_json(const struct salvage *s, const char *state, int status)
 	}
 	cart_json_add(j, "why", cart_json_new_string(s->found.why));
 	cart_json_add(j, "exit", cart_json_new_int(status));
-	cart_buf_reset(&b);
-	cart_json_print(j, 0, &b);
-	if (cart_buf_ok(&b))
-		printf("%s\n", (char *)b.data);
 	cart_buf_clear(&b);
-	cart_json_free(j);
+	cart_command_print_json(stdout, j);
 	return status;
 }
 

@@ -190,12 +190,10 @@ static int print_json(const struct left *l, const char *state, int status,
 {
 	struct cart_json *j = cart_json_new_object();
 	char file[96], url[1200];
-	struct cart_buf b;
 
 	segment_file(l, 0, file);
 	snprintf(url, sizeof(url), "%.1100s%s", (char *)l->s.location.data,
 		 file);
-	cart_buf_init(&b, 16384);
 	cart_json_add(j, "bundle", cart_json_new_string(l->c->name));
 	cart_json_add(j, "location", cart_json_new_string(url));
 	cart_json_add(j, "root", cart_json_new_string(l->seal.root));
@@ -204,11 +202,7 @@ static int print_json(const struct left *l, const char *state, int status,
 	cart_json_add(j, "signer",
 		      cart_json_new_string(l->s.partial.signer));
 	cart_json_add(j, "remnant", cart_json_new_bool(remnant[0] != '\0'));
-	cart_json_print(j, 0, &b);
-	if (cart_buf_ok(&b))
-		printf("%s\n", (char *)b.data);
-	cart_buf_clear(&b);
-	cart_json_free(j);
+	cart_command_print_json(stdout, j);
 	return status;
 }
 

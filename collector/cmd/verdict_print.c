@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "command.h"
 #include "crashcart/clock.h"
 #include "crashcart/json.h"
 #include "crashcart/minisign.h"
@@ -304,7 +305,6 @@ static void print_json(const struct cart_verdict *v,
 		       const struct cart_findings *f)
 {
 	struct cart_json *j = cart_json_new_object(), *list;
-	struct cart_buf b;
 	char id[17] = "";
 	unsigned i;
 
@@ -383,12 +383,7 @@ static void print_json(const struct cart_verdict *v,
 			cart_json_add(j, "objects", cart_json_copy(f->objects));
 		cart_json_add(j, "sandbox", cart_json_new_string(f->sandbox));
 	}
-	cart_buf_init(&b, (size_t)64 << 20);
-	cart_json_print(j, 0, &b);
-	if (cart_buf_ok(&b))
-		printf("%s\n", (char *)b.data);
-	cart_buf_clear(&b);
-	cart_json_free(j);
+	cart_command_print_json(stdout, j);
 }
 
 static void print_signer(const struct cart_verdict *v, size_t n_keys)
