@@ -61,18 +61,19 @@ def interrupt(usb, env):
     """A collection onto the stick that dies half way."""
     for f in os.listdir(usb):
         os.unlink(os.path.join(usb, f))
-    for pause in (0.15, 0.4, 0.8, 1.5):
+    for _ in range(4):
         p = subprocess.Popen([CART, "collect", "host-triage", "--case", "IR-8",
                               "--out", usb, "--quiet"], env=env,
                              stdout=subprocess.DEVNULL,
                              stderr=subprocess.DEVNULL)
-        time.sleep(pause)
+        tar, size = os.path.join(usb, "IR-8-b01.tar"), 0
+        while p.poll() is None and size <= 100000:      # however slow it is
+            time.sleep(0.01)
+            size = os.path.getsize(tar) if os.path.exists(tar) else 0
         p.send_signal(signal.SIGKILL)
         p.wait()
         names = os.listdir(usb)
-        tars = [n for n in names if n.endswith(".tar")]
-        if tars and os.path.getsize(os.path.join(usb, tars[0])) > 100000 \
-                and not any(n.endswith(".seal") for n in names):
+        if size > 100000 and not any(n.endswith(".seal") for n in names):
             return
         for f in names:
             os.unlink(os.path.join(usb, f))
