@@ -131,7 +131,7 @@ judge B
 salvage 0 B
 
 # nothing was uploaded either
-killed C CreateMultipartUpload 1
+killed C PutObject 1 --bytes-per-second 1M	# C-b01.run
 salvage 5 C
 salvage 5 C
 
