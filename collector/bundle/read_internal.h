@@ -266,10 +266,17 @@ int cart_stamps_parse(const void *data, size_t len,
 /* Checks those of the bag; roots as in cart_tsr_check.  -1 with a rule broken,
  * or memory. */
 struct cart_bag;
+struct cart_counter_sig;
 int cart_stamps_check(const struct cart_bag *b, const char *roots,
 		      size_t roots_len,
 		      struct cart_verdict_stamp ret[CART_STAMPS_MAX],
 		      struct cart_err *err);
+
+/* Likewise that of a counter-signature. */
+int cart_stamp_check_counter(const struct cart_counter_sig *c,
+			     const char *roots, size_t roots_len,
+			     struct cart_verdict_stamp *ret,
+			     struct cart_err *err);
 
 /* What others said of the heads that the reader kept.  -1 (USAGE): it is not of
  * that head, or does not hold. */
@@ -282,6 +289,7 @@ int cart_heads_judge(const struct cart_verify_options *o,
 struct cart_held {
 	struct cart_public_key key;
 	bool counter;
+	const struct cart_verdict_stamp *stamp;	/* anchored, of a counter */
 };
 
 /* Which of them counts: fills signed_ok and what goes with it, if the reader
@@ -363,7 +371,9 @@ void cart_bag_comment(const struct cart_bag *b, const char *what,
 
 struct cart_counter_sig {
 	char id[17];			/* of its name */
+	bool there, stamped;		/* which of the two was found */
 	struct cart_buf data;
+	struct cart_buf tsr;		/* time stamp of data */
 };
 
 enum cart_input_kind {
@@ -396,10 +406,12 @@ void cart_input_close(struct cart_input *in);
 /* Likewise, of o->source. */
 int cart_input_open_source(const struct cart_verify_options *o,
 			   struct cart_input *ret, struct cart_err *err);
-/* SEAL.minisig (a), or SEAL.KEYID.minisig: where its bytes go.  name: of the
- * file, for messages; end: after "SEAL".  NULL with err. */
+/* SEAL.minisig (a), SEAL.KEYID.minisig or that with .tsr: where its bytes, at
+ * most so many, go.  name: of the file; n: length of "SEAL".  NULL: it is none
+ * of these, or, with *ret_max 0, err. */
 struct cart_buf *cart_input_signature(struct cart_input *in, const char *name,
-				      const char *end, struct cart_err *err);
+				      size_t n, size_t *ret_max,
+				      struct cart_err *err);
 /* "0042" and, if it is encrypted, "0042.age". */
 bool cart_input_is_further(const char *s, bool encrypted);
 /* The seal that lies elsewhere, with what signs it. */

@@ -77,6 +77,26 @@ static void hold(struct check *c, const struct cart_public_key *key,
 	c->held[c->n_held++].counter = counter;
 }
 
+/* F24.  The first that a key of the reader's made is told of. */
+static int take_stamp(struct check *c, const struct cart_counter_sig *s,
+		      bool ours, struct cart_err *err)
+{
+	struct cart_verdict_stamp stamp = { 0 };
+
+	if (!s->stamped)
+		return 0;
+	if (cart_stamp_check_counter(s, c->o->tsa_roots, c->o->tsa_roots_len,
+				     &stamp, err) < 0)
+		return -1;
+	if (!ours || c->v->counter_stamp.by[0])
+		return 0;
+	c->v->counter_stamp = stamp;
+	memcpy(c->v->counter_stamp_id, s->id, sizeof(s->id));
+	if (stamp.anchored)
+		c->held[c->n_held - 1].stamp = &c->v->counter_stamp;
+	return 0;
+}
+
 static int parse_sig(const struct cart_buf *b, const char *what,
 		     struct cart_minisign_sig *ret, struct cart_err *err)
 {
@@ -119,6 +139,9 @@ static int take_counters(struct check *c, struct cart_err *err)
 	if (!c->counters)
 		return cart_err_nomem(err);
 	for (i = 0; i < c->in.n_counters; i++) {
+		if (!c->in.counters[i].there)
+			return cart_rule(err, 24, "a time stamp of a "
+					 "counter-signature that is not there");
 		if (parse_sig(&c->in.counters[i].data, "a counter-signature",
 			      &c->counters[i], err) < 0)
 			return -1;
@@ -135,6 +158,8 @@ static int take_counters(struct check *c, struct cart_err *err)
 			return -1;
 		if (rc > 0)
 			hold(c, &key, true);
+		if (take_stamp(c, &c->in.counters[i], rc > 0, err) < 0)
+			return -1;
 		if (rc > 0 && !c->v->signed_ok) {
 			c->v->signed_ok = true;
 			c->v->countersigned = true;
@@ -782,7 +807,7 @@ static int run(struct check *c, struct cart_err *err)
 			 c->bag.manifest_hex, &c->v->order);
 	judge(c);
 	if (c->o->tsa_roots && !c->v->stamp[0].anchored &&
-	    !c->v->stamp[1].anchored)
+	    !c->v->stamp[1].anchored && !c->v->counter_stamp.anchored)
 		c->unknown = "no authority that you named anchored the time";
 	return 0;
 }
@@ -819,6 +844,8 @@ static void tidy_all(struct cart_verdict *v)
 		tidy(v->head[i].stamp.why_not,
 		     sizeof(v->head[i].stamp.why_not));
 	}
+	tidy(v->counter_stamp.by, sizeof(v->counter_stamp.by));
+	tidy(v->counter_stamp.why_not, sizeof(v->counter_stamp.why_not));
 	for (i = 0; i < CART_STAMPS_MAX; i++) {
 		tidy(v->stamp[i].url, sizeof(v->stamp[i].url));
 		tidy(v->stamp[i].error, sizeof(v->stamp[i].error));

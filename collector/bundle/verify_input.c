@@ -10,6 +10,7 @@
 
 #include <crashcart/fdio.h>
 #include <crashcart/text.h>
+#include <crashcart/timestamp.h>
 
 #include "read_internal.h"
 
@@ -50,7 +51,8 @@ static int read_small(int dirfd, const char *name, size_t max,
 		goto out;
 	}
 	if ((uint64_t)st.st_size > max) {
-		cart_rule(err, max == CART_SEAL_MAX ? 21 : 23,
+		cart_rule(err, max == CART_SEAL_MAX ? 21 :
+			  max == CART_TSR_MAX ? 24 : 23,
 			  "%s is too long", name);
 		goto out;
 	}
@@ -197,19 +199,16 @@ static int find_segments(struct cart_input *in, struct cart_err *err)
 
 /* --- the seal and what signs it --- */
 
-struct cart_buf *cart_input_signature(struct cart_input *in, const char *name,
-				      const char *end, struct cart_err *err)
+/* The counter-signature of that key; files come in any order. */
+static struct cart_counter_sig *counter_of(struct cart_input *in,
+					   const char *id, struct cart_err *err)
 {
 	struct cart_counter_sig *c;
-	const char *id = end + 1;
+	size_t i;
 
-	if (strcmp(end, ".minisig") == 0) {
-		in->has_signature = true;
-		return &in->signature;
-	}
-	if (strlen(id) != 16 + 8 || strspn(id, "0123456789ABCDEF") != 16)
-		return cart_rule(err, 23, "%s: not a name of a "
-				 "counter-signature", name), NULL;
+	for (i = 0; i < in->n_counters; i++)
+		if (memcmp(in->counters[i].id, id, 16) == 0)
+			return &in->counters[i];
 	if (in->n_counters == COUNTERS_MAX)
 		return cart_err_set(err, CART_ERR_LIMIT, 0,
 				    "more than %u counter-signatures",
@@ -221,14 +220,43 @@ struct cart_buf *cart_input_signature(struct cart_input *in, const char *name,
 	c = &c[in->n_counters++];
 	memset(c, 0, sizeof(*c));
 	memcpy(c->id, id, 16);
-	return &c->data;
+	return c;
 }
 
-/* Files SEAL.minisig and SEAL.KEYID.minisig beside the seal. */
+struct cart_buf *cart_input_signature(struct cart_input *in, const char *name,
+				      size_t n, size_t *ret_max,
+				      struct cart_err *err)
+{
+	const char *end = name + n;
+	bool stamp = ends_with(end, ".minisig.tsr");
+	struct cart_counter_sig *c;
+
+	*ret_max = stamp ? CART_TSR_MAX : SIGNATURE_MAX;
+	if (end[0] != '.' || (!stamp && !ends_with(name, ".minisig")))
+		return NULL;
+	if (strcmp(end, ".minisig") == 0) {
+		in->has_signature = true;
+		return &in->signature;
+	}
+	*ret_max = 0;
+	if (strlen(++end) != (stamp ? 28 : 24) ||
+	    strspn(end, "0123456789ABCDEF") != 16)
+		return cart_rule(err, stamp ? 24 : 23, "%s: not a name of a "
+				 "counter-signature%s", name,
+				 stamp ? "'s time stamp" : ""), NULL;
+	c = counter_of(in, end, err);
+	if (!c)
+		return NULL;
+	*ret_max = stamp ? CART_TSR_MAX : SIGNATURE_MAX;
+	*(stamp ? &c->stamped : &c->there) = true;
+	return stamp ? &c->tsr : &c->data;
+}
+
+/* Files SEAL.minisig, SEAL.KEYID.minisig and its .tsr beside the seal. */
 static int find_signatures(struct cart_input *in, int dirfd, const char *seal,
 			   struct cart_err *err)
 {
-	size_t n = strlen(seal);
+	size_t n = strlen(seal), max;
 	struct cart_buf *to;
 	struct dirent *e;
 	DIR *d = open_dir(dirfd, err);
@@ -237,12 +265,12 @@ static int find_signatures(struct cart_input *in, int dirfd, const char *seal,
 	if (!d)
 		return -1;
 	while (rc == 0 && (e = readdir(d)) != NULL) {
-		if (strncmp(e->d_name, seal, n) != 0 || e->d_name[n] != '.' ||
-		    !ends_with(e->d_name, ".minisig"))
+		if (strncmp(e->d_name, seal, n) != 0)
 			continue;
-		to = cart_input_signature(in, e->d_name, e->d_name + n, err);
-		rc = to ? read_small(dirfd, e->d_name, SIGNATURE_MAX, to, err) :
-			-1;
+		to = cart_input_signature(in, e->d_name, n, &max, err);
+		if (to || max == 0)
+			rc = to ? read_small(dirfd, e->d_name, max, to, err) :
+				-1;
 	}
 	closedir(d);
 	return rc;
@@ -439,8 +467,10 @@ void cart_input_close(struct cart_input *in)
 		close(in->dirfd);
 	if (in->pipe_fd >= 0)
 		close(in->pipe_fd);
-	for (i = 0; i < in->n_counters; i++)
+	for (i = 0; i < in->n_counters; i++) {
 		cart_buf_clear(&in->counters[i].data);
+		cart_buf_clear(&in->counters[i].tsr);
+	}
 	free(in->counters);
 	free(in->base);
 	free(in->lengths);

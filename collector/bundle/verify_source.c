@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <crashcart/text.h>
+#include <crashcart/timestamp.h>
 
 #include "read_internal.h"
 
@@ -146,7 +147,8 @@ static int read_small(struct cart_input *in, const struct listing *l,
 
 	cart_buf_init(out, max + 1);
 	if (f->size > max)
-		return cart_rule(err, max == CART_SEAL_MAX ? 21 : 23,
+		return cart_rule(err, max == CART_SEAL_MAX ? 21 :
+				 max == CART_TSR_MAX ? 24 : 23,
 				 "%s is too long", f->name);
 	if (!cart_buf_reserve(out, (size_t)f->size + 1))
 		return cart_err_nomem(err);
@@ -166,7 +168,7 @@ static int find_seal(struct cart_input *in, const struct listing *l,
 	char seal[NAME_SIZE + 32];
 	const struct file *f;
 	struct cart_buf *to;
-	size_t n, i;
+	size_t n, i, max;
 
 	snprintf(seal, sizeof(seal), "%s.seal", in->base);
 	f = find(l, seal);
@@ -178,12 +180,10 @@ static int find_seal(struct cart_input *in, const struct listing *l,
 	n = strlen(seal);
 	for (i = 0; i < l->n; i++) {
 		f = &l->f[i];
-		if (strncmp(f->name, seal, n) != 0 || f->name[n] != '.' ||
-		    strlen(f->name) < n + 8 ||
-		    strcmp(f->name + strlen(f->name) - 8, ".minisig") != 0)
+		if (strncmp(f->name, seal, n) != 0)
 			continue;
-		to = cart_input_signature(in, f->name, f->name + n, err);
-		if (!to || read_small(in, l, f, SIGNATURE_MAX, to, err) < 0)
+		to = cart_input_signature(in, f->name, n, &max, err);
+		if (to ? read_small(in, l, f, max, to, err) < 0 : max == 0)
 			return -1;
 	}
 	return 0;

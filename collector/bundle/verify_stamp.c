@@ -82,13 +82,13 @@ static int check_tsr(const struct cart_tsr_check *check,
 	return 0;
 }
 
-static int check_one(const struct cart_bag *b, const struct cart_stamp *s,
+static int check_one(const struct cart_buf *data, const struct cart_buf *reply,
 		     const char *roots, size_t roots_len,
 		     struct cart_verdict_stamp *ret, struct cart_err *err)
 {
 	const struct cart_tsr_check check = {
-		.reply = s->reply.data, .reply_len = s->reply.len,
-		.data = b->inner_text.data, .data_len = b->inner_text.len,
+		.reply = reply->data, .reply_len = reply->len,
+		.data = data->data, .data_len = data->len,
 		.roots = roots, .roots_len = roots_len,
 	};
 	struct cart_err why = { 0 };
@@ -111,11 +111,19 @@ int cart_stamps_check(const struct cart_bag *b, const char *roots,
 		memcpy(ret[i].url, b->stamp[i].url, sizeof(ret[i].url));
 		memcpy(ret[i].error, b->stamp[i].error, sizeof(ret[i].error));
 		if (b->stamp[i].granted &&
-		    check_one(b, &b->stamp[i], roots, roots_len, &ret[i],
-			      err) < 0)
+		    check_one(&b->inner_text, &b->stamp[i].reply, roots,
+			      roots_len, &ret[i], err) < 0)
 			return -1;
 	}
 	return 0;
+}
+
+int cart_stamp_check_counter(const struct cart_counter_sig *c,
+			     const char *roots, size_t roots_len,
+			     struct cart_verdict_stamp *ret,
+			     struct cart_err *err)
+{
+	return check_one(&c->data, &c->tsr, roots, roots_len, ret, err);
 }
 
 /* --- of heads that the reader kept --- */

@@ -50,16 +50,17 @@ static bool ended(const struct cart_trust_entry *e, const struct cart_held *h,
 	char then[CART_CLOCK_TEXT_SIZE];
 
 	cart_clock_text(end, 0, then);
-	if (h->counter) {
+	if (h->counter && !h->stamp) {
 		snprintf(text, 400, "that key %s %s, and a counter-signature "
 			 "has no time of its own", revoked ? "was revoked at" :
 			 "counts only until", then);
 		return false;
 	}
 	if (anchored && t < end) {
-		snprintf(text, 400, "that key %s %s, after it sealed this (%s, "
+		snprintf(text, 400, "that key %s %s, after it %s this (%s, "
 			 "anchored)", revoked ? "was revoked at" :
-			 "counted until", then, at);
+			 "counted until", then, h->counter ? "signed" :
+			 "sealed", at);
 		return true;
 	}
 	if (t != INT64_MIN && t >= end)
@@ -83,6 +84,10 @@ static bool counted(const struct cart_trust_entry *e, const struct cart_held *h,
 	const char *which;
 
 	anchored = anchored_at(v, &t);
+	if (h->stamp) {			/* when it signed, not the seal */
+		anchored = true;
+		t = h->stamp->gen_ns;
+	}
 	which = anchored ? "the anchored time" : "the time that the log states";
 	if (t != INT64_MIN)
 		cart_clock_text(t, 0, at);
@@ -100,7 +105,7 @@ static bool counted(const struct cart_trust_entry *e, const struct cart_held *h,
 		snprintf(text, 400, "that key counts at all times");
 	else
 		snprintf(text, 400, "that key counted at %s (%s)%s", at, which,
-			 h->counter ? "; a counter-signature has no time of its "
+			 h->counter && !h->stamp ? "; a counter-signature has no time of its "
 			 "own" : "");
 	return true;
 }

@@ -54,6 +54,21 @@ void cart_verdict_progress(void *arg, uint64_t done, uint64_t total)
 	cart_msg_progress("verifying", done, total, "bytes");
 }
 
+static void add_counter_stamp(struct cart_json *j, const struct cart_verdict *v)
+{
+	const struct cart_verdict_stamp *s = &v->counter_stamp;
+	char when[CART_CLOCK_TEXT_SIZE];
+
+	if (!s->by[0])
+		return;
+	j = cart_json_add(j, "countersigner_timestamp", cart_json_new_object());
+	cart_clock_text(s->gen_ns, 0, when);
+	cart_json_add(j, "signer", cart_json_new_string(v->counter_stamp_id));
+	cart_json_add(j, "time", cart_json_new_string(when));
+	cart_json_add(j, "by", cart_json_new_string(s->by));
+	cart_json_add(j, "anchored", cart_json_new_bool(s->anchored));
+}
+
 static void add_stamps(struct cart_json *j, const struct cart_verdict *v)
 {
 	struct cart_json *list = cart_json_add(j, "timestamps",
@@ -366,6 +381,7 @@ static void print_json(const struct cart_verdict *v,
 	cart_json_add(j, "bytes_parsed",
 		      cart_json_new_int((int64_t)v->bytes_parsed));
 	add_stamps(j, v);
+	add_counter_stamp(j, v);
 	if (v->n_heads > 0 && v->heads_kept == v->heads_given)
 		add_heads(j, v);
 	if (v->order.there) {
@@ -458,11 +474,21 @@ static void print_stamp(const struct cart_verdict_stamp *s)
 
 static void print_time(const struct cart_verdict *v)
 {
+	const struct cart_verdict_stamp *s = &v->counter_stamp;
+	char when[CART_CLOCK_TEXT_SIZE];
 	size_t i;
 
 	for (i = 0; i < v->n_stamps; i++)
 		print_stamp(&v->stamp[i]);
-	if (v->n_stamps == 0)
+	if (s->by[0]) {
+		cart_clock_text(s->gen_ns, 0, when);
+		printf("Time          key %s had counter-signed at %s: %s%s\n"
+		       "              as %s\n", v->counter_stamp_id, when,
+		       s->anchored ? "anchored by\n              an "
+		       "authority that you named," : "cannot tell\n"
+		       "              by whom: ", s->anchored ? "" : s->why_not,
+		       s->by);
+	} else if (v->n_stamps == 0)
 		printf("Time          not anchored: the host's clock and the "
 		       "clocks in the log only\n");
 }

@@ -8,6 +8,7 @@ const ENDINGS = [
 	['encrypted', /^(.+)\.tar(?:\.([0-9]+))?\.age$/],
 	['signature', /^(.+)\.seal\.minisig$/],
 	['counter', /^(.+)\.seal\.(.*)\.minisig$/],
+	['stamp', /^(.+)\.seal\.(.*)\.minisig\.tsr$/],
 	['seal', /^(.+)\.seal$/],
 	['key', /^(.+)\.pub$/],
 ];
@@ -24,12 +25,12 @@ export function kindOf(name) {
 
 /* Sorts what was chosen: { bases: [NAME], keys: [File], others: [File],
  * and of the first NAME: segments: [[text, File]], encrypted, seal,
- * signature, counters: [[KEYID, File]] }.  A name that was chosen twice
+ * signature, counters and their stamps: [[KEYID, File]] }.  A name that was chosen twice
  * counts as chosen last. */
 export function sortFiles(files) {
 	const byName = new Map([...files].map((file) => [file.name, file]));
 	const sorted = { segments: [], encrypted: [], counters: [], keys: [],
-		others: [], seal: null, signature: null };
+		stamps: [], others: [], seal: null, signature: null };
 	const all = [...byName.values()].map((file) =>
 		({ file, ...kindOf(file.name) }));
 	const bundles = all.filter(({ kind, number }) => kind === 'seal' ||
@@ -44,8 +45,8 @@ export function sortFiles(files) {
 		else if (kind === 'segment' || kind === 'encrypted')
 			sorted[kind === 'segment' ? 'segments' : kind]
 				.push([number ?? '', file]);
-		else if (kind === 'counter')
-			sorted.counters.push([number, file]);
+		else if (kind === 'counter' || kind === 'stamp')
+			sorted[kind + 's'].push([number, file]);
 		else
 			sorted[kind] = file;
 	}
@@ -77,4 +78,7 @@ export function checkCounterNames(sorted) {
 	for (const [id, file] of sorted.counters)
 		need(/^[0-9A-F]{16}$/.test(id), 23,
 			`${file.name}: not a name of a counter-signature`);
+	for (const [id, file] of sorted.stamps)
+		need(/^[0-9A-F]{16}$/.test(id), 24, `${file.name}: not a ` +
+			'name of a counter-signature\'s time stamp');
 }

@@ -7,6 +7,7 @@ import { digest } from './digest.js';
 import { Index, Reader } from './exhibits.js';
 import { checkCounterNames, segmentsOf } from './files.js';
 import { keyIdText, prehash } from './minisign.js';
+import { checkStamp, REPLY_MAX } from './stamp.js';
 import { Broken, CannotTell, need } from './rule.js';
 import { parseSeal } from './seal.js';
 import { readSlice, Stream } from './stream.js';
@@ -48,7 +49,7 @@ class Check {
 
 	/* Step 1: signatures over the bytes of the seal, then what it says. */
 	async takeSeal() {
-		const { seal, signature, counters } = this.sorted;
+		const { seal, signature, counters, stamps } = this.sorted;
 
 		if (!seal)
 			return;
@@ -64,6 +65,8 @@ class Check {
 		}
 		for (const [id, file] of counters)
 			await this.takeCounter(id, file);
+		for (const [id, file] of stamps)
+			await this.takeStamp(id, file);
 		this.seal = parseSeal(bytes);
 		this.bag.name = this.seal.name;
 	}
@@ -84,6 +87,17 @@ class Check {
 			this.countersigned = true;
 		}
 		this.counters.push(one);
+	}
+
+	/* F24 */
+	async takeStamp(id, file) {
+		const of = this.sorted.counters.find(([other]) => other === id);
+
+		need(of, 24, 'a time stamp of a counter-signature that is not ' +
+			'there');
+		need(file.size <= REPLY_MAX, 24, `${file.name} is too long`);
+		await checkStamp(await readSlice(file, 0, file.size),
+			await readSlice(of[1], 0, of[1].size));
 	}
 
 	/* F2, F22: cheap to see before anything is read. */

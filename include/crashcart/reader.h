@@ -262,6 +262,9 @@ struct cart_verdict {
 	char trust_text[400];
 	struct cart_verdict_stamp stamp[CART_STAMPS_MAX];
 	size_t n_stamps;		/* asked for */
+	/* That of a counter-signature by a key of the reader's; by[0] 0: none. */
+	struct cart_verdict_stamp counter_stamp;
+	char counter_stamp_id[17];
 	struct cart_verdict_order order;
 	unsigned sessions;		/* > 1: continued by a further key ... */
 	uint64_t continued_line[8];	/* ... from these lines */
@@ -280,7 +283,7 @@ struct cart_verdict {
 };
 
 /* 0 with a verdict (also INVALID), -1 with err only if the files could not
- * be read at all, or memory ran out.  Never extracts.  Takes 24 to 48 MiB,
+ * be read at all, or memory ran out.  Never extracts.  Takes 20 to 32 MiB,
  * depending on threads, and 80 bytes a member; attestations 90 more for each
  * exhibit that they need. */
 int cart_verify(const struct cart_verify_options *o, struct cart_verdict *ret,

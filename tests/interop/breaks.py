@@ -722,6 +722,24 @@ add('counter-name', 'F23', files_break(
     lambda f: f.update({_NAME + '.seal.0123456789ABCDEF.minisig':
                         f.pop(next(n for n in f if n.count('.') == 3))})),
     counter=True)
+
+
+def counter_stamp(edit, name=None):
+    def change(files):
+        of = next(n for n in files if n.count('.') == 3)
+        files[(name or of) + '.tsr'] = edit(files[of])
+    return files_break(change)
+
+
+for _name, _edit, _of in (
+        ('of-other', lambda _: make_stamp(b'something else'), None),
+        ('junk', lambda _: b'0\0', None),
+        ('tail', lambda d: make_stamp(d) + b'\0', None),
+        ('of-nothing', make_stamp,
+         _NAME + '.seal.0123456789ABCDEF.minisig'),
+        ('name', make_stamp, _NAME + '.seal.x.minisig')):
+    add('counter-stamp-' + _name, 'F24', counter_stamp(_edit, _of),
+        counter=True)
 add('counter-name-lower', 'F23', files_break(
     lambda f: f.update({_NAME + '.seal.x.minisig': b'x'})))
 add('signature-empty', 'F23', files_break(

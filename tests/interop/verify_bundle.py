@@ -1064,27 +1064,8 @@ class Bag:
         """Each is about the inner seal, and signed by what it carries: openssl
         says so, with the certificates of the token as its roots."""
         for granted, reply in self.stamps or []:
-            if not granted:
-                continue
-            need(der_length(reply) == len(reply), 'F24',
-                 'more than a time stamp')
-            with tempfile.TemporaryDirectory() as top:
-                def path(name, top=top):
-                    return os.path.join(top, name)
-                for name, data in (('tsr', reply), ('sig', self.inner_bytes)):
-                    with open(path(name), 'wb') as out:
-                        out.write(data)
-                done = all(subprocess.run(
-                    ['openssl', *args], capture_output=True).returncode == 0
-                    for args in (
-                        ('ts', '-reply', '-in', path('tsr'), '-token_out',
-                         '-out', path('token')),
-                        ('pkcs7', '-inform', 'DER', '-in', path('token'),
-                         '-print_certs', '-out', path('certs')),
-                        ('ts', '-verify', '-in', path('tsr'), '-data',
-                         path('sig'), '-CAfile', path('certs'),
-                         '-partial_chain', '-no_check_time')))
-            need(done, 'F24', 'a time stamp does not hold')
+            if granted:
+                check_stamp(reply, self.inner_bytes)
 
     def order_end(self, path, data, digest):
         if self.inner is not None:
@@ -1173,6 +1154,7 @@ class Found:
         self.seal = None         # bytes
         self.signature = None    # bytes
         self.counter = {}        # key id text -> bytes
+        self.stamp = {}          # of counter-signatures, likewise
         self.extracted = None
 
 
@@ -1231,6 +1213,27 @@ def find_segments(found):
                       for n in [start + end] + expected]
 
 
+def check_stamp(reply, sealed):
+    need(der_length(reply) == len(reply), 'F24', 'more than a time stamp')
+    with tempfile.TemporaryDirectory() as top:
+        def path(name):
+            return os.path.join(top, name)
+        for name, data in (('tsr', reply), ('sig', sealed)):
+            with open(path(name), 'wb') as out:
+                out.write(data)
+        done = all(subprocess.run(
+            ['openssl', *args], capture_output=True).returncode == 0
+            for args in (
+                ('ts', '-reply', '-in', path('tsr'), '-token_out',
+                 '-out', path('token')),
+                ('pkcs7', '-inform', 'DER', '-in', path('token'),
+                 '-print_certs', '-out', path('certs')),
+                ('ts', '-verify', '-in', path('tsr'), '-data',
+                 path('sig'), '-CAfile', path('certs'),
+                 '-partial_chain', '-no_check_time')))
+    need(done, 'F24', 'a time stamp does not hold')
+
+
 def find_companions(found, seal):
     if not os.path.lexists(seal):
         return
@@ -1244,6 +1247,11 @@ def find_companions(found, seal):
             need(re.fullmatch('[0-9A-F]{16}', middle), 'F23',
                  'name of a counter-signature')
             found.counter[middle] = read_file(os.path.join(folder, name))
+        elif name.startswith(base + '.') and name.endswith('.minisig.tsr'):
+            middle = name[len(base) + 1:-12]
+            need(re.fullmatch('[0-9A-F]{16}', middle), 'F24',
+                 'name of a time stamp')
+            found.stamp[middle] = read_file(os.path.join(folder, name))
 
 
 def extracted_members(root):
@@ -1334,6 +1342,9 @@ class Verifier:
             if self.holds(one, digest, 'a counter-signature'):
                 self.trusted = True
             counters.append(one)
+        for name, data in found.stamp.items():
+            need(name in found.counter, 'F24', 'a time stamp of nothing')
+            check_stamp(data, found.counter[name])
         seal = Seal(found.seal)
         seal.parse()
         return seal, outer, counters, digest
