@@ -140,3 +140,38 @@ for name in sorted(os.listdir(folder)):
     open(path, "wb").write(data)
 print(tried, "flipped bytes refused")
 P
+# likewise the one file of an entry in S3, each byte of which is in a signature
+# or around it (CART_LONG: all of them), and the head on a receipt
+copy
+python3 - "$CRASHCART" "$last" << 'P'
+import json, os, subprocess, sys
+cart, last = sys.argv[1:]
+path = 'p/C-b01.custody/000002.json'
+with open(path) as entry, open(path + '.minisig') as minisig:
+    good = json.dumps({'entry': entry.read(), 'minisig': minisig.read()},
+                      separators=(',', ':')).encode() + b'\n'
+os.unlink(path + '.minisig')
+
+
+def show(data, head):
+    with open(path, 'wb') as f:
+        f.write(data)
+    return subprocess.run([cart, 'custody', 'show', 'p', '-P', 'a.pub', '-P',
+                           'b.pub', '--head', head],
+                          stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL).returncode
+
+
+assert show(good, last) == 0
+signature = good.index(b'"minisig"')
+tried = range(0, len(good), 1 if os.environ.get('CART_LONG') else 7)
+for at in tried:
+    changed = bytearray(good)
+    changed[at] ^= 1
+    got = show(changed, last)
+    assert got == 4 or (got == 5 and at > signature), (at, got)
+for at in range(64):
+    head = last[:at] + ('1' if last[at] == '0' else '0') + last[at + 1:]
+    assert show(good, head) == 4, head
+print(len(tried), 'flipped bytes of an object refused')
+P
