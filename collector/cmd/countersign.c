@@ -218,8 +218,7 @@ static const struct cart_option options[] = {
 const struct cart_command cart_cmd_countersign = {
 	.name = "countersign",
 	.summary = "Verify a bundle, then sign its seal with a key of yours.",
-	.usage = "BUNDLE --key FILE|kms:ARN [--pubkey FILE|BASE64]... "
-		 "[--timestamp URL]",
+	.usage = "BUNDLE --key FILE|kms:ARN [--pubkey FILE|BASE64]...",
 	.min_positional = 1,
 	.max_positional = 1,
 	.options = options,
