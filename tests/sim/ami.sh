@@ -6,8 +6,8 @@
 # The image of scripts/build-ami: two builds are equal; started by BIOS and by
 # UEFI in a network namespace that leads nowhere but to the metadata service,
 # DHCP, DNS and one endpoint, it follows its user-data, uploads, and powers off;
-# what lies in the bucket then verifies from outside.  All this with CART_LONG=1;
-# without it only the image's init is built.
+# what lies in the bucket then verifies from outside; that of aarch64 too, by UEFI.
+# All this with CART_LONG=1; without it only the image's init is built.
 . "$TOP/tests/lib/cart.sh"
 [ -n "${CART_LONG:-}" ] || {
 	cc=$("$TOP/scripts/build-deps" --path "musl-$(uname -m)")/bin
@@ -105,12 +105,12 @@ tell() {	# PREFIX
 cmp a.raw b.raw || die "two builds differ"
 [ "$(stat -c %s a.raw)" -lt $((400 << 20)) ] || die "400 MiB or more"
 
-firmware=/usr/share/OVMF
+firmware=/usr/share/OVMF machine=(qemu-system-x86_64 -machine q35)
 start() {	# NAME ARGUMENT...: until it powers off by itself
 	local name=$1 begun=$SECONDS
 	shift
 	tell "$name"
-	inside timeout 240 qemu-system-x86_64 -machine q35 -accel tcg -m 512 \
+	inside timeout 240 "${machine[@]}" -accel tcg -m 512 \
 		-display none -no-reboot -serial "file:$name.log" \
 		-netdev tap,id=n,ifname=tap0,script=no,downscript=no \
 		-device virtio-net-pci,netdev=n "$@" < /dev/null ||
@@ -134,6 +134,24 @@ start uefi -drive if=none,id=d,file=b.raw,format=raw \
 	if=pflash,format=raw,unit=0,readonly=on,file=$firmware/OVMF_CODE_4M.fd \
 	-drive if=pflash,format=raw,unit=1,file=vars.fd
 cmp a.raw b.raw || die "the image wrote to its disk"
+
+program=$TOP/build/release-aarch64/crashcart
+[ -x "$program" ] || die "no $program: make ARCH=aarch64 all"
+for i in 1 2; do
+	"$TOP/scripts/build-ami" --arch aarch64 -b "$program" -k image.pub \
+		"arm$i.raw"
+done
+cmp arm1.raw arm2.raw || die "two builds differ"
+[ "$(stat -c %s arm1.raw)" -lt $((400 << 20)) ] || die "400 MiB or more"
+truncate -s 64M code.fd vars.fd
+dd if=/usr/share/AAVMF/AAVMF_CODE.fd of=code.fd conv=notrunc status=none
+dd if=/usr/share/AAVMF/AAVMF_VARS.fd of=vars.fd conv=notrunc status=none
+machine=(qemu-system-aarch64 -machine virt -cpu cortex-a72)
+start arm -drive if=none,id=d,file=arm1.raw,format=raw \
+	-device nvme,drive=d,serial=vol0 \
+	-drive if=pflash,format=raw,unit=0,readonly=on,file=code.fd \
+	-drive if=pflash,format=raw,unit=1,file=vars.fd
+cmp arm1.raw arm2.raw || die "the image wrote to its disk"
 
 # no name but the endpoint's was looked up
 sed -n 's/^.* query\[[A-Z]*\] \([^ ]*\) from .*/\1/p' dns.log | sort -u > names
