@@ -20,7 +20,7 @@ import botocore.session
 TOP = os.environ["TOP"]
 CART = os.environ["CRASHCART"]
 sys.path.insert(0, os.path.join(TOP, "tests/kill"))
-from test_kill import durable  # noqa: E402
+from killing import log_lines  # noqa: E402
 
 SIM = os.environ["AWS_ENDPOINT_URL"]
 ROLE = "arn:aws:iam::%s:role/incident-response" % os.environ["SIM_ACCOUNT_ID"]
@@ -167,7 +167,9 @@ def check_contained(s, what):
 def check_evidence_durable(case):
     """Every evidence step has ended in the durable part of the log."""
     ended, records = set(), 0
-    for line in durable("%s/%s-b01.tar" % (case, case), case + "-b01"):
+    with open("%s/%s-b01.tar" % (case, case), "rb") as f:
+        lines = log_lines(f.read(), case + "-b01")
+    for line in lines:
         e = json.loads(line)
         if e["type"] == "instance" and e.get("event") == "end":
             ended.add(e["step"])
