@@ -279,13 +279,34 @@ static int refuse_seal(struct file_sink *f, struct cart_err *err)
 	return 0;
 }
 
+/* Removes the segments behind one, the last first: whenever this is interrupted,
+ * those that are left join to one stream. */
+static int drop_later(struct file_sink *f, unsigned segments,
+		      struct cart_err *err)
+{
+	char file[FILE_NAME_SIZE];
+	unsigned n = segments;
+
+	do {
+		segment_name(f, ++n, file);
+	} while (n <= SEGMENTS_MAX && cart_file_exists(f->dirfd, file));
+	if (n == segments + 1)
+		return 0;
+	while (--n > segments) {
+		segment_name(f, n, file);
+		if (unlinkat(f->dirfd, file, 0) != 0)
+			return cart_err_errno(err, errno, "%s", file);
+	}
+	f->dir_dirty = true;
+	return sync_dir(f, err);
+}
+
 /* Opens the last segment to go on at offset; what lies behind is cut. */
 static int reopen(struct file_sink *f, unsigned segments, uint64_t offset,
 		  struct cart_err *err)
 {
 	char file[FILE_NAME_SIZE];
 	struct stat st;
-	unsigned n;
 
 	segment_name(f, segments, file);
 	f->fd = openat(f->dirfd, file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW |
@@ -300,18 +321,14 @@ static int reopen(struct file_sink *f, unsigned segments, uint64_t offset,
 		return cart_err_set(err, CART_ERR_INPUT, 0,
 				    "%s: not the file that was read before",
 				    file);
+	if (drop_later(f, segments, err) < 0)
+		return -1;
 	if (ftruncate(f->fd, (off_t)offset) != 0 ||
 	    lseek(f->fd, (off_t)offset, SEEK_SET) < 0)
 		return cart_err_errno(err, errno, "%s: cutting it", file);
 	f->at = f->started = offset;
 	f->dir_dirty = true;
 	drop_spare(f);
-	/* later segments hold only what is cut too */
-	for (n = segments + 1; n <= SEGMENTS_MAX; n++) {
-		segment_name(f, n, file);
-		if (unlinkat(f->dirfd, file, 0) != 0)
-			break;
-	}
 	return 0;
 }
 

@@ -82,7 +82,8 @@ def run(argv, env, log, after=None):
 
 
 def run_to(moment, argv, env, log):
-    """Runs it, to be killed at a moment that was drawn, or after seconds."""
+    """Runs the program, to be killed at a moment that was drawn, after seconds,
+    or not at all (None)."""
     if isinstance(moment, tuple):
         return run([FAULTY] + argv,
                    dict(env, CRASHCART_FAULT="%s@%s:%d" % moment), log)
@@ -110,6 +111,16 @@ def draw(rng, counts, index):
     """A moment; the class by turns, so that each has its part."""
     name = CLASSES[index % len(CLASSES)]
     return rng.choice(["kill", "killed"]), name, rng.randint(1, counts[name])
+
+
+def draw_again(rng, counts, index, seconds):
+    """When the first resume is killed, too: None, seconds or a moment."""
+    if rng.random() > 0.3:
+        return None
+    if rng.random() < 0.5:
+        return rng.uniform(0.01, seconds)
+    when, name, n = draw(rng, counts, index)
+    return when, name, 1 + n // 2
 
 
 def requests(env, word, operation):
@@ -186,9 +197,9 @@ def run_jobs(kill_one, jobs, lanes):
             j = futures[f]
             kind = "encrypted" if j["identity"] else "plain"
             m = j["moment"]
-            at = "%s %s %d" % m if isinstance(m, tuple) else "%.3f s" % m
-            if j["again"]:
-                at += ", again at %.3f s" % j["again"]
+            at = ", again at ".join(
+                "%s %s %d" % x if isinstance(x, tuple) else "%.3f s" % x
+                for x in (m, j["again"]) if x)
             try:
                 what = f.result()
             except Exception as e:      # pylint: disable=broad-except

@@ -15,8 +15,8 @@ import re
 import shutil
 import sys
 
-from killing import (CART, LANES, SEED, age_open, changes, collect,
-                     count_calls, draw, log_lines, make_manifest, run,
+from killing import (LANES, SEED, age_open, changes, collect,
+                     count_calls, draw, draw_again, log_lines, make_manifest,
                      run_jobs, run_to, snapshots, start_account, still_there,
                      stop_account, tell, verify)
 
@@ -76,7 +76,7 @@ def kill_one(index, env, identity, moment, again):
     argv = collect(env, case, *options)
     status = run_to(moment, argv, env, log)
     killed = status is None
-    resume = [CART, "resume", case, "--trust-environment", "--quiet"]
+    resume = ["resume", case, "--trust-environment", "--quiet"]
     kept, rounds = [], 0
     while status is None:
         made = snapshots(env, case)
@@ -90,7 +90,7 @@ def kill_one(index, env, identity, moment, again):
         if os.path.exists("%s/%s.seal" % (case, name)):
             status = 3      # sealed just before the kill
             continue
-        status = run(resume, env, log, again if rounds == 1 else None)
+        status = run_to(again if rounds == 1 else None, resume, env, log)
         if not kept:
             assert status in (None, 1, 2), status
             assert not snapshots(env, case)
@@ -137,8 +137,8 @@ def main():
         jobs = []
         for i in range(KILLS):
             calls, seconds = counts[i % 2]
-            again = rng.uniform(0.01, seconds) if rng.random() < 0.3 else None
-            job = {"index": i, "env": quick, "again": again,
+            job = {"index": i, "env": quick,
+                   "again": draw_again(rng, calls, i // 2, seconds),
                    "identity": age if i % 2 else None}
             if i % 8 == 6:
                 # just after the snapshot was asked for, long before it shows

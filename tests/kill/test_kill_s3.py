@@ -22,8 +22,8 @@ import urllib.error
 import urllib.request
 
 from killing import (CART, LANES, SEED, age_open, changes, collect,
-                     count_calls, draw, log_lines, make_manifest, requests,
-                     run, run_jobs, run_to, snapshots, start_account,
+                     count_calls, draw, draw_again, log_lines, make_manifest,
+                     requests, run, run_jobs, run_to, snapshots, start_account,
                      still_there, stop_account, tell, verify)
 
 KILLS = int(os.environ.get("KILLS_S3", "20"))
@@ -97,8 +97,8 @@ def salvage(env, case, identity, log):
 def resume(env, case, log, again, sealed):
     """Goes on until it ends: its status, how often."""
     for i in range(5):
-        argv = [CART, "resume", case, "--trust-environment", "--quiet"]
-        status = run(argv, env, log, again if i == 0 else None)
+        argv = ["resume", case, "--trust-environment", "--quiet"]
+        status = run_to(again if i == 0 else None, argv, env, log)
         if status in (1, 2) and sealed():
             status = 3      # it was killed behind its seal
         if status is not None:
@@ -180,8 +180,7 @@ def main():
                     "index": i, "env": env, "identity": age if i % 2 else None,
                     "moment": draw(rng, calls, i // 2 + i // 8),
                     "how": rng.choice(["resume", "salvage"]),
-                    "again": rng.uniform(0.05, seconds)
-                    if rng.random() < 0.25 else None})
+                    "again": draw_again(rng, calls, i // 2, seconds)})
             wrong, results = run_jobs(kill_one, jobs, min(LANES, 4))
         finally:
             stop_account(env)
