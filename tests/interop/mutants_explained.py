@@ -27,9 +27,12 @@ EXPLAINED = {
     'bundle/seal_read.c: cart_seal_version(data, len, &version) < 0':
         'a version that cannot be read stays 0, which is not 1',
     'bundle/logtypes.c: return colon': GUARD,
+    'bundle/logtypes.c: return memcmp(s, "0000", 4) != 0': PARSED,
     'crypt/minisign.c: cart_text_unbase64(s, s_len, &b) < 0': LENGTH,
     'crypt/minisign.c: next_line(text, len, &line, &n) < 0':
         'then the comment is all there is, and no base64',
+    'crypt/minisign.c: decode(text, len, spki, sizeof(spki)) < 0':
+        'what was not decoded does not begin as a key does',
     'crypt/checkpoint.c: (size_t)(r->end - r->p) < len': GUARD,
     'crypt/checkpoint.c: !eat_line(r, &line, &n)': LENGTH,
     'crypt/checkpoint.c: !eat_line(&r, &line, &n)': LENGTH,
@@ -45,8 +48,6 @@ EXPLAINED = {
     'crypt/age_header.c: memcmp(p, CART_AGE_MAGIC, CART_AGE_MAGIC_SIZE) != 0':
         'both callers compared the beginning as it came',
     'crypt/age_header.c: share_of(st, salt, err) < 0': FORM,
-    'crypt/age.c: r->held == 0 && *len > STORED_BLOCK':
-        'a shortcut: a block that is held is opened alike',
     'crypt/age.c: r->state == READ_NONCE':
         'without a nonce no block is held, and none is cut short',
     'crypt/age.c: r->state == READ_FAILED': 'of a caller who reads on',
@@ -66,7 +67,6 @@ EXPLAINED = {
     'bundle/verify_bag.c: !lf': GUARD,
     'bundle/verify_bag.c: (size_t)(lf - in->p) < n + 3': GUARD,
     'bundle/verify_bag.c: len < n + 5': GUARD,
-    'bundle/verify_bag.c: len - version < 4': GUARD,
     'bundle/seal_read.c: next_line(l, err) < 0':
         'lines of 64 digits, as many as fit into what is left, are all there',
     'bundle/seal_read.c: !lf': GUARD,

@@ -157,6 +157,15 @@ def check_flips():
                "part", ok=False)
     if done.returncode != 1 or Path("part").read_bytes() != data[:BLOCK]:
         fail("--partial")
+    # in the block that begins in one read and ends in the next
+    data = os.urandom(1200000)
+    bad = bytearray(run(DRIVER, "age", "to", "4096", data=data).stdout)
+    bad[1040000] ^= 1
+    Path("bad").write_bytes(bad)
+    done = run(OURS, "decrypt", "-i", "b.age", "bad", "--partial", "--out",
+               "part2", ok=False)
+    if done.returncode != 1 or Path("part2").read_bytes() != data[:15 * BLOCK]:
+        fail("--partial, behind a changed block")
 
 
 check_vectors()
