@@ -268,7 +268,10 @@ def build(top, found):
             path = os.path.join(base, name)
             if os.path.relpath(path, top) not in there:
                 os.unlink(path)
-    done = subprocess.run(['make', '-j%d' % JOBS, 'all', 'drivers', *(
+    what = ['all', 'drivers'] if MORE[0] in FILES else [
+        'build/crashcart', 'build/release/driver/bundle_read_driver',
+        'build/release/driver/crypt_driver']
+    done = subprocess.run(['make', '-j%d' % JOBS, *what, *(
         'build/release/unit/' + u for u in UNITS)], cwd=top, text=True,
                           capture_output=True, check=False)
     if done.returncode:
