@@ -187,7 +187,12 @@ def digests(args, work):
         try:
             url = f"http://127.0.0.1:{int(server.stdout.readline())}"
             env = environment(url, work)
+            with open("index", encoding="ascii") as f:
+                key = f.readline().split("\t")[0]
+            get = [os.path.join(DRIVERS, "aws_bench_driver"), "get",
+                   f"{url}/logs/{key}", str(n_digests + n_logs), "32"]
             rows = {"d1": [], "d2": [], "verify": []}
+            ceiling = [run(get, env) for i in range(args.rounds)]
             for i in range(args.rounds):
                 for name in ("d1", "d2"):
                     out = f"{work}/{name}-{delay}-{i}.tar"
@@ -204,6 +209,7 @@ def digests(args, work):
             server.wait()
         print(f"  from a server that answers after {delay} ms")
         mine = median(rows["d1"])
+        table("server's ceiling (libcurl)", ceiling, mine)
         table("crashcart, digests", rows["d1"], mine)
         table("crashcart, logs and digests", rows["d2"], mine)
         table("crashcart verify, offline", rows["verify"], mine)
