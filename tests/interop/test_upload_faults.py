@@ -5,7 +5,8 @@
 from what the server got, and memory stays below 96 MiB.
 
 UPLOAD_GIB (make soak: 32) is how much goes through, and before that straight to
-a server that keeps nothing; without it 96 MiB go through.  The server is crypt_s3put_driver, which keeps the parts as files; the proxy is below.
+a server that keeps nothing; without it 96 MiB go through.  The server is
+crypt_s3put_driver, which keeps the parts as files; the proxy is below.
 A fault is drawn for each connection: so many bytes pass, then it ends by a
 reset, falls silent, or goes on at a trickle.
 """
@@ -147,8 +148,8 @@ def collect(case, port):
         p = subprocess.Popen(
             [CART, "collect", "./m.json", "--case", case, "--out",
              "s3://bench/p", "--bucket-owner", "ANY", "--endpoint-url",
-             f"http://127.0.0.1:{port}", "--status", "status", "--json", "--segment",
-             "1G" if GIB else "32M"], env=env, stdout=out, stderr=err)
+             f"http://127.0.0.1:{port}", "--status", "status", "--json",
+             "--segment", "1G" if GIB else "32M"], env=env, stdout=out, stderr=err)
         most = 0
         while p.poll() is None:
             most = max(most, peak(p.pid))
