@@ -361,7 +361,8 @@ struct cart_report *cart_report_read(const struct cart_verify_options *o,
 	v.attestation_arg = s;
 	rc = cart_verify(&v, ret_v, err);
 	/* events in parts, a timeline: which, only the whole log told */
-	if (rc == 0 && (s->n_parts > 0 || s->timeline[0] != '\0') && ret_v->kind != CART_VERDICT_INVALID &&
+	if (rc == 0 && (s->n_parts > 0 || s->timeline[0] != '\0') &&
+	    ret_v->kind != CART_VERDICT_INVALID &&
 	    strcmp(o->bundle, "-") != 0) {
 		s->second = true;
 		v.attestation = NULL;

@@ -8,13 +8,13 @@ usage: key_incident.py [--seed N] [--kind AKIA|ASIA] [--days N] [--per-day N]
 Writes for each account and region DIR/*.events (JSON lines {"account",
 "region", "record"}, each event once) and a pack (simaws/objects.py) of the
 logs and digests as delivered, DIR/public-keys.json and DIR/truth.json (what
-was planted).  --days 90 with 3 accounts and 17 regions gives about 207,000 events.
+was planted).  --days 90 with 3 accounts and 17 regions gives about 207,000
+events and 183,000 objects.
 
 As a module: Incident(seed, ...) has the same as .events(), .objects(),
 .public_keys() and .truth; .load(url, state) puts all of it into a running
 simulated account, from a folder that load() names and lines() and delivered()
-read.  RSA keys are new each time; all else is of the seed and
-the end.
+read.  RSA keys are new each time; all else is of the seed and the end.
 
 The story.  Somebody finds a key: of the user svc-deploy (AKIA), or of a
 session of the role ci-runner (ASIA).  He looks around, is refused here and
