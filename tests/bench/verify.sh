@@ -71,6 +71,7 @@ sed -i "1i cd '$work' || exit" hand
 sed -i "1a trap 'rm -rf \"$name\"' EXIT" hand
 chmod +x tarbag
 for ((i = 0; i < rounds; i++)); do
+	cat b.tar > /dev/null
 	measure ours "$crashcart" verify b.tar -P "$KEY" -q
 	openssl speed -elapsed -multi "$cores" -seconds 2 -bytes 65536 sha256 \
 		2>/dev/null | sed -n 's/^sha256 *\([0-9.]*\)k.*/\1/p' >> limit
