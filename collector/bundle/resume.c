@@ -71,6 +71,7 @@ struct cart_resume_point {
 	uint64_t total;			/* bytes of the stream that stay */
 	uint64_t dropped;		/* bytes behind them */
 	char why[CART_ERR_TEXT_SIZE];	/* what stood there */
+	size_t broken;			/* segment where a rule was, or 0 */
 	bool only_seal;			/* nothing but an unfinished end */
 	bool closed;			/* segments of a source, all whole */
 	/* those of a source that hold, and the log in them */
@@ -509,6 +510,8 @@ static int read_segment(struct reading *in, int fd, unsigned char *block,
 		if (rc == 0) {
 			snprintf(in->r->why, sizeof(in->r->why), "%s",
 				 why.text);
+			if (cart_rule_number(&why))
+				in->r->broken = in->r->n_segments;
 			*ret_go_on = false;
 			return 0;
 		}
@@ -722,6 +725,16 @@ static int find_place(struct cart_resume_point *r, int dirfd,
 				    "with %" PRIu64 " bytes behind that would "
 				    "be lost; keep a copy of it", r->name,
 				    r->total, r->why, r->dropped);
+	/* a segment is on the disk before the next is begun */
+	if (r->broken && r->broken < r->n_segments) {
+		segment_name(r->name, r->broken, file);
+		return cart_err_set(err, CART_ERR_INPUT, 0,
+				    "%s: damaged (%s), and it was closed before "
+				    "the interruption; keep a copy of all "
+				    "segments; with the later ones moved away, "
+				    "what is whole before can be sealed", file,
+				    r->why);
+	}
 	for (i = 0; before + r->length[i] < r->total; i++) {
 		before += r->length[i];
 		n_chunks += (size_t)((r->length[i] + CHUNK_BYTES - 1) /

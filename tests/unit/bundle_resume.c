@@ -261,6 +261,16 @@ static void with_a_changed_byte(void **state)
 	fix_clear(&f);
 }
 
+static int flip(int fd, off_t at)
+{
+	unsigned char c;
+
+	if (pread(fd, &c, 1, at) != 1)
+		return -1;
+	c ^= 1;
+	return pwrite(fd, &c, 1, at) == 1 ? 0 : -1;
+}
+
 /* Much behind the bad byte is damage, not a crash: nothing is cut. */
 static void damage_in_the_middle(void **state)
 {
@@ -276,6 +286,45 @@ static void damage_in_the_middle(void **state)
 	assert_null(cart_resume_read(f.dirfd, NAME, NULL, NULL, &f.err));
 	assert_int_equal(f.err.class, CART_ERR_INPUT);
 	assert_non_null(strstr(f.err.text, "damaged at byte"));
+	fix_clear(&f);
+}
+
+/* Nor for damage in a segment that was closed, however little is behind. */
+static void damage_in_a_closed_segment(void **state)
+{
+	struct cart_exhibit *e;
+	struct cart_verdict v;
+	unsigned char *p;
+	struct fix f;
+	int fd, i;
+
+	fix_folder(&f);
+	fix_file(&f, NAME);
+	f.o.segment_bytes = CHUNK_BYTES;
+	fix_open(&f);
+	for (i = 0; i < 2; i++) {
+		e = cart_exhibit_open(f.b, fix_info("image"), false, &f.err);
+		assert_non_null(e);
+		p = cart_exhibit_reserve(e, &f.err);
+		assert_non_null(p);
+		cart_random(p, 6 * MIB);
+		assert_int_equal(cart_exhibit_submit(e, 6 * MIB, &f.err), 0);
+		assert_int_equal(cart_exhibit_close(e, NULL, NULL, NULL,
+						    &f.err), 0);
+		assert_int_equal(cart_bundle_sync(f.b, &f.err), 0);
+	}
+	fix_end(&f);
+	fd = openat(f.dirfd, NAME ".tar", O_RDWR);
+	assert_true(fd >= 0);
+	assert_int_equal(flip(fd, MIB), 0);
+	assert_null(cart_resume_read(f.dirfd, NAME, NULL, NULL, &f.err));
+	assert_int_equal(f.err.class, CART_ERR_INPUT);
+	assert_non_null(strstr(f.err.text, NAME ".tar: damaged"));
+	assert_int_equal(faccessat(f.dirfd, NAME ".tar.002", F_OK, 0), 0);
+	/* put right, it goes on */
+	assert_int_equal(flip(fd, MIB), 0);
+	close(fd);
+	finish(&f, &v);
 	fix_clear(&f);
 }
 
@@ -443,6 +492,7 @@ int main(void)
 		cmocka_unit_test(with_garbage_behind),
 		cmocka_unit_test(with_a_changed_byte),
 		cmocka_unit_test(damage_in_the_middle),
+		cmocka_unit_test(damage_in_a_closed_segment),
 		cmocka_unit_test(after_a_full_disk),
 		cmocka_unit_test(again_and_again),
 		cmocka_unit_test(keys_must_agree),
